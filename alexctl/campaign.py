@@ -1,0 +1,152 @@
+"""Which trials an ablation needs, which are still to run, and what the learning-rate search says next."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from alexctl import results, search
+from alexctl.ablation import SEARCH_SEED, Ablation
+from alexctl.errors import UserError
+from alexctl.knobs import Setting, Target
+from alexctl.results import TrialRecord, trial_name
+from alexctl.stats import epochs_to_target
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One trial to run now, as far as epoch `until` (None: to its own end)."""
+
+    arm: str
+    phase: str
+    seed: int
+    setting: Setting
+    until: float | None = None
+
+    @property
+    def name(self) -> str:
+        return trial_name(self.arm, self.seed, self.setting.hash8)
+
+
+class Campaign:
+    """All trials of one ablation on one data set, in one folder of results/.
+
+    `ready()` is derived from what lies in the folder and nothing else, so the same command again is resume.
+    """
+
+    def __init__(self, ablation: Ablation, *, data_name: str, data_digest: str, folder: Path):
+        self.ablation, self.data_name, self.data_digest, self.folder = ablation, data_name, data_digest, folder
+        self.retry_failed = False
+        self.records: dict[str, TrialRecord] = {r.folder.name: r for r in results.trials_of(folder)}
+
+    def setting(self, arm: str, phase: str, lr: float | None) -> Setting:
+        """An arm's setting; in the search it stops at the target and never sees the test data."""
+        changes: dict[str, Any] = {}
+        if phase == "search":
+            changes = {"evaluate_every": 0, "epochs_after_target": 0.0}
+        return self.ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)
+
+    def reload(self, name: str) -> TrialRecord:
+        """Reads one trial again after something happened to it."""
+        record = results.read_trial(self.folder / "trials" / name)
+        self.records[name] = record
+        return record
+
+    def record(self, job: Job) -> TrialRecord:
+        """What is known of a job's trial; a pending one if nothing is."""
+        blank = TrialRecord(
+            folder=self.folder / "trials" / job.name, arm=job.arm, seed=job.seed, hash8=job.setting.hash8,
+            phase=job.phase, setting=job.setting.flat(),
+        )  # fmt: skip
+        record = self.records.get(job.name, blank)
+        if record.problem:
+            raise UserError(
+                f"{self.folder.name}/trials/{job.name}: {record.problem}; "
+                "put it back as it was, or delete that folder and give the same command again to run it anew"
+            )
+        return record
+
+    def search_jobs(self, arm: str, lr: float, until: float | None) -> list[Job]:
+        """The trials, one a search seed, that measure one rate."""
+        setting = self.setting(arm, "search", lr)
+        seeds = range(SEARCH_SEED, SEARCH_SEED + self.ablation.plan.search_seeds)
+        return [Job(arm=arm, phase="search", seed=seed, setting=setting, until=until) for seed in seeds]
+
+    def decision(self, arm: str) -> search.Decision:
+        """Where the search of one arm's learning rate stands."""
+        grid = self.ablation.plan.lr_grid
+        epochs = float(self.setting(arm, "search", grid[0]).training.epochs)
+        seen: dict[float, search.Progress] = {}
+        while True:  # a decision may name rates beyond the grid, which then have to be looked up too
+            decision = search.advance(grid, seen, epochs=epochs)
+            new = [lr for lr, _ in decision.run if lr not in seen] or [lr for lr in grid if lr not in seen]
+            if not new:
+                return decision
+            for lr in new:
+                seen[lr] = search.merge([progress_of(self.record(job)) for job in self.search_jobs(arm, lr, None)])
+
+    def rate(self, arm: str) -> float | None:
+        """The learning rate of an arm's reported trials; None while its search goes on."""
+        if arm not in self.ablation.searched:
+            return {**self.ablation.base, **self.ablation.arms[arm]}["lr"]
+        return self.decision(arm).winner
+
+    def final_jobs(self, arm: str, lr: float) -> list[Job]:
+        """The trials that count: seeds 0, 1, 2, ..."""
+        setting = self.setting(arm, "final", lr)
+        return [Job(arm=arm, phase="final", seed=seed, setting=setting) for seed in range(self.ablation.plan.seeds)]
+
+    def ready(self) -> list[Job]:
+        """Every job that may run now, the search first, then seed by seed with the control leading."""
+        searching, final = [], []
+        for arm in self._control_first():
+            lr = self.rate(arm)
+            if lr is None:
+                for rate, until in self.decision(arm).run:
+                    searching += [job for job in self.search_jobs(arm, rate, until) if self._open(job)]
+            else:
+                final += [job for job in self.final_jobs(arm, lr) if self._open(job)]
+        return searching + sorted(final, key=lambda job: job.seed)
+
+    def counted(self) -> list[TrialRecord]:
+        """The records of this plan: the search as far as it went, and the reported seeds."""
+        jobs = []
+        for arm in self.ablation.arms:
+            lr = self.rate(arm)
+            if arm in self.ablation.searched:
+                decision = self.decision(arm)
+                rates = {*decision.dropped, *(rate for rate, _ in decision.run)} | ({lr} if lr else set())
+                rates |= set(self.ablation.plan.lr_grid)
+                for rate in sorted(rates):
+                    jobs += self.search_jobs(arm, rate, None)
+            if lr is not None:
+                jobs += self.final_jobs(arm, lr)
+        records = []
+        for job in jobs:
+            record = self.record(job)
+            if job.phase == "search" and record.state == "paused" and self.rate(job.arm) is not None:
+                record = replace(record, status={**record.status, "state": "stopped"})
+            records.append(record)
+        return records
+
+    def _control_first(self) -> list[str]:
+        return sorted(self.ablation.arms, key=lambda arm: arm != self.ablation.control)
+
+    def _open(self, job: Job) -> bool:
+        record = self.record(job)
+        if record.state == "failed":
+            return self.retry_failed
+        if record.state == "paused" and job.until is not None:
+            return record.status.get("epochs_run", 0.0) < job.until - 1e-9
+        return record.state not in ("done", "diverged", "stopped")
+
+
+def progress_of(record: TrialRecord) -> search.Progress:
+    """A search trial as the search sees it; a failed one counts as diverged, since it can't win."""
+    target = Target.model_validate(record.setting["target"]) if record.setting.get("target") else None
+    epochs, errors = [r["epoch"] for r in record.rows], [r["train_error"] for r in record.rows]
+    return search.Progress(
+        epochs=epochs,
+        errors=errors,
+        crossing=epochs_to_target(epochs, errors, target.at_most) if target else None,
+        diverged=record.state in ("diverged", "failed"),
+    )

@@ -1,0 +1,30 @@
+"""What a user did that cannot work, in one line: what, where, the nearest valid value, the next action."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Shown as it is, without a traceback; `exit_code` is what the shell then sees.
+
+    Several faults found at once stand on a line each.
+    """
+
+    def __init__(self, *faults: str, exit_code: int = 2):
+        super().__init__("\n".join(faults))
+        self.faults = faults
+        self.exit_code = exit_code
+
+
+def nearest(word: str, choices: Iterable[str]) -> str:
+    """A hint that ends a message: the closest choice if one is close, else all of them."""
+    choices = sorted(choices)
+    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return "choose from: " + ", ".join(choices) if choices else "there are none"
+
+
+def printable(text: str) -> str:
+    """The text with control characters spelled out, so that a name from a file cannot drive the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

@@ -1,0 +1,182 @@
+"""What a net, a data set and the optimiser can be told: names, types, ranges, defaults. No torch.
+
+A knob is declared here once and read in one place. Knobs are flat: a `Setting` is one table of names and
+values, the part every net shares (`TrainingKnobs`) and the part of its own net (`NETS[net]`).
+"""
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from alexctl.errors import nearest, printable
+
+NUMERICS = 1
+"""Raised when a change to the code moves numbers on purpose; part of every setting's hash."""
+
+DATA_NAMES = ("cifar10", "mnist", "shapes")
+DATA_HELP = ", ".join(DATA_NAMES) + " or imagefolder:PATH"
+
+
+def _known_data(spec: str) -> str:
+    if spec in DATA_NAMES or (spec.startswith("imagefolder:") and spec != "imagefolder:"):
+        return spec
+    raise ValueError(f"unknown data set '{printable(spec)}', choose from: {DATA_HELP}")
+
+
+class Knobs(BaseModel):
+    """A frozen table of knobs that refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Target(Knobs):
+    """The level that ends the race: `{ metric = "train_error", at_most = 0.25 }`."""
+
+    metric: Literal["train_error", "test_error"] = "train_error"
+    at_most: Annotated[float, Field(gt=0, lt=1)]
+
+
+class TrainingKnobs(Knobs):
+    """What every net can be told; defaults are those of the cuda-convnet CIFAR-10 nets (2011) where they have one."""
+
+    data: Annotated[str, AfterValidator(_known_data)]
+    net: str
+    lr: Annotated[float, Field(gt=0, le=1000)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
+    epochs: Annotated[int, Field(ge=1, le=10000)] = 60
+    num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
+    target: Target | None = None
+    epochs_after_target: Annotated[float, Field(ge=0)] | None = None  # None: train all `epochs` in any case
+    rows_per_epoch: Annotated[int, Field(ge=1, le=100)] = 4
+    evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
+    train_error_from: Literal["minibatches", "pass"] = "minibatches"
+    precision: Literal["float32"] = "float32"
+
+
+class ConvNet4Knobs(Knobs):
+    """The net of cuda-convnet's `layers-19pct`: three 5x5 convolutions and one fully connected layer."""
+
+    activation: Literal["relu", "tanh"] = "relu"
+    init: Literal["2012", "fan-in"] = "2012"
+
+
+NETS: dict[str, type[Knobs]] = {"convnet4": ConvNet4Knobs}
+
+
+class Setting(BaseModel):
+    """One fully resolved set of knobs, with the data it was measured on; its hash is its identity.
+
+    `data_name` and `data_digest` stand for `training.data`: a folder's path is where the pictures happened to
+    lie, the digest is what they are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: TrainingKnobs
+    net: Knobs
+    data_name: str
+    data_digest: str
+    numerics: int = NUMERICS
+
+    def flat(self) -> dict[str, Any]:
+        """Every knob that changes the result, in one table that JSON can hold."""
+        return {
+            **self.training.model_dump(mode="json"),
+            **self.net.model_dump(mode="json"),
+            "data": self.data_name,
+            "data_digest": self.data_digest,
+            "numerics": self.numerics,
+        }
+
+    @property
+    def hash8(self) -> str:
+        """Eight hex digits of the SHA-256 of `flat()`."""
+        return hash_of(self.flat())
+
+    @classmethod
+    def from_flat(cls, table: dict[str, Any]) -> "Setting":
+        """The setting that `flat()` described; raises ValueError listing every fault."""
+        table = dict(table)
+        own = {key: table.pop(key, None) for key in ("data_digest", "numerics")}
+        name = table.get("data")
+        # The stored name is a data set's own ("cifar10-jpeg"), which only a folder could have been given as.
+        spec = name if name in DATA_NAMES else f"imagefolder:{name}"
+        training, net, faults = resolve({**table, "data": spec})
+        if not (isinstance(own["data_digest"], str) and isinstance(own["numerics"], int)):
+            faults.append("data_digest or numerics is missing")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return cls(training=training, net=net, data_name=name, data_digest=own["data_digest"], numerics=own["numerics"])
+
+
+def hash_of(table: dict[str, Any]) -> str:
+    """Eight hex digits that identify a flat setting.
+
+    Knobs at their default are left out, so that a knob added later re-runs nothing; a default may therefore never
+    change without a new `NUMERICS` (a test holds them fast).
+    """
+    fields = dict(TrainingKnobs.model_fields)
+    if isinstance(table.get("net"), str) and table["net"] in NETS:
+        fields |= NETS[table["net"]].model_fields
+    told = {key: value for key, value in table.items() if key not in fields or value != fields[key].default}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def known_keys(net: Any) -> set[str]:
+    """The names of all knobs a setting with this net has."""
+    model = NETS.get(net) if isinstance(net, str) else None
+    return set(TrainingKnobs.model_fields) | (set(model.model_fields) if model else set())
+
+
+def resolve(table: dict[str, Any]) -> tuple[TrainingKnobs | None, Knobs | None, list[str]]:
+    """The two halves of a flat table, and every fault in it (each `key: what is wrong, what would do`)."""
+    net_name = table.get("net")
+    net_model = NETS.get(net_name) if isinstance(net_name, str) else None
+    faults = []
+    if net_name is None:
+        faults.append(f"net: missing, choose from: {', '.join(NETS)}")
+    elif net_model is None:
+        faults.append(f"net: unknown net '{printable(str(net_name))}', {nearest(str(net_name), NETS)}")
+    known = known_keys(net_name)
+    if net_model is not None:  # without a net, its knobs can't be told from typing errors
+        faults += [unknown_key(key, known) for key in table if key not in known]
+    shared = {key: value for key, value in table.items() if key in TrainingKnobs.model_fields}
+    own = {key: value for key, value in table.items() if net_model and key in net_model.model_fields}
+    training = _build(TrainingKnobs, shared, faults)
+    net = _build(net_model, own, faults) if net_model else None
+    return training, net, faults
+
+
+def unknown_key(key: str, known: set[str]) -> str:
+    """The fault for a key nobody reads."""
+    return f"{printable(key)}: unknown key, {nearest(key, known)}"
+
+
+def _build(model: type[Knobs], table: dict[str, Any], faults: list[str]) -> Knobs | None:
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        faults += [fault_line(entry) for entry in error.errors() if entry["loc"] != ("net",)]
+        return None
+
+
+def fault_line(entry: dict[str, Any]) -> str:
+    """One of pydantic's findings as `key: what is wrong`, with the value given and what would be allowed."""
+    key = ".".join(printable(str(part)) for part in entry["loc"])
+    kind, given, context = entry["type"], entry["input"], entry.get("ctx", {})
+    if kind == "missing":
+        return f"{key}: missing"
+    if kind == "extra_forbidden":
+        return f"{key}: unknown key"
+    if kind == "value_error":
+        return f"{key}: {context['error']}"
+    if kind == "literal_error" and isinstance(given, str):
+        choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
+        return f"{key}: '{printable(given)}' is not allowed, {nearest(given, choices)}"
+    message = entry["msg"].replace("Input should be", "should be")
+    return f"{key}: {message[0].lower()}{message[1:]}, not {printable(repr(given))[:60]}"

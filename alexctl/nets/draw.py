@@ -1,0 +1,18 @@
+"""Random draws that depend on nothing but (seed, purpose): the number of workers or an interruption can't move them."""
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+
+def generator(seed: int, *purpose: str | int) -> torch.Generator:
+    """A CPU generator seeded by (seed, purpose), such as `generator(0, "order", epoch)`."""
+    digest = hashlib.sha256("/".join(map(str, (seed, *purpose))).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+
+
+@torch.no_grad()
+def normal_(weight: Tensor, std: float, *, seed: int, name: str) -> None:
+    """Fills a weight from N(0, std^2); two nets whose layer of this name has the same shape get the same draws."""
+    weight.copy_(torch.randn(weight.shape, generator=generator(seed, "init", name)) * std)

@@ -1,0 +1,200 @@
+"""The only file that knows the layout and the columns of results/. Every write is a temporary file and a rename."""
+
+import csv
+import io
+import json
+import math
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from alexctl.ablation import Ablation
+from alexctl.errors import UserError, printable
+from alexctl.knobs import hash_of
+
+SCHEMA = 1
+ROW_COLUMNS = ("epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds")
+ENDED = ("done", "diverged", "failed", "stopped")
+_FOLDER = re.compile(r"^(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})$")
+
+
+def write_atomic(path: Path, content: str | bytes) -> None:
+    """Writes a whole file or none of it; UserError (exit 1) when the disk is full or the folder can't be written."""
+    data = content.encode() if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise storage_error(path, error) from None
+
+
+def storage_error(path: Path, error: OSError) -> UserError:
+    """One line for a disk that is full, read-only or gone."""
+    return UserError(
+        f"can't write {path}: {error.strerror}; what was done is safe: make room or choose --results, "
+        "then give the same command again",
+        exit_code=1,
+    )
+
+
+def write_json(path: Path, table: dict[str, Any]) -> None:
+    """JSON that a person can read and a diff can compare."""
+    write_atomic(path, json.dumps(table, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The table in a file of ours; ValueError says in a few words what is wrong with it."""
+    try:
+        table = json.loads(path.read_bytes().decode("utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path.name}: {error.strerror}") from None
+    except (ValueError, RecursionError):
+        raise ValueError(f"{path.name} is damaged") from None
+    if not isinstance(table, dict) or not isinstance(table.get("schema"), int):
+        raise ValueError(f"{path.name} is damaged")
+    if table["schema"] > SCHEMA:
+        raise ValueError(f"{path.name} was written by a newer alexctl (schema {table['schema']})")
+    return table
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialRecord:
+    """What lies in one trial's folder; `problem` says why it can't be counted, if it can't."""
+
+    folder: Path
+    arm: str
+    seed: int
+    hash8: str
+    phase: str = ""
+    setting: dict[str, Any] = field(default_factory=dict)
+    status: dict[str, Any] = field(default_factory=dict)
+    rows: tuple[dict[str, float | None], ...] = ()
+    problem: str | None = None
+
+    @property
+    def state(self) -> str:
+        """pending, running, paused, interrupted, done, diverged, stopped or failed."""
+        return self.status.get("state", "pending")
+
+
+def trial_name(arm: str, seed: int, hash8: str) -> str:
+    """The folder's name: ARM-sSEED-HASH8."""
+    return f"{arm}-s{seed}-{hash8}"
+
+
+def read_trial(folder: Path) -> TrialRecord | None:
+    """One trial as it lies there, checked against its own hash; None if the folder is not a trial's."""
+    match = _FOLDER.match(folder.name)
+    if match is None:
+        return None
+    names = {"folder": folder, "arm": match["arm"], "seed": int(match["seed"]), "hash8": match["hash8"]}
+    try:
+        head = read_json(folder / "setting.json")
+        setting = head.get("setting")
+        if not isinstance(setting, dict) or head.get("phase") not in ("search", "final"):
+            raise ValueError("setting.json is damaged")
+        if hash_of(setting) != match["hash8"]:
+            raise ValueError("setting.json no longer matches the hash in the folder's name")
+        status = read_json(folder / "status.json") if (folder / "status.json").exists() else {}
+        rows = read_rows(folder / "rows.csv") if (folder / "rows.csv").exists() else ()
+        if status.get("state") in ("done", "stopped") and len(rows) != status.get("num_rows"):
+            raise ValueError(f"rows.csv has {len(rows)} rows where status.json counts {status.get('num_rows')}")
+    except ValueError as error:
+        return TrialRecord(**names, problem=str(error))
+    return TrialRecord(**names, phase=head["phase"], setting=setting, status=status, rows=rows)
+
+
+def read_rows(path: Path) -> tuple[dict[str, float | None], ...]:
+    """The rows of one trial; ValueError names the first thing that is not as alexctl wrote it."""
+    try:
+        text = path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ValueError(f"rows.csv: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("rows.csv is not UTF-8") from None
+    if not text.endswith("\n"):
+        raise ValueError("rows.csv is cut off")
+    header, *lines = list(csv.reader(io.StringIO(text)))
+    if tuple(header) != ROW_COLUMNS:
+        raise ValueError("rows.csv has other columns than alexctl writes")
+    rows, last = [], -1.0
+    for number, line in enumerate(lines, start=2):
+        if len(line) != len(header):
+            raise ValueError(f"rows.csv line {number} has {len(line)} fields")
+        try:
+            row = {name: float(value) if value else None for name, value in zip(header, line, strict=True)}
+        except ValueError:
+            raise ValueError(f"rows.csv line {number} holds something that is not a number") from None
+        missing = [name for name, value in row.items() if value is None and name != "test_error"]
+        if missing or any(value is not None and not math.isfinite(value) for value in row.values()):
+            raise ValueError(f"rows.csv line {number} lacks a finite number")
+        if row["step"] <= last:
+            raise ValueError(f"rows.csv line {number} is out of order")
+        last = row["step"]
+        rows.append({**row, "step": int(row["step"])})
+    return tuple(rows)
+
+
+def csv_text(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+    """Tidy CSV: one header, LF, empty for missing, `true`/`false`, floats as the number they are."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    return buffer.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return repr(value)
+    text = printable(str(value))
+    # A spreadsheet would run a cell that starts like a formula.
+    return "'" + text if text[:1] in "=+-@" and not isinstance(value, int) else text
+
+
+def write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """`rows.csv`, whole."""
+    write_atomic(folder / "rows.csv", csv_text(ROW_COLUMNS, rows))
+
+
+def campaign_name(ablation: Ablation, data_name: str) -> str:
+    """NAME on the data its file asks for, NAME@DATA on other data, NAME@smoke for a smoke run."""
+    if ablation.smoke:
+        return f"{ablation.name}@smoke"
+    return ablation.name if data_name == ablation.data_of_file else f"{ablation.name}@{data_name}"
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made if need be; UserError when it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
+    return folder
+
+
+def trials_of(campaign: Path) -> list[TrialRecord]:
+    """Every trial in a campaign's folder, sorted by name."""
+    folder = campaign / "trials"
+    if not folder.is_dir():
+        return []
+    records = (read_trial(path) for path in sorted(folder.iterdir()) if path.is_dir())
+    return [record for record in records if record is not None]
+
+
+def campaigns(results: Path) -> list[Path]:
+    """The campaign folders in results/, sorted."""
+    if not results.is_dir():
+        return []
+    return sorted(path for path in results.iterdir() if (path / "plan.json").is_file())

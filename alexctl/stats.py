@@ -1,0 +1,432 @@
+"""Effects, intervals, censoring and verdicts: pure functions on numbers, after 'Measuring honestly' in the design.
+
+Everything a caller passes or gets is in the effect's own units: ratios control / arm for time-like measures,
+percentage points control - arm for errors. Inside, `theta` is the log of a ratio, or the points as they are.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+Scale = Literal["ratio", "points"]
+Bound = Literal["exact", "at_least", "at_most", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What one trial says of the measure; `value` is in epochs, seconds or fractions of 1 (errors).
+
+    A censored trial (target never reached) or a diverged one needs no value, and any it has is not used.
+    """
+
+    value: float | None = None
+    censored: bool = False
+    diverged: bool = False
+
+    def __post_init__(self):
+        if self.usable and (self.value is None or not math.isfinite(self.value)):
+            raise ValueError("a trial that is neither censored nor diverged needs a finite value")
+
+    @property
+    def usable(self) -> bool:
+        return not (self.censored or self.diverged)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Control and arm with one seed; `value` is their effect, `bound` says whether it is only a bound on it."""
+
+    seed: int
+    control: float | None
+    arm: float | None
+    value: float | None
+    bound: Bound
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effect:
+    """Control against arm over n pairs; an end of the interval that is None is open, or there is no interval at all.
+
+    Where `bound` is not exact, so is `estimate`: it is the mean of bounds. `sd` is that of one pair, on theta's scale.
+    `p_value` is two-sided, for no effect; against the open side of a bound it is 1.
+    """
+
+    scale: Scale
+    pairs: tuple[Pair, ...]
+    bound: Bound
+    estimate: float | None
+    low: float | None
+    high: float | None
+    level: float
+    sd: float | None = None
+    p_value: float | None = None
+    correlation: float | None = None
+    num_censored_control: int = 0
+    num_censored_arm: int = 0
+    num_diverged_control: int = 0
+    num_diverged_arm: int = 0
+    num_left_out: int = 0
+    num_unpaired: int = 0
+
+    @property
+    def n(self) -> int:
+        return len(self.pairs)
+
+
+def epochs_to_target(epochs: Sequence[float], errors: Sequence[float], at_most: float) -> float | None:
+    """The epoch at which the error first is at or below the target, interpolated between rows; None if it never is.
+
+    The first row counts at its own epoch, since nothing is known before it. A row that is NaN is passed over.
+    """
+    epochs, errors = np.asarray(epochs, dtype=float), np.asarray(errors, dtype=float)
+    known = ~np.isnan(errors)
+    epochs, errors = epochs[known], errors[known]
+    below = np.flatnonzero(errors <= at_most)
+    if not below.size:
+        return None
+    i = below[0]
+    if i == 0:
+        return float(epochs[0])
+    share = (errors[i - 1] - at_most) / (errors[i - 1] - errors[i])
+    return float(epochs[i - 1] + share * (epochs[i] - epochs[i - 1]))
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float, float]:
+    """Mean, standard deviation and both ends of Student's t interval (at least 2 values).
+
+    A spread that is only rounding counts as none: the interval then has no width.
+    """
+    values = np.asarray(values, dtype=float)
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    if sd <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        sd = 0.0
+    half = half_width(sd, len(values), level)
+    return mean, sd, mean - half, mean + half
+
+
+def half_width(sd: float, n: int, level: float = 0.95) -> float:
+    """Half the width of Student's t interval for n values with this standard deviation."""
+    return float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / math.sqrt(n)
+
+
+def paired_effect(
+    control: Mapping[int, Outcome],
+    arm: Mapping[int, Outcome],
+    *,
+    scale: Scale,
+    budget: float | None = None,
+    level: float = 0.95,
+) -> Effect:
+    """The effect over the seeds both sides have.
+
+    `budget` is what a trial could run at most, in the measure's unit: a censored or diverged trial took more than it.
+    Without a budget (errors, seconds per epoch) a pair with a diverged side is left out, and counted.
+    """
+    seeds = sorted(control.keys() & arm.keys())
+    kept, left_out = [], 0
+    for seed in seeds:
+        pair = _pair(seed, control[seed], arm[seed], scale, budget)
+        left_out += pair is None
+        kept += [pair] if pair else []
+    bounds = {pair.bound for pair in kept} - {"exact"}
+    bound = "exact" if not bounds else bounds.pop() if len(bounds) == 1 else "none"
+    counts = {
+        f"num_{what}_{name}": sum(getattr(side[seed], what) for seed in seeds)
+        for what in ("censored", "diverged")
+        for name, side in (("control", control), ("arm", arm))
+    }
+    return Effect(
+        scale=scale,
+        pairs=tuple(kept),
+        bound=bound,
+        level=level,
+        num_left_out=left_out,
+        num_unpaired=len(control.keys() ^ arm.keys()),
+        **counts,
+        **_size(kept, bound, scale, level),
+    )
+
+
+def _pair(seed: int, control: Outcome, arm: Outcome, scale: Scale, budget: float | None) -> Pair | None:
+    if scale == "points":
+        if control.censored or arm.censored:
+            raise ValueError("errors cannot be censored")
+        if control.diverged or arm.diverged:
+            return None
+        value = 100 * (control.value - arm.value)
+        return Pair(seed=seed, control=control.value, arm=arm.value, value=value, bound="exact")
+    if budget is None and not (control.usable and arm.usable):
+        if control.censored or arm.censored:
+            raise ValueError("a censored trial needs the budget it was censored at")
+        return None
+    times = [side.value if side.usable else budget for side in (control, arm)]
+    if min(times) <= 0:
+        raise ValueError(f"seed {seed}: a ratio needs values above 0")
+    bound = {(True, True): "exact", (False, True): "at_least", (True, False): "at_most"}.get(
+        (control.usable, arm.usable), "none"
+    )
+    return Pair(
+        seed=seed,
+        control=control.value if control.usable else None,
+        arm=arm.value if arm.usable else None,
+        value=None if bound == "none" else times[0] / times[1],
+        bound=bound,
+    )
+
+
+def _size(pairs: list[Pair], bound: Bound, scale: Scale, level: float) -> dict[str, float | None]:
+    """Estimate, interval, spread, p value and correlation, as far as these pairs have them."""
+    size = dict.fromkeys(("estimate", "low", "high", "sd", "p_value", "correlation"))
+    if not pairs or bound == "none":
+        return size
+    thetas = np.array([to_theta(pair.value, scale) for pair in pairs])
+    size["estimate"] = from_theta(float(thetas.mean()), scale)
+    if len(pairs) < 3:
+        return size
+    mean, sd, low, high = mean_interval(thetas, level)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.float64(mean) / (sd / math.sqrt(len(thetas)))
+    p = 1.0 if np.isnan(t) else float(2 * stats.t.sf(abs(t), len(thetas) - 1))
+    size["sd"] = sd
+    if bound == "at_most":
+        size |= {"high": from_theta(high, scale), "p_value": p if mean < 0 else 1.0}
+    elif bound == "at_least":
+        size |= {"low": from_theta(low, scale), "p_value": p if mean > 0 else 1.0}
+    else:
+        size |= {"low": from_theta(low, scale), "high": from_theta(high, scale), "p_value": p}
+        sides = np.array(
+            [[to_theta(v, scale) if scale == "ratio" else v for v in (pair.control, pair.arm)] for pair in pairs]
+        )
+        if (np.ptp(sides, axis=0) > 1e-12).all():
+            size["correlation"] = float(np.corrcoef(sides.T)[0, 1])
+    return size
+
+
+def to_theta(value: float, scale: Scale) -> float:
+    """A ratio to its log; points stay."""
+    return math.log(value) if scale == "ratio" else value
+
+
+def from_theta(theta: float, scale: Scale) -> float:
+    """The inverse of `to_theta`."""
+    return math.exp(theta) if scale == "ratio" else theta
+
+
+def rounding_range(effect: float) -> tuple[float, float]:
+    """What a printed number may have been before it was rounded: 6 -> 5.5 to 6.5, 1.4 -> 1.35 to 1.45.
+
+    A float carries no trailing zeros, so 6.0 counts as rounded to a whole number, and 10 as rounded to 1.
+    """
+    printed = Decimal(repr(effect)).normalize()
+    half = Decimal(5).scaleb(min(printed.as_tuple().exponent, 0) - 1)
+    return float(printed - half), float(printed + half)
+
+
+def learned(errors: Sequence[float], chance: float, level: float = 0.95) -> bool:
+    """Whether an arm's errors (fractions of 1) are below chance by their own interval.
+
+    A diverged trial's NaN counts as chance. One or two seeds have no interval: each must then be right a fifth more
+    often than chance is (with ten classes, an error under 0.88).
+    """
+    errors = np.asarray(errors, dtype=float)
+    errors = np.where(np.isnan(errors), chance, errors)
+    if not errors.size:
+        return False
+    if errors.size < 3:
+        return bool((errors < 1 - 1.2 * (1 - chance)).all())
+    return mean_interval(errors, level)[3] < chance
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p values, in the order given: a claim stands if its own is below the level of the family."""
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values, kind="stable")
+    steps = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """The exact two-sided sign-flip test of paired differences (at most 24); never below 2 / 2**n.
+
+    It needs n >= 6 to get under 5%. Ties with the observed sum count, up to rounding.
+    """
+    differences = np.asarray(differences, dtype=float)
+    if not 1 <= differences.size <= 24:
+        raise ValueError(f"the exact sign-flip test takes 1 to 24 differences, not {differences.size}")
+    sums = differences[:1]  # the other sign of the first one mirrors all sums
+    for d in differences[1:]:
+        sums = np.concatenate([sums + d, sums - d])
+    observed = abs(differences.sum())
+    return float((np.abs(sums) >= observed - 1e-9 * np.abs(differences).sum()).mean())
+
+
+def _number(value: float, scale: Scale) -> str:
+    """Three significant digits for a ratio, two decimals and a sign for points."""
+    if scale == "points":
+        return f"{value:+.2f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def describe(effect: Effect) -> str:
+    """The effect in words, such as 'ratio 5.83 (95% interval 5.10 to 6.60, n = 6 seeds)'."""
+    unit = "ratio" if effect.scale == "ratio" else "difference"
+    end = "" if effect.scale == "ratio" else " points"
+    seeds = f"n = {effect.n} seed{'s' * (effect.n != 1)}"
+    notes = "".join(f"; {note}" for note in _notes(effect))
+    if effect.estimate is None:
+        return f"no size (n = {effect.n}{notes})"
+    if effect.n < 3:
+        words = {"exact": "", "at_least": "at least ", "at_most": "at most "}
+        values = " and ".join(words[p.bound] + _number(p.value, effect.scale) for p in effect.pairs)
+        return f"{unit} {values}{end} ({seeds}, no interval{notes})"
+    level = f"{100 * effect.level:.4g}%"
+    if effect.bound != "exact":
+        word, limit = ("more", effect.low) if effect.bound == "at_least" else ("less", effect.high)
+        return f"{unit} {word} than {_number(limit, effect.scale)}{end} ({level}, {seeds}{notes})"
+    estimate, low, high = (_number(v, effect.scale) for v in (effect.estimate, effect.low, effect.high))
+    return f"{unit} {estimate}{end} ({level} interval {low} to {high}, {seeds}{notes})"
+
+
+def _notes(effect: Effect) -> list[str]:
+    """What befell the trials behind an effect, counted: nothing is left out in silence."""
+    total = effect.n + effect.num_left_out
+    notes = [
+        f"{count} of {total} {name} trials {what}"
+        for name in ("control", "arm")
+        for what in ("censored", "diverged")
+        if (count := getattr(effect, f"num_{what}_{name}"))
+    ]
+    if effect.num_left_out:
+        notes.append(f"{effect.num_left_out} of {total} pairs left out")
+    if effect.num_unpaired:
+        notes.append(f"{effect.num_unpaired} seed{'s' * (effect.num_unpaired != 1)} on one side only")
+    if effect.sd == 0:
+        notes.append("all pairs agree exactly")
+    return notes
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What an effect says of its claim, in a word and in a sentence.
+
+    `more_seeds` is set only where more seeds may decide: a count, or 'over 100'. `margin` and `claimed_range` are those
+    used, in the effect's units (a margin of 1.5 is a factor of 1.5 either way).
+    """
+
+    word: str
+    sentence: str
+    more_seeds: int | str | None
+    size_ruled_out: bool
+    claimed: float | None
+    claimed_range: tuple[float, float] | None
+    margin: float | None
+
+
+def verdict(
+    effect: Effect,
+    *,
+    claimed: float | None,
+    claimed_range: tuple[float, float] | None = None,
+    margin: float | None = None,
+    chance_ok: bool = True,
+    data_matches: bool,
+    data: str,
+    claim_data: str | None = None,
+) -> Verdict:
+    """The first of the design's rules that holds; all sizes in the effect's units.
+
+    A claimed ratio under 1, or a negative difference, turns the claimed direction round. Without a margin and without
+    a claimed size nothing counts as 'no difference'.
+    """
+    scale = effect.scale
+    if margin is not None and margin <= (scale == "ratio"):
+        raise ValueError(f"a margin is above {'1, a factor' if scale == 'ratio' else '0 points'}, not {margin}")
+    if claimed is not None and claimed_range is None:
+        claimed_range = rounding_range(claimed)
+    if margin is None and claimed is not None:
+        margin = from_theta(abs(to_theta(claimed, scale)) / 4, scale)
+    m = 0.0 if margin is None else to_theta(margin, scale)
+    sign = -1 if claimed is not None and to_theta(claimed, scale) < 0 else 1
+    low, high = _turned((effect.low, effect.high), sign, scale)
+    claim_low, claim_high = _turned(claimed_range or (None, None), sign, scale)
+    smaller = high is not None and claim_low is not None and high < claim_low
+    larger = low is not None and claim_high is not None and low > claim_high
+    if not chance_ok:
+        word = "nothing learned"
+    elif low is not None and high is not None and -m < low and high < m:
+        word = "no difference"
+    elif high is not None and high < 0:
+        word = "contradicted"
+    elif low is not None and low > 0:
+        word = "supported" + ", smaller" * smaller + ", larger" * larger
+    else:
+        word = "undecided"
+    more = more_seeds(effect, m) if word == "undecided" else None
+    where = f"on {data}" + ("" if data_matches else f", not on the paper's {claim_data or 'data'}")
+    detail = _detail(word, effect, claimed, margin, smaller or larger, more)
+    return Verdict(
+        word=word,
+        sentence=f"{word[0].upper()}{word[1:]} ({where}): {describe(effect)}{'; ' + detail if detail else ''}.",
+        more_seeds=more,
+        size_ruled_out=smaller or larger,
+        claimed=claimed,
+        claimed_range=claimed_range,
+        margin=margin,
+    )
+
+
+def _turned(ends: tuple[float | None, float | None], sign: int, scale: Scale) -> list[float | None]:
+    """Both ends as thetas, positive in the claimed direction."""
+    thetas = [None if end is None else sign * to_theta(end, scale) for end in ends]
+    return thetas[::sign]
+
+
+def more_seeds(effect: Effect, margin: float = 0.0) -> int | str | None:
+    """About how many seeds more would decide; None where seeds do not help but a larger budget does.
+
+    Today's spread is taken to stay. Half the interval's width must fall under the distance to no effect or, with an
+    estimate inside the margin (a theta), under the distance to the margin: whichever needs fewer seeds.
+    """
+    if effect.bound == "none":
+        return None
+    if effect.n < 3:
+        return 3 - effect.n
+    theta = to_theta(effect.estimate, effect.scale)
+    if (effect.bound == "at_least" and theta <= 0) or (effect.bound == "at_most" and theta >= 0):
+        return None
+    room = max(abs(theta), margin - abs(theta)) if effect.bound == "exact" else abs(theta)
+    for n in range(effect.n + 1, effect.n + 101):
+        if half_width(effect.sd, n, effect.level) < room:
+            return n - effect.n
+    return "over 100"
+
+
+def _detail(
+    word: str, effect: Effect, claimed: float | None, margin: float | None, ruled_out: bool, more: int | str | None
+) -> str:
+    size = "" if claimed is None else f"{claimed:g}" + " points" * (effect.scale == "points")
+    if word == "nothing learned":
+        return "no arm's error is below chance, so there is nothing to compare"
+    if word == "no difference":
+        return "any effect is within the margin, " + (
+            f"a factor of {margin:.3g}" if effect.scale == "ratio" else f"{margin:.3g} points"
+        )
+    if word == "contradicted":
+        return "the effect goes the other way"
+    if word != "undecided":
+        return size and f"the claimed {size} is {'' if ruled_out else 'not '}ruled out"
+    parts = [f"the claimed {size} is already ruled out"] * ruled_out
+    if more is None:
+        parts.append("raise `epochs`, so that more trials reach the target")
+    elif effect.n < 3:
+        parts.append(f"an interval needs at least {more} seed{'s' * (more != 1)} more")
+    else:
+        parts.append(f"about {more} seed{'s' * (more != 1)} more would decide".replace("about over", "over"))
+    return "; ".join(parts)

@@ -1,0 +1,214 @@
+"""THE training loop: one setting, one seed, rows out. It knows no file, no console and no figure."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from alexctl.data.batches import Batches
+from alexctl.data.sources import DataSet
+from alexctl.knobs import Setting
+from alexctl.nets import build
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One measurement: errors are fractions of 1, seconds count from the trial's first step."""
+
+    epoch: float
+    step: int
+    train_loss: float
+    train_error: float
+    test_error: float | None
+    train_seconds: float
+    eval_seconds: float
+
+
+class Clock:
+    """Adds up seconds by what they were spent on; `now` and `sync` are injected so that a test can turn the hands."""
+
+    def __init__(self, now: Callable[[], float] = time.perf_counter, sync: Callable[[], None] = lambda: None):
+        self.now, self.sync = now, sync
+        self.seconds = {"train": 0.0, "eval": 0.0}
+        self._part: str | None = None
+        self._since = 0.0
+
+    def switch(self, part: str | None) -> None:
+        """From now on seconds count as `part`; None stops the clock."""
+        if self._part is not None or part is not None:
+            self.sync()
+        now = self.now()
+        if self._part is not None:
+            self.seconds[self._part] += now - self._since
+        self._part, self._since = part, now
+
+
+class Diverged(Exception):
+    """The loss is no longer a number: a result, not a crash."""
+
+
+class Momentum:
+    """The paper's update (section 5): v <- m v - wd lr w - lr g;  w <- w + v. Weight decay is multiplied by the rate.
+
+    Biases have no weight decay and their own rate, as in the 2011 and 2012 files.
+    """
+
+    def __init__(self, net: nn.Module, *, lr: float, momentum: float, weight_decay: float, bias_rate: float):
+        named = dict(net.named_parameters())
+        self.groups = [
+            ([p for name, p in named.items() if not name.endswith("bias")], lr, weight_decay),
+            ([p for name, p in named.items() if name.endswith("bias")], lr * bias_rate, 0.0),
+        ]
+        self.momentum = momentum
+        self.velocity = {name: torch.zeros_like(p) for name, p in named.items()}
+        self._velocities = [
+            [self.velocity[name] for name in named if name.endswith("bias") == is_bias] for is_bias in (False, True)
+        ]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        for (weights, lr, weight_decay), velocities in zip(self.groups, self._velocities, strict=True):
+            torch._foreach_mul_(velocities, self.momentum)
+            torch._foreach_add_(velocities, [w.grad for w in weights], alpha=-lr)
+            if weight_decay:
+                torch._foreach_add_(velocities, weights, alpha=-lr * weight_decay)
+            torch._foreach_add_(weights, velocities)
+            for weight in weights:
+                weight.grad = None
+
+
+class Training:
+    """One setting with one seed on its way; iterating yields Rows, `state()` at any step is a complete checkpoint.
+
+    `on_step(training)` is called after every step, so that the caller can save, report or stop (by raising).
+    Raises Diverged when the loss is not finite at a row.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        seed: int,
+        data: DataSet,
+        *,
+        device: torch.device,
+        on_step: Callable[["Training"], None] = lambda training: None,
+        clock: Clock | None = None,
+        state: dict[str, Any] | None = None,
+    ):
+        self.setting, self.seed, self.device, self.on_step = setting, seed, device, on_step
+        knobs = setting.training
+        self.net = build(setting, image_shape=data.train_images.shape[1:], num_classes=len(data.classes), seed=seed)
+        scaling, bias_rate = self.net.input_scaling, self.net.bias_rate
+        self.net.to(device=device, memory_format=torch.channels_last)
+        self.batches = Batches(
+            data, device=device, scaling=scaling, batch_size=knobs.batch_size, num_train=knobs.num_train
+        )
+        self.optimiser = Momentum(
+            self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=knobs.weight_decay, bias_rate=bias_rate
+        )
+        self.clock = clock or Clock(sync=synchroniser(device))
+        self.step = 0
+        self.sums = torch.zeros(3, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
+        if state is not None:
+            self._load(state)
+
+    @property
+    def epoch(self) -> float:
+        """Passes over the training pictures so far."""
+        whole, step = divmod(self.step, self.batches.steps_per_epoch)
+        return whole + min(step * self.batches.batch_size, self.batches.num_train) / self.batches.num_train
+
+    def __iter__(self) -> Iterator[Row]:
+        knobs, per_epoch = self.setting.training, self.batches.steps_per_epoch
+        row_steps = {round(k * per_epoch / knobs.rows_per_epoch) for k in range(1, knobs.rows_per_epoch + 1)} - {0}
+        while self.step < knobs.epochs * per_epoch:
+            self.clock.switch("train")
+            epoch, first_step = divmod(self.step, per_epoch)
+            for pictures, labels in self.batches.epoch(self.seed, epoch, first_step=first_step):
+                self._learn(pictures, labels)
+                self.step += 1
+                if (self.step - 1) % per_epoch + 1 in row_steps:
+                    yield self._row()
+                    self.clock.switch("train")
+                self.on_step(self)
+        self.clock.switch(None)
+
+    def _learn(self, pictures: Tensor, labels: Tensor) -> None:
+        logits = self.net(pictures)
+        loss = F.cross_entropy(logits, labels)
+        loss.backward()
+        self.optimiser.step()
+        with torch.no_grad():
+            # Before the update, on the minibatch itself: what the 2012 code logged and Figure 1 most likely shows.
+            wrong = (logits.argmax(1) != labels).sum()
+            self.sums += torch.stack([loss * len(labels), wrong, torch.full_like(loss, len(labels))])
+
+    def _row(self) -> Row:
+        loss_sum, wrong, count = self.sums.tolist()
+        self.sums.zero_()
+        if not math.isfinite(loss_sum):
+            self.clock.switch(None)
+            raise Diverged(f"the training loss is {loss_sum} at epoch {self.epoch:.2f}, step {self.step}")
+        knobs = self.setting.training
+        train_error, test_error = wrong / count, None
+        whole_epoch = self.step % self.batches.steps_per_epoch == 0
+        self.clock.switch("eval")
+        if knobs.evaluate_every and whole_epoch and round(self.epoch) % knobs.evaluate_every == 0:
+            test_error = self.error_on("test")
+        if knobs.train_error_from == "pass":
+            train_error = self.error_on("train")
+        self.clock.switch(None)
+        return Row(
+            epoch=self.epoch,
+            step=self.step,
+            train_loss=loss_sum / count,
+            train_error=train_error,
+            test_error=test_error,
+            train_seconds=self.clock.seconds["train"],
+            eval_seconds=self.clock.seconds["eval"],
+        )
+
+    @torch.inference_mode()
+    def error_on(self, part: str) -> float:
+        """The error rate (a fraction) on all of `train` or `test`."""
+        self.net.eval()
+        wrong = sum((self.net(pictures).argmax(1) != labels).sum() for pictures, labels in self.batches.in_order(part))
+        self.net.train()
+        return wrong.item() / len(self.batches.test_labels if part == "test" else self.batches.train_labels)
+
+    def state(self) -> dict[str, Any]:
+        """Tensors and plain numbers from which a new Training goes on bit for bit (on a CPU)."""
+        return {
+            "step": self.step,
+            "sums": self.sums,
+            "seconds": dict(self.clock.seconds),
+            "net": self.net.state_dict(),
+            "velocity": self.optimiser.velocity,
+        }
+
+    def _load(self, state: dict[str, Any]) -> None:
+        self.step = state["step"]
+        self.sums.copy_(state["sums"])
+        self.clock.seconds.update(state["seconds"])
+        self.net.load_state_dict(state["net"])
+        for name, velocity in self.optimiser.velocity.items():
+            velocity.copy_(state["velocity"][name])
+
+
+def synchroniser(device: torch.device) -> Callable[[], None]:
+    """What to call before reading the clock, so that queued work is counted where it belongs."""
+    if device.type == "cuda":
+        return lambda: torch.cuda.synchronize(device)
+    if device.type == "mps":
+        return torch.mps.synchronize
+    return lambda: None
+
+
+def row_table(row: Row) -> dict[str, Any]:
+    """The row as plain values, in the order of `rows.csv`."""
+    return asdict(row)
