@@ -35,6 +35,7 @@ class Plan(_Part):
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 6
     lr_grid: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=2)] | None = None
+    lr_widenings: Annotated[int, Field(ge=0, le=20)] = 6  # how often the grid may grow when a rate on its edge is best
     search_seeds: Annotated[int, Field(ge=1, le=100)] = 1
 
 
@@ -245,3 +246,20 @@ def _floats(model, table: dict[str, Any]) -> dict[str, Any]:
         else value
         for key, value in table.items()
     }
+
+
+def override(pairs: list[str]) -> dict[str, Any]:
+    """`["lr=0.01", "net=convnet4"]` as a table: values as TOML has them, a bare word being a string."""
+    table, faults = {}, []
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals or not key.strip():
+            faults.append(f"--set {printable(pair)}: write KEY=VALUE, such as --set lr=0.01")
+            continue
+        try:
+            table[key.strip()] = tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            table[key.strip()] = text.strip()
+    if faults:
+        raise UserError(*faults)
+    return table

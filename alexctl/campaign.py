@@ -1,8 +1,11 @@
 """Which trials an ablation needs, which are still to run, and what the learning-rate search says next."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from alexctl import results, search
 from alexctl.ablation import SEARCH_SEED, Ablation
@@ -10,6 +13,9 @@ from alexctl.errors import UserError
 from alexctl.knobs import Setting, Target
 from alexctl.results import TrialRecord, trial_name
 from alexctl.stats import epochs_to_target
+
+
+_ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +39,52 @@ class Campaign:
     `ready()` is derived from what lies in the folder and nothing else, so the same command again is resume.
     """
 
-    def __init__(self, ablation: Ablation, *, data_name: str, data_digest: str, folder: Path):
-        self.ablation, self.data_name, self.data_digest, self.folder = ablation, data_name, data_digest, folder
+    def __init__(self, ablation: Ablation, *, data_name: str, data_digest: str, num_classes: int, folder: Path):
+        self.ablation, self.folder, self.num_classes = ablation, folder, num_classes
+        self.data_name, self.data_digest = data_name, data_digest
         self.retry_failed = False
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in results.trials_of(folder)}
+
+    @classmethod
+    def open(cls, folder: Path) -> "Campaign":
+        """The campaign that a folder's `plan.json` describes; needs neither the ablation file nor the data."""
+        try:
+            plan = results.read_json(folder / "plan.json")
+            ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
+            about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
+        except ValidationError:
+            raise UserError(f"{folder.name}/plan.json is damaged; {_ABLATE_AGAIN}") from None
+        except (ValueError, KeyError) as error:
+            reason = str(error) if isinstance(error, ValueError) else "plan.json is damaged"
+            raise UserError(f"{folder.name}: {reason}; {_ABLATE_AGAIN}") from None
+        return cls(ablation, **about, folder=folder)
+
+    def write_plan(self, code: dict[str, Any]) -> list[str]:
+        """Writes `plan.json` and returns what a person should be told about a plan that was there before."""
+        path, notes = self.folder / "plan.json", []
+        # The folder the pictures came from is nobody's business; their name and digest say what they are.
+        base = {**self.ablation.base, "data": self.data_name}
+        table = self.ablation.model_copy(update={"base": base}).model_dump(mode="json")
+        plan = {
+            "schema": results.SCHEMA, "ablation": table, "data_name": self.data_name, "data_digest": self.data_digest,
+            "num_classes": self.num_classes, **code,
+        }  # fmt: skip
+        if path.exists():
+            try:
+                before = results.read_json(path)
+            except ValueError as error:
+                notes.append(f"{error}; written anew")
+                before = plan
+            if any(before.get(key) != code[key] for key in code):
+                notes.append(
+                    "the code has changed since this campaign was planned "
+                    f"(commit {str(before.get('git_commit'))[:8]} then, {str(code.get('git_commit'))[:8]} now): "
+                    "finished trials are kept as they are"
+                )
+            if before.get("ablation") != table:
+                notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
+        results.write_json(path, plan)
+        return notes
 
     def setting(self, arm: str, phase: str, lr: float | None) -> Setting:
         """An arm's setting; in the search it stops at the target and never sees the test data."""
@@ -77,7 +125,7 @@ class Campaign:
         epochs = float(self.setting(arm, "search", grid[0]).training.epochs)
         seen: dict[float, search.Progress] = {}
         while True:  # a decision may name rates beyond the grid, which then have to be looked up too
-            decision = search.advance(grid, seen, epochs=epochs)
+            decision = search.advance(grid, seen, epochs=epochs, widenings=self.ablation.plan.lr_widenings)
             new = [lr for lr, _ in decision.run if lr not in seen] or [lr for lr in grid if lr not in seen]
             if not new:
                 return decision
@@ -127,6 +175,10 @@ class Campaign:
                 record = replace(record, status={**record.status, "state": "stopped"})
             records.append(record)
         return records
+
+    def failed(self) -> list[TrialRecord]:
+        """The counted trials that failed."""
+        return [record for record in self.counted() if record.state == "failed"]
 
     def _control_first(self) -> list[str]:
         return sorted(self.ablation.arms, key=lambda arm: arm != self.ablation.control)

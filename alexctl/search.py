@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 FIRST_RUNG = 1.0  # epochs
-MAX_WIDENINGS = 6
 KEPT_AT_LEAST = 2
 
 
@@ -41,15 +40,16 @@ class Decision:
     dropped: Mapping[float, str]
 
 
-def advance(grid: Sequence[float], seen: Mapping[float, Progress], *, epochs: float) -> Decision:
-    """The next step of one arm's search; `epochs` is the budget after which a rate counts as never crossing.
+def advance(grid: Sequence[float], seen: Mapping[float, Progress], *, epochs: float, widenings: int = 6) -> Decision:
+    """The next step of one arm's search; `epochs` is the budget after which a rate counts as never crossing,
+    `widenings` how often the grid may grow.
 
     The winner is the rate that met the target first; if none did within the budget, the one with the lowest training
     error at its end.
     """
     alive, tried = sorted(grid), sorted(grid)
     dropped: dict[float, str] = {}
-    rung, widenings = min(FIRST_RUNG, epochs), 0
+    rung = min(FIRST_RUNG, epochs)
     while True:
         crossings = [seen[lr].crossing for lr in alive if lr in seen and seen[lr].crossing is not None]
         limit = min([rung, *crossings])
@@ -58,8 +58,8 @@ def advance(grid: Sequence[float], seen: Mapping[float, Progress], *, epochs: fl
             return Decision(run=tuple((lr, rung) for lr in waiting), dropped=dropped)
         ranked = sorted(alive, key=lambda lr: _rank(seen[lr], rung))
         edge = _beyond(ranked[0], tried, diverged=seen[ranked[0]].diverged)
-        if edge is not None and widenings < MAX_WIDENINGS:
-            widenings += 1
+        if edge is not None and widenings > 0:
+            widenings -= 1
             tried = sorted([*tried, edge])
             alive.append(edge)
             continue

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -211,6 +212,44 @@ def target_epoch(rows: list[dict[str, Any]], target) -> float | None:
     """Epochs to the target over rows that carry its metric; None if it was never met."""
     known = [row for row in rows if row[target.metric] is not None]
     return epochs_to_target([r["epoch"] for r in known], [r[target.metric] for r in known], target.at_most)
+
+
+def seconds_per_epoch(setting: Setting, data: DataSet, device: torch.device, threads: int, *, num_steps: int = 6) -> float:
+    """Trains a throw-away net for a few steps and says what an epoch of it would take here, in seconds."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    times: list[float] = []
+
+    def lap(training: Training) -> None:
+        training.clock.sync()
+        times.append(time.perf_counter())
+        if len(times) > num_steps:
+            raise Interrupted
+
+    try:
+        for _ in (training := Training(setting, 0, data, device=device, on_step=lap)):
+            pass
+    except Interrupted:
+        pass
+    finally:
+        torch.set_num_threads(before)
+    laps = sorted(after - before for before, after in itertools.pairwise(times))
+    return laps[len(laps) // 2] * training.batches.steps_per_epoch if laps else 0.0
+
+
+def record_death(folder: Path, why: str) -> None:
+    """Writes down that a trial's process ended without a word: state `failed`, its rows as last saved."""
+    try:
+        rows = results.read_rows(folder / "rows.csv")
+    except ValueError:
+        rows = ()
+    last = rows[-1] if rows else {}
+    status = {
+        "schema": results.SCHEMA, "state": "failed", "error": why, "num_rows": len(rows),
+        "epochs_run": last.get("epoch", 0.0), "train_seconds": last.get("train_seconds", 0.0),
+        "eval_seconds": last.get("eval_seconds", 0.0), "prepare_seconds": None, "parameters": None,
+    }  # fmt: skip
+    results.write_json(folder / "status.json", status)
 
 
 def environment(device: torch.device) -> dict[str, Any]:

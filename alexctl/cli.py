@@ -1,0 +1,209 @@
+"""The face: parse, one library call, print. No logic, and nothing heavy imported before it is needed."""
+
+import enum
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alexctl.errors import UserError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Puts architectural claims to the test: trains every arm fairly, with several seeds, "
+    "and says with an interval whether the claim holds.",
+)
+data_app = typer.Typer(no_args_is_help=True, help="Fetch, check and list data sets.")
+app.add_typer(data_app, name="data")
+
+
+class Retry(enum.StrEnum):
+    """What `--retry` can run again."""
+
+    failed = "failed"
+
+
+def _complete_ablation(incomplete: str) -> list[str]:
+    from alexctl.ablation import shipped
+
+    return [name for name in shipped() if name.startswith(incomplete)]
+
+
+ResultsOption = Annotated[
+    Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", help="Folder where results are kept.")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--data-root", metavar="PATH", help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
+]  # fmt: skip
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)
+]  # fmt: skip
+DEFAULT_RESULTS = Path("results")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from alexctl.doctor import versions
+
+        typer.echo(versions())
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print versions.")] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def ablate(
+    name: NameArgument,
+    data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes or imagefolder:PATH.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Seconds instead of minutes, on embedded data: does it run?")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Reported seeds an arm.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Budget of epochs a trial.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at once; 1 runs in this process. Default: one a core.")] = None,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads a worker.")] = 1,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
+    results: ResultsOption = DEFAULT_RESULTS,
+    data_root: RootOption = None,
+    json_: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:  # fmt: skip
+    """Run an ablation, or go on with it: the same command again is resume."""
+    from alexctl.ablation import load, override
+
+    sugar = {"data": data, "seeds": seeds, "epochs": epochs}
+    overrides = override(set_ or []) | {key: value for key, value in sugar.items() if value is not None}
+    ablation = load(name, overrides=overrides, smoke=smoke)
+    from alexctl import run as runner
+    from alexctl import show
+    from alexctl.report.rebuild import rebuild
+    from alexctl.screen import Screen
+
+    screen = Screen(quiet=quiet)
+    options = runner.Options(
+        results=results, root=data_root, device=device, workers=workers, threads=threads,
+        retry_failed=retry is not None, fail_fast=fail_fast,
+    )  # fmt: skip
+    try:
+        campaign = runner.run(ablation, options, screen)
+    except runner.Stopped as stopped:
+        screen.close()
+        show.stopped(stopped.campaign)
+        raise typer.Exit(130) from None
+    finally:
+        screen.close()
+    made = rebuild(campaign)
+    if json_:
+        typer.echo(json.dumps(made.verdict, indent=1, ensure_ascii=False))
+    else:
+        show.result(campaign, made)
+    if campaign.failed():
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -> None:
+    """Every ablation, its claim, and its state in results/."""
+    from alexctl import show
+
+    show.ablations(results, as_json=json_)
+
+
+@app.command("show")
+def show_(name: NameArgument, json_: JsonOption = False) -> None:
+    """What an ablation compares: its claim, base, arms and only their differences."""
+    from alexctl import show
+    from alexctl.ablation import load
+
+    show.ablation(load(name), as_json=json_)
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this ablation.")] = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    json_: JsonOption = False,
+) -> None:
+    """Rebuild CSVs and figures from the trials, and print one table."""
+    from alexctl import show
+    from alexctl.report.rebuild import open_results, rebuild
+
+    show.overview([rebuild(campaign) for campaign in open_results(results, name)], as_json=json_)
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="cifar10 or mnist.")],
+    mirror: Annotated[str | None, typer.Option(envvar="ALEXCTL_MIRROR", help="Address of a copy, tried first; the md5 decides.")] = None,
+    data_root: RootOption = None,
+) -> None:  # fmt: skip
+    """Download a data set; a broken download goes on where it stopped."""
+    from alexctl.data import archives, sources
+    from alexctl.screen import Screen
+
+    typer.echo(f"{name} is in {archives.fetch(name, sources.data_root(data_root), mirror=mirror, progress=Screen().preparing)}")
+
+
+@data_app.command("verify")
+def data_verify(
+    name: Annotated[str, typer.Argument(help="A data set's name, or imagefolder:PATH.")], data_root: RootOption = None
+) -> None:
+    """Check a data set's files against their checksums."""
+    from alexctl.data import sources
+
+    for line in sources.verify(name, sources.data_root(data_root)):
+        typer.echo(line)
+
+
+@data_app.command("list")
+def data_list(data_root: RootOption = None, json_: JsonOption = False) -> None:
+    """Which data sets there are, and which are here."""
+    from alexctl import show
+    from alexctl.data import sources
+
+    show.table(sources.list_sources(sources.data_root(data_root)), as_json=json_)
+
+
+@app.command()
+def doctor(results: ResultsOption = DEFAULT_RESULTS, data_root: RootOption = None, json_: JsonOption = False) -> None:
+    """Check this machine: packages, device, threads, folders, data."""
+    from alexctl import show
+    from alexctl.data import sources
+    from alexctl.doctor import checks
+
+    if not show.health(checks(results, sources.data_root(data_root)), as_json=json_):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: a UserError is one line and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        app()
+    except UserError as error:
+        for fault in error.faults:
+            print(f"alexctl: {fault}", file=sys.stderr)  # noqa: T201
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `alexctl list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + getattr(signal, "SIGPIPE", 13))

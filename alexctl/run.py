@@ -1,0 +1,213 @@
+"""Runs a campaign to its end: gives free workers what is ready, watches, records deaths, stops when asked."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from filelock import FileLock, Timeout
+
+from alexctl import results, trial
+from alexctl.ablation import Ablation
+from alexctl.campaign import Campaign, Job
+from alexctl.data.sources import DataSet, data_root, prepare
+from alexctl.errors import UserError
+from alexctl.launch.inline import InlinePool
+from alexctl.launch.local import LocalPool
+
+IMAGE_SIZE = 32
+
+
+class Watcher(Protocol):
+    """What a screen hears of a campaign."""
+
+    def preparing(self, what: str, done: int, total: int) -> None: ...
+    def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None: ...
+    def started(self, job: Job) -> None: ...
+    def row(self, job: Job, row: dict[str, Any]) -> None: ...
+    def ended(self, job: Job, state: str, error: str | None) -> None: ...
+    def tick(self, campaign: Campaign, running: list[Job]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run, none of which moves a number; threads are per worker."""
+
+    results: Path
+    root: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    threads: int = 1
+    retry_failed: bool = False
+    fail_fast: bool = False
+
+
+class Stopped(Exception):
+    """The person pressed Ctrl-C (or sent SIGTERM); every running trial has its checkpoint."""
+
+    def __init__(self, campaign: Campaign):
+        super().__init__()
+        self.campaign = campaign
+
+
+def run(ablation: Ablation, options: Options, watcher: Watcher) -> Campaign:
+    """Runs or resumes the whole campaign; raises UserError, or Stopped after an interrupt.
+
+    A trial that fails is recorded in its folder and in the returned campaign, and the others go on.
+    """
+    root = data_root(options.root)
+    data = prepare(ablation.base["data"], root, image_size=IMAGE_SIZE, progress=watcher.preparing)
+    campaign, lock = claim(ablation, options.results, data)
+    try:
+        campaign.retry_failed = options.retry_failed
+        notes = [*data.notes, *campaign.write_plan(trial.git_state())]
+        workers = options.workers or default_workers(options.device)
+        watcher.planned(campaign, preflight(campaign, data, options) if campaign.ready() else {}, workers, notes)
+        _Conductor(campaign, options, root, workers, watcher).go()
+    finally:
+        lock.release()
+    return campaign
+
+
+def claim(ablation: Ablation, folder: Path, data: DataSet) -> tuple[Campaign, FileLock]:
+    """The campaign's folder, ours alone until the lock is released; UserError when another process is at work there."""
+    name = results.campaign_name(ablation, data.name)
+    home = folder / name
+    results.make_folder(home / "trials")
+    lock = FileLock(home / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"another alexctl is running {name} in {folder}; wait for it, or choose another place with --results"
+        ) from None
+    except OSError as error:
+        raise results.storage_error(home, error) from None
+    try:
+        campaign = Campaign(
+            ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=home
+        )
+    except BaseException:
+        lock.release()
+        raise
+    return campaign, lock
+
+
+def default_workers(device: str) -> int:
+    """One worker a core on a CPU, one on an accelerator."""
+    if trial.choose_device(device).type != "cpu":
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def preflight(campaign: Campaign, data: DataSet, options: Options) -> dict[str, float]:
+    """Trains every arm a few steps, so that what would fail everywhere fails now; gives each arm's seconds an epoch."""
+    device = trial.choose_device(options.device)
+    seconds = {}
+    for arm in campaign.ablation.arms:
+        grid = campaign.ablation.plan.lr_grid
+        lr = min(grid) if arm in campaign.ablation.searched else None
+        try:
+            seconds[arm] = trial.seconds_per_epoch(campaign.setting(arm, "final", lr), data, device, options.threads)
+        except UserError:
+            raise
+        except Exception as error:
+            raise UserError(
+                f"arm {arm} can't train a single step: {type(error).__name__}: {str(error).splitlines()[0]}",
+                exit_code=1,
+            ) from error
+    return seconds
+
+
+class _Conductor:
+    def __init__(self, campaign: Campaign, options: Options, root: Path, workers: int, watcher: Watcher):
+        self.campaign, self.options, self.watcher = campaign, options, watcher
+        self.running: dict[str, Job] = {}
+        self.tried: set[str] = set()
+        self.later: dict[str, float] = {}
+        self.stopping = False
+        self.changed = True
+        if workers == 1:
+            self.pool = InlinePool(
+                root=root, device=options.device, threads=options.threads, tell=self._hear,
+                should_stop=lambda: self.stopping,
+            )  # fmt: skip
+        else:
+            self.pool = LocalPool(workers=workers, root=root, device=options.device, threads=options.threads)
+
+    def go(self) -> None:
+        before = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while True:
+                self._fill()
+                if not self.running and not self.later:
+                    break
+                for event in self.pool.events(0.3):
+                    self._hear(event)
+                if self.stopping:
+                    raise Stopped(self.campaign)
+                self.watcher.tick(self.campaign, list(self.running.values()))
+        finally:
+            self.pool.stop()
+            for name in list(self.running):
+                self.campaign.reload(name)
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        if self.stopping:  # the second time: at once
+            for worker in getattr(self.pool, "workers", []):
+                if worker.process is not None:
+                    worker.process.kill()
+            os._exit(130)
+        self.stopping = True
+
+    def _fill(self) -> None:
+        now = time.monotonic()
+        if self.later and min(self.later.values()) <= now:
+            self.later = {name: when for name, when in self.later.items() if when > now}
+            self.changed = True
+        if not self.pool.free or not self.changed:
+            return
+        for job in self.campaign.ready():
+            if not self.pool.free:
+                return
+            if job.name in self.running or job.name in self.tried or job.name in self.later:
+                continue
+            folder = self.campaign.folder / "trials" / job.name
+            if not (folder / "setting.json").exists():
+                trial.create(
+                    folder, ablation=self.campaign.ablation.name, arm=job.arm, phase=job.phase, seed=job.seed,
+                    setting=job.setting,
+                )  # fmt: skip
+            self.running[job.name] = job
+            self.watcher.started(job)
+            self.pool.submit(folder, job.until)
+        self.changed = False
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        job = self.running.get(event["folder"])
+        if job is None:
+            return
+        if event["event"] == "row":
+            self.watcher.row(job, event)
+            return
+        del self.running[job.name]
+        self.changed = True
+        if event["event"] == "error":
+            raise UserError(event["message"], exit_code=event["exit_code"])
+        if event["event"] == "died":
+            trial.record_death(self.campaign.folder / "trials" / job.name, event["why"])
+        elif event["state"] == "claimed":  # a worker left over from a killed run is writing its checkpoint
+            self.later[job.name] = time.monotonic() + 1.0
+            return
+        record = self.campaign.reload(job.name)
+        if record.state == "failed":
+            self.tried.add(job.name)
+        self.watcher.ended(job, record.state, record.status.get("error"))
+        if record.state == "failed" and self.options.fail_fast:
+            raise UserError(
+                f"{job.name} failed: {record.status.get('error')}; stopped because of --fail-fast", exit_code=1
+            )

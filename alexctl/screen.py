@@ -1,0 +1,199 @@
+"""What a person sees of a running campaign: a live view on a terminal, a line an event elsewhere. All of it on stderr."""
+
+import sys
+import time
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from alexctl.campaign import Campaign, Job
+from alexctl.errors import printable
+
+HEARTBEAT_SECONDS = 60.0
+
+
+def console() -> Console:
+    """Where progress goes."""
+    return Console(stderr=True, highlight=False)
+
+
+class Screen:
+    """Hears what `run.run` tells and shows it; `close()` leaves the terminal as it was."""
+
+    def __init__(self, *, quiet: bool = False):
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.live: Live | None = None
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.began = self.spoke = time.monotonic()
+        self.last_shown = 0.0
+        self.seconds: dict[str, float] = {}
+        self.workers = 1
+        self.shown_preparing = ""
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Data being decoded or drawn."""
+        if self.console.is_terminal:
+            end = "\n" if done >= total else "\r"
+            self.console.print(f"{escape(printable(what))}: {done:,} of {total:,}", end=end, soft_wrap=True)
+        elif what != self.shown_preparing:
+            self.shown_preparing = what
+            self.console.print(f"{escape(printable(what))} ({total:,})", soft_wrap=True)
+
+    def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None:
+        """The plan, before anything runs."""
+        self.seconds, self.workers = seconds, workers
+        ablation = campaign.ablation
+        self.console.print(f"[bold]{escape(ablation.title)}[/] on {campaign.data_name}: the claim (section "
+                           f"{escape(ablation.claim.section)}) is that {escape(_first_arm(campaign))} "
+                           f"{escape(ablation.claim.says)}", soft_wrap=True)  # fmt: skip
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for column in ("arm", "differs in", "learning rate", "seeds", "one epoch takes"):
+            table.add_column(column, header_style="dim")
+        for arm, knobs in ablation.arms.items():
+            rate = "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}"
+            table.add_row(
+                arm + (" (control)" if arm == ablation.control else ""),
+                escape(", ".join(f"{k} = {printable(str(v))}" for k, v in knobs.items())),
+                rate, str(ablation.plan.seeds), f"{seconds[arm]:.1f} s" if seconds else "-",
+            )  # fmt: skip
+        self.console.print(table)
+        done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
+        total = len(ablation.arms) * ablation.plan.seeds
+        already = f", {done} of them done already" if done else ""
+        workers_text = f"{workers} worker{'s' * (workers != 1)}"
+        self.console.print(f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}", soft_wrap=True)
+        for note in notes:
+            self.console.print(f"[yellow]note:[/] {escape(printable(note))}", soft_wrap=True)
+        if self.console.is_terminal:
+            self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+
+    def _estimate(self, campaign: Campaign) -> str:
+        if not self.seconds:
+            return "nothing left to run"
+        left = remaining_seconds(campaign, self.seconds) / self.workers
+        return f"at most {_duration(left)} by a timed probe; less where the target is met early"
+
+    def started(self, job: Job) -> None:
+        """A worker took a trial."""
+
+    def row(self, job: Job, row: dict[str, Any]) -> None:
+        """A running trial measured something."""
+        self.rows[job.name] = row
+
+    def ended(self, job: Job, state: str, error: str | None) -> None:
+        """A trial came to an end, or to the rung where the search paused it."""
+        row = self.rows.pop(job.name, None)
+        where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "no row"
+        mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
+        line = f"{_clock(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
+        if error:
+            line += f": {escape(printable(error))}"
+            if state == "failed":
+                line += f" (log: trials/{job.name}/stderr.log)"
+        if self.console.is_terminal and state not in ("failed", "diverged"):
+            return
+        self.spoke = time.monotonic()
+        self.console.print(line, soft_wrap=True)
+
+    def tick(self, campaign: Campaign, running: list[Job]) -> None:
+        """A moment passed."""
+        now = time.monotonic()
+        if self.live is not None:
+            if now - self.last_shown > 0.5:
+                self.last_shown = now
+                self.live.update(self._view(campaign, running))
+        elif now - self.spoke > HEARTBEAT_SECONDS:
+            self.spoke = now
+            places = "; ".join(
+                f"{_label(job)} epoch {self.rows[job.name]['epoch']:.1f} at {self.rows[job.name]['train_error']:.1%}"
+                for job in running
+                if job.name in self.rows
+            )
+            self.console.print(f"{_clock(now - self.began)}  running: {places or 'starting'}", soft_wrap=True)
+
+    def close(self) -> None:
+        """Ends the live view."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _view(self, campaign: Campaign, running: list[Job]) -> Group:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for job in running:
+            row = self.rows.get(job.name)
+            total = job.until or job.setting.training.epochs
+            at = row["epoch"] if row else 0.0
+            error = f"training error {row['train_error']:.1%}" if row else "starting"
+            table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
+        final = [record for record in campaign.records.values() if record.phase == "final" and record.state == "done"]
+        left = remaining_seconds(campaign, self.seconds) / self.workers
+        searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
+        parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.ablation.plan.seeds} reported trials done"]
+        if searching:
+            parts.append("searching the learning rate of " + " and ".join(searching))
+        parts.append(f"{_clock(time.monotonic() - self.began)} gone, at most {_duration(left)} to go")
+        return Group(table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim"))
+
+
+def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
+    """Worker-seconds still to spend; an arm's trials are taken to last as long as its longest so far, or the budget."""
+    total = 0.0
+    plan = campaign.ablation.plan
+    for arm in campaign.ablation.arms:
+        grid = plan.lr_grid
+        knobs = campaign.setting(arm, "final", min(grid) if arm in campaign.ablation.searched else None).training
+        rate = campaign.rate(arm)
+        mine = [record for record in campaign.records.values() if record.arm == arm]
+        if rate is None:
+            ran = sum(record.rows[-1]["epoch"] for record in mine if record.phase == "search" and record.rows)
+            # All rates one epoch, the better half two, ...; two of them to the end.
+            search = (len(grid) + 2 * knobs.epochs) * plan.search_seeds
+            total += max(0.0, search - ran) * seconds[arm]
+        lengths = [
+            record.rows[-1]["epoch"]
+            for record in mine
+            if record.rows and record.state == "done" and (record.phase == "final" or record.setting["lr"] == rate)
+        ]
+        expected = min(float(knobs.epochs), 1.15 * max(lengths) + 0.5) if lengths else float(knobs.epochs)
+        if rate is None:
+            total += plan.seeds * expected * seconds[arm]
+            continue
+        for job in campaign.final_jobs(arm, rate):
+            record = campaign.record(job)
+            if record.state not in ("done", "diverged", "failed"):
+                ran = record.rows[-1]["epoch"] if record.rows else 0.0
+                total += max(0.25, expected - ran) * seconds[arm]
+    return total
+
+
+def _first_arm(campaign: Campaign) -> str:
+    return next(arm for arm in campaign.ablation.arms if arm != campaign.ablation.control)
+
+
+def _label(job: Job) -> str:
+    what = f"search lr {job.setting.training.lr:g}" if job.phase == "search" else f"seed {job.seed}"
+    return f"{job.arm} {what}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+
+
+def say(message: str) -> None:
+    """A line to stderr, as it is."""
+    print(message, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,218 @@
+"""Prints what commands found, as a table a person understands or as JSON; data goes to stdout."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from alexctl import results
+from alexctl.ablation import Ablation, load, shipped
+from alexctl.errors import printable
+
+
+def _console() -> Console:
+    # Rich takes COLUMNS from the environment; a pipe gets lines as long as they need to be.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def table(rows: list[dict[str, Any]], *, as_json: bool = False, title: str | None = None) -> None:
+    """Rows of equal keys, as a table or as JSON."""
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
+        return
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
+    for key in rows[0] if rows else ():
+        grid.add_column(key.replace("_", " "), header_style="dim", overflow="fold")
+    for row in rows:
+        grid.add_row(*(escape(printable("" if value is None else str(value))) for value in row.values()))
+    _console().print(grid)
+
+
+def ablations(folder: Path, *, as_json: bool) -> None:
+    """`alexctl list`."""
+    rows = []
+    for name in shipped():
+        ablation = load(name)
+        rows.append({
+            "name": name, "section": ablation.claim.section,
+            "claim": f"{_arms_claimed(ablation)} {ablation.claim.says}", "results": "; ".join(_states(folder, name)) or "-",
+        })  # fmt: skip
+    table(rows, as_json=as_json)
+
+
+def _arms_claimed(ablation: Ablation) -> str:
+    return " / ".join(arm for arm in ablation.arms if arm != ablation.control)
+
+
+def _states(folder: Path, name: str) -> list[str]:
+    """What results/ holds of an ablation, from its verdict files alone."""
+    states = []
+    for campaign in results.campaigns(folder):
+        if campaign.name.split("@")[0] != name:
+            continue
+        try:
+            verdict = results.read_json(campaign / "verdict.json")
+            words = ", ".join(line["verdict"] for line in verdict["comparisons"])
+            states.append(f"{words} on {verdict['data']}")
+        except (ValueError, KeyError, TypeError):
+            states.append(f"{campaign.name}: begun")
+    return states
+
+
+def ablation(which: Ablation, *, as_json: bool) -> None:
+    """`alexctl show NAME`."""
+    if as_json:
+        print(json.dumps(which.model_dump(mode="json"), indent=1, ensure_ascii=False))
+        return
+    console = _console()
+    claim = which.claim
+    size = "" if claim.effect is None else f" (effect {claim.effect:g}, measured on {claim.data})"
+    console.print(f"[bold]{escape(which.title)}[/]  compares {which.measure}", soft_wrap=True)
+    console.print(
+        f"claim, section {escape(claim.section)}: {escape(_arms_claimed(which))} {escape(claim.says)}{escape(size)}",
+        soft_wrap=True,
+    )
+    base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("", "knob", "value"):
+        grid.add_column(column, header_style="dim")
+    for i, (key, value) in enumerate(base.items()):
+        grid.add_row("base" if i == 0 else "", key, escape(printable(_value(value))))
+    for arm, knobs in which.arms.items():
+        label = arm + (" (control)" if arm == which.control else "")
+        for i, (key, value) in enumerate(knobs.items()):
+            grid.add_row(label if i == 0 else "", key, escape(printable(_value(value))))
+    console.print(grid)
+    searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
+    console.print(f"{len(which.arms)} arms x {which.plan.seeds} seeds to report{searched}")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_value, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(item)}" for key, item in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def result(campaign, made) -> None:
+    """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
+    console = _console()
+    which, summary = campaign.ablation, made.summary
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for column in ("arm", "learning rate", "seeds", _measure_words(which.measure), "of each seed", "not reached"):
+        grid.add_column(column, header_style="dim")
+    for line in summary.to_dict("records"):
+        values = _values_of(made.trials, line["arm"], which.measure)
+        grid.add_row(
+            line["arm"] + (" (control)" if line["arm"] == which.control else ""),
+            "-" if line["lr"] is None else f"{line['lr']:g}",
+            str(line["n"]),
+            "-" if line["median"] is None else f"{line['median']:.3g}",
+            ", ".join(f"{value:.3g}" for value in values) or "-",
+            _lost(line),
+        )
+    console.print(grid)
+    for line in made.verdict["comparisons"]:
+        console.print(f"[bold]{escape(line['sentence'])}[/]", soft_wrap=True)
+    claim = which.claim
+    if claim.effect is not None:
+        console.print(
+            f"The paper, section {escape(claim.section)}: {escape(_arms_claimed(which))} {escape(claim.says)} "
+            f"(on {claim.data}, one run)", soft_wrap=True,
+        )  # fmt: skip
+    for line in failures(made.trials):
+        console.print(f"[red]{escape(line)}[/]", soft_wrap=True)
+    console.print(f"Files: {escape(shown(campaign.folder))}/ (figure.svg, search.svg, trials.csv, curves.csv, summary.csv, verdict.json)",
+                  soft_wrap=True)  # fmt: skip
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    try:
+        return os.path.relpath(path) if Path(os.path.relpath(path)).parts[:1] != ("..",) else str(path)
+    except ValueError:  # another drive
+        return str(path)
+
+
+def failures(trials) -> list[str]:
+    """A line for each trial that failed: which, why, where its log is."""
+    return [
+        f"{row['trial']} failed: {row['error']}; log: {row['log']}; `--retry failed` runs it again"
+        for row in trials[trials["status"] == "failed"].to_dict("records")
+    ]
+
+
+def _lost(line: dict[str, Any]) -> str:
+    words = [f"{line[f'num_{what}']} {what}" for what in ("censored", "diverged", "failed") if line[f"num_{what}"]]
+    return ", ".join(words) or "-"
+
+
+def _measure_words(measure: str) -> str:
+    return f"{measure.replace('_', ' ')} (median)"
+
+
+def _values_of(trials, arm: str, measure: str) -> list[float]:
+    mine = trials[(trials["arm"] == arm) & (trials["phase"] == "final")]
+    if measure == "seconds_per_epoch":
+        values = mine["train_seconds"] / mine["epochs_run"]
+    else:
+        values = mine[measure]
+    return [float(value) for value in values.dropna()]
+
+
+def stopped(campaign) -> None:
+    """After Ctrl-C: what is done and how to go on."""
+    console = Console(stderr=True, highlight=False)
+    if campaign is None:
+        console.print("Stopped before any trial began.")
+        return
+    done = sum(r.state in ("done", "diverged") for r in campaign.records.values() if r.phase == "final")
+    total = len(campaign.ablation.arms) * campaign.ablation.plan.seeds
+    console.print(
+        f"Stopped. {done} of {total} reported trials are done and every running one has its checkpoint; "
+        "the same command goes on from here.", soft_wrap=True,
+    )  # fmt: skip
+
+
+def overview(made: list, *, as_json: bool) -> None:
+    """`alexctl report`: one line a comparison."""
+    from alexctl.report.rebuild import overview as frame_of
+
+    frame = frame_of(made)
+    if as_json:
+        print(json.dumps([tables.verdict for tables in made], indent=1, ensure_ascii=False))
+        return
+    table([
+        {
+            "ablation": row["ablation"], "data": row["data"], "effect": _effect(row), "claimed": _claimed(row),
+            "seeds": row["n"], "verdict": row["verdict"],
+        }
+        for row in frame.to_dict("records")
+    ])  # fmt: skip
+    for tables in made:
+        for line in failures(tables.trials):
+            _console().print(escape(line), soft_wrap=True)
+
+
+def _claimed(row: dict[str, Any]) -> str:
+    return "-" if row["claimed"] is None or row["claimed"] != row["claimed"] else f"{row['claimed']:g}"
+
+
+def _effect(row: dict[str, Any]) -> str:
+    """The effect with its interval, or the bound, as the sentence has it."""
+    words = row["sentence"].split(": ", 1)
+    return words[1].split(" (")[0] if len(words) == 2 and row["n"] else "-"
+
+
+def health(found: list, *, as_json: bool) -> bool:
+    """`alexctl doctor`; False when a check fails."""
+    table(
+        [{"check": c.name, "state": c.state, "found": c.found, "next": c.action or ""} for c in found], as_json=as_json
+    )
+    return all(check.state != "fail" for check in found)
