@@ -4,15 +4,26 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alexctl.errors import UserError, nearest, printable
 from alexctl.knobs import Setting, fault_line, known_keys, resolve, unknown_key
 
 Measure = Literal["epochs_to_target", "test_error", "seconds_per_epoch"]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,47}$")]
 SEARCH_SEED = 10_000
 """Learning rates are searched on seeds from here on, which are never reported (reported ones are 0, 1, 2, ...)."""
+
+
+def _distinct(rates: tuple[float, ...]) -> tuple[float, ...]:
+    if len(set(rates)) < len(rates):
+        raise ValueError("should not name a rate twice")
+    return rates
+
+
+def _rising(ends: tuple[float, float]) -> tuple[float, float]:
+    if ends[0] >= ends[1]:
+        raise ValueError("should be [low, high] with low below high")
+    return ends
 
 
 class _Part(BaseModel):
@@ -25,7 +36,7 @@ class Claim(_Part):
     section: str
     says: str
     effect: float | None = None
-    effect_range: tuple[float, float] | None = None
+    effect_range: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
     data: str
     landmarks: dict[str, float] = {}  # arm -> epochs read off the paper's figure
 
@@ -34,7 +45,9 @@ class Plan(_Part):
     """What `[base]` says of the campaign rather than of a trial; none of it enters a setting's hash."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 6
-    lr_grid: Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=2)] | None = None
+    lr_grid: Annotated[
+        tuple[Annotated[float, Field(gt=0, le=1000)], ...], Field(min_length=2), AfterValidator(_distinct)
+    ] | None = None  # fmt: skip
     lr_widenings: Annotated[int, Field(ge=0, le=20)] = 6  # how often the grid may grow when a rate on its edge is best
     search_seeds: Annotated[int, Field(ge=1, le=100)] = 1
 
@@ -87,9 +100,12 @@ def find(name: str) -> Path:
     if name in (known := shipped()):
         return known[name]
     looks_like_path = name.endswith(".toml") or "/" in name or "\\" in name
-    if looks_like_path and Path(name).is_file():
-        return Path(name)
     if looks_like_path:
+        try:
+            if Path(name).is_file():
+                return Path(name)
+        except OSError as error:
+            raise UserError(f"{printable(name)}: can't be read: {error.strerror}") from None
         raise UserError(f"no ablation file {printable(name)}; `alexctl list` names the ones that come with alexctl")
     raise UserError(
         f"unknown ablation '{printable(name)}', {nearest(name, known)} A file of your own is given by path."
@@ -105,12 +121,12 @@ def load(name: str, *, overrides: dict[str, Any] | None = None, smoke: bool = Fa
     try:
         document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
-        raise UserError(f"{path}: can't be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not valid TOML: {printable(str(error))}") from None
+        raise UserError(f"{printable(str(path))}: can't be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number beyond all bounds
+        raise UserError(f"{printable(str(path))}: not valid TOML: {printable(str(error))}") from None
     ablation, faults = parse(document, name=path.stem, overrides=overrides or {}, smoke=smoke)
     if faults:
-        raise UserError(*(f"{path.name}: {fault}" for fault in faults))
+        raise UserError(*(f"{printable(path.name)}: {fault}" for fault in faults))
     return ablation
 
 
@@ -128,24 +144,29 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
             faults.append(f"{key}: should be a table, write [{key}]")
             tables[key] = {}
     base = {**tables["base"], **(tables["smoke"] if smoke else {}), **overrides}
-    plan_table = {key: base.pop(key) for key in list(base) if key in Plan.model_fields}
     head = {key: document[key] for key in ("title", "control", "varies", "measure", "margin") if key in document}
-    plan = _validate(Plan, _tuples(plan_table), "[base] ", faults)
-    claim = _validate(Claim, _tuples(tables["claim"]), "[claim] ", faults)
+    if not (isinstance(v := head.get("varies"), list) and v and all(isinstance(key, str) for key in v)):
+        faults.append('varies: should be a list of knobs, such as ["activation"]')
+        head["varies"] = []
+    claim = _validate(Claim, tables["claim"], "[claim] ", faults)
     arms = _arms(tables["arms"], faults)
-    smoke_base = {**tables["base"], **tables["smoke"]}
-    faults += _base_faults(base, plan_table, arms, "[base] ")
+    plan = _base_faults(base, arms, head.get("measure"), "[base] ", faults)
     if not smoke and not any(fault.startswith("[base]") for fault in faults):
-        smoke_plan = {key: smoke_base.pop(key) for key in list(smoke_base) if key in Plan.model_fields}
-        _validate(Plan, _tuples(smoke_plan), "[smoke] ", faults)
-        faults += _base_faults(smoke_base, smoke_plan, arms, "[smoke] ")
-    faults += _varies_faults(head, base, arms)
+        _base_faults({**tables["base"], **tables["smoke"]}, arms, head.get("measure"), "[smoke] ", faults)
+    base = {key: value for key, value in base.items() if key not in Plan.model_fields}
+    faults += _arm_faults(head, base, arms)
+    if claim:
+        faults += [
+            f"[claim] landmarks: no arm is called '{printable(arm)}', {nearest(arm, arms)}"
+            for arm in claim.landmarks
+            if arms and arm not in arms
+        ]
     rest = {"plan": plan or Plan(), "claim": claim or Claim(section="", says="", data="")}
     ablation = _validate(
         Ablation,
         {
-            **_tuples(head), **rest, "name": name, "base": base, "arms": arms, "smoke": smoke,
-            "data_of_file": str(tables["base"].get("data", "")),
+            **head, **rest, "name": name, "base": base, "arms": arms, "smoke": smoke,
+            "data_of_file": str(tables["base"].get("data", ""))[:1000],
         },
         "",
         faults,
@@ -155,11 +176,6 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
 
 def _is_name(text: str) -> bool:
     return len(text) <= 48 and text[:1].isalnum() and text.isascii() and all(c.isalnum() or c in "-_." for c in text)
-
-
-def _tuples(table: dict[str, Any]) -> dict[str, Any]:
-    """TOML has arrays; strict models want tuples, and integers where a float is meant are welcome."""
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
 
 
 def _arms(table: dict[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]:
@@ -176,50 +192,59 @@ def _arms(table: dict[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]
     return arms
 
 
-def _base_faults(base: dict[str, Any], plan: dict[str, Any], arms: dict[str, dict], where: str) -> list[str]:
-    """Faults of the base alone, then those an arm adds (named with the arm)."""
-    faults = []
-    resolved = {None: base} | {arm: {**base, **knobs} for arm, knobs in arms.items()}
-    seen = set()
-    for arm, table in resolved.items():
-        table = dict(table)
-        if table.get("lr") == "search":
-            if "lr_grid" not in plan:
-                seen_line = 'lr_grid: missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]'
-                if seen_line not in seen:
-                    faults.append(where + seen_line)
-                    seen.add(seen_line)
-            table["lr"] = 1.0
-        # An arm may supply what the base leaves out, so the base alone is not blamed for missing keys.
-        for fault in resolve(table)[2]:
-            if fault in seen or (arm is None and arms and fault.endswith(": missing")):
-                continue
-            seen.add(fault)
-            faults.append((where if arm is None else f"[arms.{arm}] ") + fault)
-    return faults
+def _base_faults(base: dict[str, Any], arms: dict[str, dict], measure: Any, where: str, faults: list[str]) -> Plan | None:
+    """Adds the faults of the base, then those that only an arm has (named with the arm); gives the base's plan."""
+    knobs = {key: value for key, value in base.items() if key not in Plan.model_fields}
+    plan = _validate(Plan, {key: base[key] for key in base if key not in knobs}, where, faults)
+    searchable = "lr_grid" in base
+    own = _setting_faults(knobs, measure, searchable)
+    of_arms = {arm: _setting_faults({**knobs, **changes}, measure, searchable) for arm, changes in arms.items()}
+    # An arm may supply what the base leaves out: that is missing from the base only if it is missing everywhere.
+    shared = [fault for fault in own if ": missing" not in fault or all(fault in them for them in of_arms.values())]
+    faults += [where + fault for fault in shared]
+    faults += [f"[arms.{arm}] {fault}" for arm, them in of_arms.items() for fault in them if fault not in shared]
+    return plan
 
 
-def _varies_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
-    """An arm that changes a key not in `varies` is refused: the file is a controlled comparison."""
+def _setting_faults(table: dict[str, Any], measure: Any, searchable: bool) -> list[str]:
     faults = []
-    varies = head.get("varies", [])
-    if not isinstance(varies, list) or not all(isinstance(key, str) for key in varies) or not varies:
-        return ['varies: should be a list of knobs, such as ["activation"]']
-    known = known_keys(base.get("net"))
+    if table.get("lr") == "search":
+        table = {**table, "lr": 1.0}
+        if not searchable:
+            faults.append('lr_grid: missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]')
+    training, _, wrong = resolve(table)
+    if training is not None:
+        if measure == "epochs_to_target" and training.target is None:
+            faults.append('target: missing; measure = "epochs_to_target" needs one, such as { at_most = 0.25 }')
+        on_test = measure == "test_error" or (training.target and training.target.metric == "test_error")
+        if on_test and training.evaluate_every == 0:
+            faults.append("evaluate_every: 0 never measures the test error, which this comparison needs; write 1")
+    return faults + wrong
+
+
+def _arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
+    """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison."""
+    varies, faults = head["varies"], []
+    known = known_keys(base.get("net")).union(*(known_keys(knobs.get("net")) for knobs in arms.values()))
     faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
+    if "data" in varies:
+        faults.append("varies: data can't vary, all arms are trained on the same pictures; try --data")
     for arm, knobs in arms.items():
-        extra = [key for key in knobs if key not in varies]
         faults += [
-            f"[arms.{arm}] changes {printable(key)}, which is not in varies = {printable(str(varies))}; "
+            f"[arms.{arm}] changes {key}, which is not in varies = {printable(str(varies))}; "
             "move it to [base] or name it in varies"
-            for key in extra
-            if key in known
+            for key in knobs
+            if varies and key in known and key not in varies
         ]
-    effective = {arm: tuple(str({**base, **knobs}.get(key)) for key in varies) for arm, knobs in arms.items()}
-    for arm, values in effective.items():
-        twin = next((other for other, others in effective.items() if other != arm and others == values), None)
-        if twin is not None and arm > twin:
+    seen: list[tuple[str, Any]] = []
+    for arm, knobs in arms.items():
+        table = {**base, **knobs}
+        searched = table.get("lr") == "search"
+        training, net, wrong = resolve({**table, "lr": 1.0} if searched else table)
+        twin = next((other for other, its in seen if its == (searched, training, net)), None)
+        if twin and not wrong:
             faults.append(f"[arms.{arm}] is the same as [arms.{twin}]: it changes nothing")
+        seen.append((arm, (searched, training, net)))
     control = head.get("control")
     if arms and isinstance(control, str) and control not in arms:
         faults.append(f"control: no arm is called '{printable(control)}', {nearest(control, arms)}")
@@ -227,8 +252,10 @@ def _varies_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, d
 
 
 def _validate(model, table: dict[str, Any], where: str, faults: list[str]):
+    # TOML has arrays where a strict model wants a tuple.
+    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
-        return model.model_validate(_floats(model, table))
+        return model.model_validate(table)
     except ValidationError as error:
         for entry in error.errors():
             line = fault_line(entry)
@@ -236,16 +263,6 @@ def _validate(model, table: dict[str, Any], where: str, faults: list[str]):
                 line = unknown_key(str(entry["loc"][-1]), set(model.model_fields))
             faults.append(where + line)
         return None
-
-
-def _floats(model, table: dict[str, Any]) -> dict[str, Any]:
-    """Whole numbers in a tuple of floats (`[1, 2]`) count as floats."""
-    return {
-        key: tuple(float(v) if type(v) is int else v for v in value)
-        if isinstance(value, tuple) and key in ("lr_grid", "effect_range")
-        else value
-        for key, value in table.items()
-    }
 
 
 def override(pairs: list[str]) -> dict[str, Any]:
@@ -257,9 +274,10 @@ def override(pairs: list[str]) -> dict[str, Any]:
             faults.append(f"--set {printable(pair)}: write KEY=VALUE, such as --set lr=0.01")
             continue
         try:
-            table[key.strip()] = tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            table[key.strip()] = text.strip()
+            read = tomllib.loads(f"value = {text}")
+        except (ValueError, RecursionError):  # ValueError: no TOML, or a number beyond all bounds
+            read = {}
+        table[key.strip()] = read["value"] if len(read) == 1 else text.strip()
     if faults:
         raise UserError(*faults)
     return table

@@ -14,7 +14,6 @@ from alexctl.knobs import Setting, Target
 from alexctl.results import TrialRecord, trial_name
 from alexctl.stats import epochs_to_target
 
-
 _ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
 
 

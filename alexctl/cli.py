@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -61,7 +61,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print versions.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print versions.")
+    ] = False,
 ) -> None:
     pass
 
@@ -157,7 +159,9 @@ def data_fetch(
     from alexctl.data import archives, sources
     from alexctl.screen import Screen
 
-    typer.echo(f"{name} is in {archives.fetch(name, sources.data_root(data_root), mirror=mirror, progress=Screen().preparing)}")
+    typer.echo(
+        f"{name} is in {archives.fetch(name, sources.data_root(data_root), mirror=mirror, progress=Screen().preparing)}"
+    )
 
 
 @data_app.command("verify")

@@ -95,7 +95,7 @@ def learning_curves(
     with _style():
         figure, axes = _page(3.3, caption)
         axes.set(xlabel="epochs", ylabel="training error rate", ylim=(0, 0.8), yticks=[0, 0.25, 0.5, 0.75])
-        last = max([target, *curves["epoch"], *(epoch for _, epoch in ghosts), 1e-9])
+        last = max([*curves["epoch"], *(epoch for _, epoch in ghosts)], default=1.0)
         axes.set_xlim(0, 1.06 * last)
         axes.axhline(target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, gid="target")
         placer = Placer(axes)
@@ -103,7 +103,7 @@ def learning_curves(
             _draw_arm(axes, curves[curves["arm"] == arm], target, arm, look)
         placer.avoid_lines()
         marks = [_mark_crossing(axes, trials[trials["arm"] == arm], target, budget, arm, looks[arm]) for arm in looks]
-        for x, y, words, colour in sorted(marks, key=lambda mark: -mark[0]):
+        for x, y, words, colour in sorted(marks, key=lambda mark: (-mark[0], mark[1])):
             placer.put(words, _around(x, y), color=colour, fontweight="bold")
         _draw_ghosts(axes, placer, target, ghosts, looks)
         figure.draw_without_rendering()
@@ -125,6 +125,8 @@ def median_curve(curves: pd.DataFrame, target: float) -> pd.DataFrame:
     A seed that stopped below the target counts as below the others from there on, one that broke off (diverged) as
     above, so that the median does not jump when the first seeds are done. Columns epoch, train_error.
     """
+    if curves.empty:
+        return curves[["epoch", "train_error"]]
     grid = np.unique(curves["epoch"])
     table = []
     for _, rows in curves.sort_values("epoch").groupby("seed"):
@@ -133,10 +135,10 @@ def median_curve(curves: pd.DataFrame, target: float) -> pd.DataFrame:
         values[grid < rows["epoch"].iloc[0]] = math.inf
         values[grid > rows["epoch"].iloc[-1]] = after
         table.append(values)
-    table = np.sort(np.array(table).reshape(-1, len(grid)), axis=0)
+    table = np.sort(np.array(table), axis=0)
     num_seeds = len(table)
     with np.errstate(invalid="ignore"):
-        median = (table[(num_seeds - 1) // 2] + table[num_seeds // 2]) / 2 if num_seeds else grid
+        median = (table[(num_seeds - 1) // 2] + table[num_seeds // 2]) / 2
     return pd.DataFrame({"epoch": grid, "train_error": median})[np.isfinite(median)]
 
 
@@ -192,7 +194,7 @@ def _draw_ghosts(axes: Axes, placer: "Placer", target: float, ghosts: Sequence[t
 def _around(x: float, y: float) -> list[tuple]:
     """Places for a label about a mark, the best first: x, y, ha, va, and an offset in points."""
     near = [(5, 4, "left", "bottom"), (5, -4, "left", "top"), (-5, -4, "right", "top"), (-5, 4, "right", "bottom")]
-    rows = [(dx, side * dy, ha, "top" if side < 0 else "bottom") for dy in (14, 26, 38, 50) for side in (-1, 1)
+    rows = [(dx, side * dy, ha, "top" if side < 0 else "bottom") for dy in (14, 25, 36, 47, 58) for side in (-1, 1)
             for dx, ha in ((2, "left"), (-2, "right"))]  # fmt: skip
     return [(x, y, ha, va, dx, dy) for dx, dy, ha, va in near + rows]
 
@@ -333,10 +335,10 @@ def _page(height: float, caption: str, heights: Sequence[float] = ()) -> tuple[F
     total = height + foot
     figure.set_size_inches(WIDTH, total)
     text.set_position((0.06 / WIDTH, 0.06 / total))
-    axes, bottom = [], foot
-    for panel in reversed(heights):
-        axes.insert(0, figure.add_axes((0.62 / WIDTH, bottom / total, (WIDTH - 0.72) / WIDTH, panel / total)))
-        bottom += panel + 0.12
+    axes = []
+    for i, panel in enumerate(heights):
+        bottom = foot + sum(heights[i + 1 :]) + 0.12 * (len(heights) - 1 - i)
+        axes.append(figure.add_axes((0.62 / WIDTH, bottom / total, (WIDTH - 0.72) / WIDTH, panel / total)))
     return figure, *axes
 
 
@@ -377,7 +379,8 @@ class Placer:
         best, least = None, math.inf
         for x, y, ha, va, *offset in spots:
             far = offset and max(map(abs, offset)) > 12
-            leader = {"arrowstyle": "-", "linewidth": 0.5, "color": look["color"], "shrinkA": 0, "shrinkB": 2}
+            corner = (float(ha == "right"), float(va == "top"))
+            leader = {"arrowstyle": "-", "linewidth": 0.5, "color": look["color"], "shrinkA": 0, "relpos": corner}
             text = self.axes.annotate(
                 words,
                 (x, y),

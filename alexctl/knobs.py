@@ -25,6 +25,11 @@ def _known_data(spec: str) -> str:
     raise ValueError(f"unknown data set '{printable(spec)}', choose from: {DATA_HELP}")
 
 
+def spec_of(name: Any) -> str:
+    """A spec for the stored name of a data set ("cifar10-jpeg"), which only a folder could have been given as."""
+    return name if name in DATA_NAMES else f"imagefolder:{name}"
+
+
 class Knobs(BaseModel):
     """A frozen table of knobs that refuses what it does not know."""
 
@@ -103,10 +108,8 @@ class Setting(BaseModel):
         table = dict(table)
         own = {key: table.pop(key, None) for key in ("data_digest", "numerics")}
         name = table.get("data")
-        # The stored name is a data set's own ("cifar10-jpeg"), which only a folder could have been given as.
-        spec = name if name in DATA_NAMES else f"imagefolder:{name}"
-        training, net, faults = resolve({**table, "data": spec})
-        if not (isinstance(own["data_digest"], str) and isinstance(own["numerics"], int)):
+        training, net, faults = resolve({**table, "data": spec_of(name)})
+        if not (isinstance(own["data_digest"], str) and type(own["numerics"]) is int):
             faults.append("data_digest or numerics is missing")
         if faults:
             raise ValueError("; ".join(faults))
@@ -140,8 +143,10 @@ def resolve(table: dict[str, Any]) -> tuple[TrainingKnobs | None, Knobs | None, 
     faults = []
     if net_name is None:
         faults.append(f"net: missing, choose from: {', '.join(NETS)}")
+    elif not isinstance(net_name, str):
+        faults.append(f"net: should be a valid string, not {_shown(net_name)}")
     elif net_model is None:
-        faults.append(f"net: unknown net '{printable(str(net_name))}', {nearest(str(net_name), NETS)}")
+        faults.append(f"net: unknown net '{printable(net_name)}', {nearest(net_name, NETS)}")
     known = known_keys(net_name)
     if net_model is not None:  # without a net, its knobs can't be told from typing errors
         faults += [unknown_key(key, known) for key in table if key not in known]
@@ -179,4 +184,11 @@ def fault_line(entry: dict[str, Any]) -> str:
         choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
         return f"{key}: '{printable(given)}' is not allowed, {nearest(given, choices)}"
     message = entry["msg"].replace("Input should be", "should be")
-    return f"{key}: {message[0].lower()}{message[1:]}, not {printable(repr(given))[:60]}"
+    return f"{key}: {message[0].lower()}{message[1:]}, not {_shown(given)}"
+
+
+def _shown(given: Any) -> str:
+    try:
+        return printable(repr(given))[:60]
+    except ValueError:  # Python does not print integers of over 4300 digits
+        return "a number of thousands of digits"

@@ -66,7 +66,9 @@ class Screen:
         total = len(ablation.arms) * ablation.plan.seeds
         already = f", {done} of them done already" if done else ""
         workers_text = f"{workers} worker{'s' * (workers != 1)}"
-        self.console.print(f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}", soft_wrap=True)
+        self.console.print(
+            f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}", soft_wrap=True
+        )
         for note in notes:
             self.console.print(f"[yellow]note:[/] {escape(printable(note))}", soft_wrap=True)
         if self.console.is_terminal:
@@ -138,7 +140,9 @@ class Screen:
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
         parts.append(f"{_clock(time.monotonic() - self.began)} gone, at most {_duration(left)} to go")
-        return Group(table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim"))
+        return Group(
+            table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim")
+        )
 
 
 def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:

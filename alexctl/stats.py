@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special  # a tenth of the import time of scipy.stats
 
 Scale = Literal["ratio", "points"]
 Bound = Literal["exact", "at_least", "at_most", "none"]
@@ -111,7 +111,7 @@ def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, 
 
 def half_width(sd: float, n: int, level: float = 0.95) -> float:
     """Half the width of Student's t interval for n values with this standard deviation."""
-    return float(stats.t.ppf((1 + level) / 2, n - 1)) * sd / math.sqrt(n)
+    return float(special.stdtrit(n - 1, (1 + level) / 2)) * sd / math.sqrt(n)
 
 
 def paired_effect(
@@ -191,7 +191,7 @@ def _size(pairs: list[Pair], bound: Bound, scale: Scale, level: float) -> dict[s
     mean, sd, low, high = mean_interval(thetas, level)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.float64(mean) / (sd / math.sqrt(len(thetas)))
-    p = 1.0 if np.isnan(t) else float(2 * stats.t.sf(abs(t), len(thetas) - 1))
+    p = 1.0 if np.isnan(t) else float(2 * special.stdtr(len(thetas) - 1, -abs(t)))
     size["sd"] = sd
     if bound == "at_most":
         size |= {"high": from_theta(high, scale), "p_value": p if mean < 0 else 1.0}

@@ -27,7 +27,7 @@ from alexctl.data.sources import DataSet, data_root, open_prepared
 from alexctl.errors import UserError, printable
 from alexctl.knobs import Setting
 from alexctl.stats import epochs_to_target
-from alexctl.train import Diverged, Row, Training, row_table
+from alexctl.train import Diverged, Training, row_table
 
 CHECKPOINT_SECONDS = 20.0
 

@@ -44,7 +44,14 @@ def derive(campaign: Campaign) -> Tables:
     records = campaign.counted()
     trials = [_trial(campaign, record) for record in records]
     curves = [
-        {"ablation": campaign.ablation.name, "arm": r.arm, "phase": r.phase, "seed": r.seed, "lr": r.setting["lr"], **row}
+        {
+            "ablation": campaign.ablation.name,
+            "arm": r.arm,
+            "phase": r.phase,
+            "seed": r.seed,
+            "lr": r.setting["lr"],
+            **row,
+        }
         for r in records
         for row in r.rows
     ]
@@ -64,7 +71,9 @@ def write(campaign: Campaign, tables: Tables) -> None:
     """Writes the CSVs and verdict.json into the campaign's folder, each whole."""
     for name in ("trials", "curves", "summary"):
         frame = getattr(tables, name)
-        text = results.csv_text(tuple(frame.columns), frame.astype(object).where(frame.notna(), None).to_dict("records"))
+        text = results.csv_text(
+            tuple(frame.columns), frame.astype(object).where(frame.notna(), None).to_dict("records")
+        )
         results.write_atomic(campaign.folder / f"{name}.csv", text)
     results.write_json(campaign.folder / "verdict.json", tables.verdict)
 
@@ -150,7 +159,9 @@ def _comparison(campaign: Campaign, final: list[TrialRecord], arm: str) -> dict[
     effect = stats.paired_effect(control, mine, scale=scale, budget=budget)
     chance = 1 - 1 / campaign.num_classes
     learned = any(
-        stats.learned([r.rows[-1]["train_error"] if r.rows else chance for r in final if r.arm == name and _over(r)], chance)
+        stats.learned(
+            [r.rows[-1]["train_error"] if r.rows else chance for r in final if r.arm == name and _over(r)], chance
+        )
         for name in (ablation.control, arm)
     )
     claim = ablation.claim
