@@ -192,7 +192,9 @@ def _arms(table: dict[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]
     return arms
 
 
-def _base_faults(base: dict[str, Any], arms: dict[str, dict], measure: Any, where: str, faults: list[str]) -> Plan | None:
+def _base_faults(
+    base: dict[str, Any], arms: dict[str, dict], measure: Any, where: str, faults: list[str]
+) -> Plan | None:
     """Adds the faults of the base, then those that only an arm has (named with the arm); gives the base's plan."""
     knobs = {key: value for key, value in base.items() if key not in Plan.model_fields}
     plan = _validate(Plan, {key: base[key] for key in base if key not in knobs}, where, faults)

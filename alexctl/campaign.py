@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from alexctl import results, search
 from alexctl.ablation import SEARCH_SEED, Ablation
 from alexctl.errors import UserError
-from alexctl.knobs import Setting, Target
+from alexctl.knobs import Setting, Target, spec_of
 from alexctl.results import TrialRecord, trial_name
 from alexctl.stats import epochs_to_target
 
@@ -43,6 +43,7 @@ class Campaign:
         self.data_name, self.data_digest = data_name, data_digest
         self.retry_failed = False
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in results.trials_of(folder)}
+        self.failed_before = {name for name, record in self.records.items() if record.state == "failed"}
 
     @classmethod
     def open(cls, folder: Path) -> "Campaign":
@@ -51,7 +52,12 @@ class Campaign:
             plan = results.read_json(folder / "plan.json")
             ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
             about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
-        except ValidationError:
+            ablation.base["data"] = spec_of(about["data_name"])
+            for arm in ablation.arms:
+                ablation.setting(arm, about["data_name"], about["data_digest"], lr=min(ablation.plan.lr_grid or [1.0]))
+            if ablation.control not in ablation.arms or (ablation.searched and not ablation.plan.lr_grid):
+                raise KeyError
+        except (ValidationError, UserError):
             raise UserError(f"{folder.name}/plan.json is damaged; {_ABLATE_AGAIN}") from None
         except (ValueError, KeyError) as error:
             reason = str(error) if isinstance(error, ValueError) else "plan.json is damaged"
@@ -96,6 +102,7 @@ class Campaign:
         """Reads one trial again after something happened to it."""
         record = results.read_trial(self.folder / "trials" / name)
         self.records[name] = record
+        self.failed_before.discard(name)  # a retry is one try
         return record
 
     def record(self, job: Job) -> TrialRecord:
@@ -129,7 +136,8 @@ class Campaign:
             if not new:
                 return decision
             for lr in new:
-                seen[lr] = search.merge([progress_of(self.record(job)) for job in self.search_jobs(arm, lr, None)])
+                records = [self.record(job) for job in self.search_jobs(arm, lr, None)]
+                seen[lr] = search.merge([search.Progress() if self._again(r) else progress_of(r) for r in records])
 
     def rate(self, arm: str) -> float | None:
         """The learning rate of an arm's reported trials; None while its search goes on."""
@@ -185,10 +193,13 @@ class Campaign:
     def _open(self, job: Job) -> bool:
         record = self.record(job)
         if record.state == "failed":
-            return self.retry_failed
+            return self._again(record)
         if record.state == "paused" and job.until is not None:
             return record.status.get("epochs_run", 0.0) < job.until - 1e-9
         return record.state not in ("done", "diverged", "stopped")
+
+    def _again(self, record: TrialRecord) -> bool:
+        return self.retry_failed and record.folder.name in self.failed_before
 
 
 def progress_of(record: TrialRecord) -> search.Progress:
@@ -198,6 +209,6 @@ def progress_of(record: TrialRecord) -> search.Progress:
     return search.Progress(
         epochs=epochs,
         errors=errors,
-        crossing=epochs_to_target(epochs, errors, target.at_most) if target else None,
+        crossing=epochs_to_target(epochs, [r[target.metric] for r in record.rows], target.at_most) if target else None,
         diverged=record.state in ("diverged", "failed"),
     )

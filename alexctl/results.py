@@ -1,23 +1,26 @@
 """The only file that knows the layout and the columns of results/. Every write is a temporary file and a rename."""
 
+import contextlib
 import csv
+import hashlib
 import io
 import json
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alexctl.ablation import Ablation
+from alexctl.ablation import SEARCH_SEED, Ablation
 from alexctl.errors import UserError, printable
-from alexctl.knobs import hash_of
+from alexctl.knobs import Setting, hash_of
 
 SCHEMA = 1
 ROW_COLUMNS = ("epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds")
-ENDED = ("done", "diverged", "failed", "stopped")
-_FOLDER = re.compile(r"^(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})$")
+STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
+_FOLDER = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
@@ -31,7 +34,8 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise storage_error(path, error) from None
 
 
@@ -52,16 +56,20 @@ def write_json(path: Path, table: dict[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The table in a file of ours; ValueError says in a few words what is wrong with it."""
     try:
-        table = json.loads(path.read_bytes().decode("utf-8"))
+        table = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_no_number)
     except OSError as error:
         raise ValueError(f"{path.name}: {error.strerror}") from None
     except (ValueError, RecursionError):
         raise ValueError(f"{path.name} is damaged") from None
-    if not isinstance(table, dict) or not isinstance(table.get("schema"), int):
+    if not isinstance(table, dict) or type(table.get("schema")) is not int:
         raise ValueError(f"{path.name} is damaged")
     if table["schema"] > SCHEMA:
         raise ValueError(f"{path.name} was written by a newer alexctl (schema {table['schema']})")
     return table
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is not JSON")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +88,7 @@ class TrialRecord:
 
     @property
     def state(self) -> str:
-        """pending, running, paused, interrupted, done, diverged, stopped or failed."""
+        """pending, or what status.json says: paused, interrupted, done, diverged, stopped or failed."""
         return self.status.get("state", "pending")
 
 
@@ -91,24 +99,55 @@ def trial_name(arm: str, seed: int, hash8: str) -> str:
 
 def read_trial(folder: Path) -> TrialRecord | None:
     """One trial as it lies there, checked against its own hash; None if the folder is not a trial's."""
-    match = _FOLDER.match(folder.name)
+    match = _FOLDER.fullmatch(folder.name)
     if match is None:
         return None
     names = {"folder": folder, "arm": match["arm"], "seed": int(match["seed"]), "hash8": match["hash8"]}
     try:
-        head = read_json(folder / "setting.json")
-        setting = head.get("setting")
-        if not isinstance(setting, dict) or head.get("phase") not in ("search", "final"):
-            raise ValueError("setting.json is damaged")
-        if hash_of(setting) != match["hash8"]:
-            raise ValueError("setting.json no longer matches the hash in the folder's name")
+        phase, setting = _read_head(folder / "setting.json", names)
         status = read_json(folder / "status.json") if (folder / "status.json").exists() else {}
         rows = read_rows(folder / "rows.csv") if (folder / "rows.csv").exists() else ()
-        if status.get("state") in ("done", "stopped") and len(rows) != status.get("num_rows"):
-            raise ValueError(f"rows.csv has {len(rows)} rows where status.json counts {status.get('num_rows')}")
+        _check_status(status, rows)
     except ValueError as error:
         return TrialRecord(**names, problem=str(error))
-    return TrialRecord(**names, phase=head["phase"], setting=setting, status=status, rows=rows)
+    return TrialRecord(**names, phase=phase, setting=setting, status=status, rows=rows)
+
+
+def _read_head(path: Path, names: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(phase, setting with every default filled in) of a setting.json that belongs to its folder."""
+    head = read_json(path)
+    setting, phase = head.get("setting"), head.get("phase")
+    if not isinstance(setting, dict) or phase not in ("search", "final"):
+        raise ValueError("setting.json is damaged")
+    if hash_of(setting) != names["hash8"]:
+        raise ValueError("setting.json no longer matches the hash in the folder's name")
+    searching = names["seed"] >= SEARCH_SEED
+    if (head.get("arm"), head.get("seed")) != (names["arm"], names["seed"]) or searching != (phase == "search"):
+        raise ValueError("setting.json has another arm, seed or phase than the folder's name says")
+    try:
+        return phase, Setting.from_flat(setting).flat()
+    except ValueError as error:
+        raise ValueError(f"setting.json: {error}") from None
+
+
+def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], ...]) -> None:
+    """Raises ValueError where the rows are not those that status.json was written about."""
+    if not status:
+        return
+    state, count = status.get("state"), status.get("num_rows")
+    if state not in STATES or type(count) is not int or type(status.get("epochs_run")) not in (int, float):
+        raise ValueError("status.json is damaged")
+    ended = state in ("done", "diverged")
+    # A trial that was gone on with and then killed has more rows than its status knows of, never fewer.
+    if len(rows) < count or (ended and len(rows) > count) or (state == "done" and not rows):
+        raise ValueError(f"rows.csv has {len(rows)} rows where status.json counts {count}")
+    if ended and status.get("rows_digest", rows_digest(rows)) != rows_digest(rows):
+        raise ValueError("rows.csv was changed after the trial ended")
+
+
+def rows_digest(rows: Sequence[dict[str, Any]]) -> str:
+    """16 hex digits that identify `rows.csv`."""
+    return hashlib.sha256(csv_text(ROW_COLUMNS, rows).encode()).hexdigest()[:16]
 
 
 def read_rows(path: Path) -> tuple[dict[str, float | None], ...]:
@@ -121,28 +160,37 @@ def read_rows(path: Path) -> tuple[dict[str, float | None], ...]:
         raise ValueError("rows.csv is not UTF-8") from None
     if not text.endswith("\n"):
         raise ValueError("rows.csv is cut off")
-    header, *lines = list(csv.reader(io.StringIO(text)))
-    if tuple(header) != ROW_COLUMNS:
+    header, *lines = text[:-1].split("\n")
+    if header != ",".join(ROW_COLUMNS):
         raise ValueError("rows.csv has other columns than alexctl writes")
-    rows, last = [], -1.0
+    rows, last = [], -1
     for number, line in enumerate(lines, start=2):
-        if len(line) != len(header):
-            raise ValueError(f"rows.csv line {number} has {len(line)} fields")
-        try:
-            row = {name: float(value) if value else None for name, value in zip(header, line, strict=True)}
-        except ValueError:
-            raise ValueError(f"rows.csv line {number} holds something that is not a number") from None
-        missing = [name for name, value in row.items() if value is None and name != "test_error"]
-        if missing or any(value is not None and not math.isfinite(value) for value in row.values()):
-            raise ValueError(f"rows.csv line {number} lacks a finite number")
+        row = _read_row(line, f"rows.csv line {number}")
         if row["step"] <= last:
             raise ValueError(f"rows.csv line {number} is out of order")
         last = row["step"]
-        rows.append({**row, "step": int(row["step"])})
+        rows.append(row)
     return tuple(rows)
 
 
-def csv_text(columns: tuple[str, ...], rows: list[dict[str, Any]]) -> str:
+def _read_row(line: str, where: str) -> dict[str, float | None]:
+    cells = line.split(",")
+    if len(cells) != len(ROW_COLUMNS):
+        raise ValueError(f"{where} has {len(cells)} fields")
+    try:
+        row = {name: float(cell) if cell else None for name, cell in zip(ROW_COLUMNS, cells, strict=True)}
+    except ValueError:
+        raise ValueError(f"{where} holds something that is not a number") from None
+    missing = [name for name, value in row.items() if value is None and name != "test_error"]
+    if missing or any(value is not None and not math.isfinite(value) for value in row.values()):
+        raise ValueError(f"{where} lacks a finite number")
+    row["step"] = int(row["step"])
+    if csv_text(ROW_COLUMNS, [row]).split("\n")[1] != line:
+        raise ValueError(f"{where} is not written as alexctl writes numbers")
+    return row
+
+
+def csv_text(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
     """Tidy CSV: one header, LF, empty for missing, `true`/`false`, floats as the number they are."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -157,10 +205,10 @@ def _cell(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return repr(value)
+        return repr(float(value))  # a NumPy float's own repr names its type
     text = printable(str(value))
     # A spreadsheet would run a cell that starts like a formula.
-    return "'" + text if text[:1] in "=+-@" and not isinstance(value, int) else text
+    return "'" + text if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text
 
 
 def write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:

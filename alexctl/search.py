@@ -25,6 +25,14 @@ class Progress:
     def epoch(self) -> float:
         return self.epochs[-1] if self.epochs else 0.0
 
+    def crossed_by(self, rung: float) -> bool:
+        """Whether it met the target within the rung; what came later must not change a decision made there."""
+        return self.crossing is not None and self.crossing <= rung + 1e-9
+
+    def diverged_by(self, rung: float) -> bool:
+        """Whether it diverged before the end of the rung."""
+        return self.diverged and self.epoch < rung - 1e-9
+
     def error_at(self, rung: float) -> float:
         """The mean training error over the epoch that ends at the rung (all rows up to it when it is shorter)."""
         recent = [e for t, e in zip(self.epochs, self.errors, strict=True) if rung - 1 < t <= rung + 1e-9]
@@ -57,18 +65,18 @@ def advance(grid: Sequence[float], seen: Mapping[float, Progress], *, epochs: fl
         if waiting:
             return Decision(run=tuple((lr, rung) for lr in waiting), dropped=dropped)
         ranked = sorted(alive, key=lambda lr: _rank(seen[lr], rung))
-        edge = _beyond(ranked[0], tried, diverged=seen[ranked[0]].diverged)
+        best = seen[ranked[0]]
+        edge = _beyond(ranked[0], tried, diverged=best.diverged_by(rung))
         if edge is not None and widenings > 0:
             widenings -= 1
             tried = sorted([*tried, edge])
             alive.append(edge)
             continue
-        best = seen[ranked[0]]
-        if best.crossing is not None or rung >= epochs or best.diverged or len(ranked) == 1:
+        if best.crossed_by(rung) or rung >= epochs or best.diverged_by(rung) or len(ranked) == 1:
             dropped |= {lr: _why(seen[lr], rung) for lr in ranked[1:]}
             return Decision(winner=ranked[0], dropped=dropped)
         keep = max(KEPT_AT_LEAST, -(-len(ranked) // 2))
-        out = [lr for i, lr in enumerate(ranked) if i >= keep or seen[lr].diverged]
+        out = [lr for i, lr in enumerate(ranked) if i >= keep or seen[lr].diverged_by(rung)]
         dropped |= {lr: _why(seen[lr], rung) for lr in out}
         alive = [lr for lr in ranked if lr not in out]
         rung = min(2 * rung, epochs)
@@ -80,15 +88,15 @@ def _over(progress: Progress, limit: float) -> bool:
 
 def _rank(progress: Progress, rung: float) -> tuple[bool, bool, float]:
     """Sorts the crossed ones first by when, then the others by their error, the diverged last."""
-    if progress.crossing is not None and not progress.diverged:
+    if progress.crossed_by(rung):
         return (False, False, progress.crossing)
-    return (progress.diverged, True, progress.error_at(min(rung, progress.epoch)))
+    return (progress.diverged_by(rung), True, progress.error_at(min(rung, progress.epoch)))
 
 
 def _why(progress: Progress, rung: float) -> str:
-    if progress.diverged:
+    if progress.diverged_by(rung):
         return "diverged"
-    if progress.crossing is not None:
+    if progress.crossed_by(rung):
         return f"slower: {progress.crossing:.2f} epochs"
     return f"behind after {min(rung, progress.epoch):g} epochs"
 
@@ -103,14 +111,20 @@ def _beyond(best: float, tried: Sequence[float], *, diverged: bool) -> float | N
 
 
 def merge(members: Sequence[Progress]) -> Progress:
-    """One rate's progress over several search seeds: as far as the slowest, errors and crossings averaged."""
+    """One rate's progress over several search seeds: as far as the slowest, errors and crossings averaged.
+
+    A member that has crossed runs no further: it holds nobody up, and its last error stands.
+    """
     if len(members) == 1:
         return members[0]
-    shortest = min(len(m.epochs) for m in members)
-    done = all(m.crossing is not None for m in members)
+    running = [m for m in members if m.crossing is None]
+    slowest = min(running or members, key=lambda m: m.epoch)
+    errors = [
+        sum(m.errors[min(i, len(m.errors) - 1)] for m in members) / len(members) for i in range(len(slowest.epochs))
+    ]
     return Progress(
-        epochs=members[0].epochs[:shortest],
-        errors=[sum(errors) / len(members) for errors in zip(*(m.errors[:shortest] for m in members), strict=True)],
-        crossing=sum(m.crossing for m in members) / len(members) if done else None,
+        epochs=slowest.epochs,
+        errors=errors,
+        crossing=None if running else sum(m.crossing for m in members) / len(members),
         diverged=any(m.diverged for m in members),
     )

@@ -4,6 +4,7 @@
 """
 
 import argparse
+import contextlib
 import itertools
 import json
 import os
@@ -70,6 +71,8 @@ def run(
         lock.acquire(timeout=0)
     except Timeout:
         raise Claimed(folder.name) from None
+    except OSError as error:
+        raise results.storage_error(folder, error) from None
     try:
         return _Run(folder, root, device, until, on_row, should_stop, datasets if datasets is not None else {}).go()
     finally:
@@ -113,8 +116,11 @@ class _Run:
         state = None
         checkpoint = self.folder / "checkpoint.pt"
         if checkpoint.exists():
-            saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
-            self.rows, state = saved["rows"], saved["training"]
+            try:
+                saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+                self.rows, state = saved["rows"], saved["training"]
+            except Exception:  # damaged from outside; the trial begins again, its log says why
+                traceback.print_exc()
         results.write_json(self.folder / "env.json", environment(self.device))
         self.training = Training(
             self.setting, self.seed, self.datasets[digest], device=self.device, on_step=self._on_step, state=state
@@ -140,7 +146,8 @@ class _Run:
         return self._finish()
 
     def _paused(self) -> bool:
-        return self.until is not None and self.training.epoch >= self.until
+        # At the end of its budget a trial is done, not paused.
+        return self.until is not None and self.until <= self.training.epoch < self.setting.training.epochs
 
     def _finished(self) -> bool:
         """Whether the target was met and the epochs that were to follow it are over."""
@@ -178,7 +185,8 @@ class _Run:
                 os.fsync(file.fileno())
             temporary.replace(path)
         except (OSError, RuntimeError) as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             if isinstance(error, OSError):
                 raise results.storage_error(path, error) from None
             raise results.storage_error(path, OSError(0, "the checkpoint could not be written (disk full?)")) from None
@@ -188,7 +196,7 @@ class _Run:
         training.clock.switch(part)
 
     def _record(self, state: str, error: str | None) -> None:
-        if self.rows:
+        if self.training:
             results.write_rows(self.folder, self.rows)
         last = self.rows[-1] if self.rows else {}
         seconds = self.training.clock.seconds if self.training else {}
@@ -197,6 +205,7 @@ class _Run:
             "state": state,
             "error": printable(error) if error else None,
             "num_rows": len(self.rows),
+            "rows_digest": results.rows_digest(self.rows),
             "epochs_run": last.get("epoch", 0.0),
             "train_seconds": seconds.get("train", 0.0),
             "eval_seconds": seconds.get("eval", 0.0),
@@ -337,6 +346,8 @@ class Worker:
             for line in self._orders():
                 order = json.loads(line)
                 self._one(Path(order["folder"]), order["until"])
+                if self.stop.is_set():
+                    break
         for folder in folders:
             self._one(folder, None)
 
@@ -357,11 +368,11 @@ class Worker:
             yield line
 
     def _one(self, folder: Path, until: float | None) -> None:
-        log = os.open(folder / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-        os.dup2(log, 2)
-        os.dup2(log, 1)
-        os.close(log)
         try:
+            log = os.open(folder / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 2)
+            os.dup2(log, 1)
+            os.close(log)
             state = run(
                 folder, root=self.root, device=choose_device(self.device_name), until=until,
                 on_row=lambda row: self.say("row", folder=folder.name, **row),
@@ -371,6 +382,10 @@ class Worker:
             state = "claimed"
         except UserError as error:
             self.say("error", folder=folder.name, message=str(error), exit_code=error.exit_code)
+            return
+        except OSError as error:
+            message = str(results.storage_error(folder / "stderr.log", error))
+            self.say("error", folder=folder.name, message=message, exit_code=1)
             return
         self.say("end", folder=folder.name, state=state)
 

@@ -7,17 +7,14 @@ import pytest
 
 from alexctl.stats import (
     Outcome,
-    describe,
     epochs_to_target,
     holm,
     learned,
     mean_interval,
-    more_seeds,
     paired_effect,
-    rounding_range,
     sign_flip_p,
-    verdict,
 )
+from alexctl.verdicts import describe, more_seeds, rounding_range, verdict
 
 T2 = 4.302652729911275  # Student's t, 97.5%, 2 degrees of freedom (printed tables: 4.303)
 NAN = float("nan")

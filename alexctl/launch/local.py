@@ -1,5 +1,6 @@
 """Trials in worker processes on this machine: each takes one trial after another; a dead one costs its trial, not the rest."""
 
+import contextlib
 import json
 import os
 import queue
@@ -40,23 +41,30 @@ class Worker:
         threading.Thread(target=self._listen, args=(self.process,), daemon=True).start()
 
     def _listen(self, process: subprocess.Popen) -> None:
-        for line in process.stdout:
-            try:
-                self.events.put((self, json.loads(line)))
-            except ValueError:
-                continue
+        with process.stdout:
+            for line in process.stdout:
+                try:
+                    self.events.put((self, json.loads(line)))
+                except ValueError:
+                    continue
         process.wait()
-        self.events.put((self, {"event": "gone", "code": process.returncode}))
+        self.events.put((self, {"event": "gone", "process": process}))
 
     def order(self, folder: Path, until: float | None) -> None:
         if self.process is None:
             self.start()
+        assert self.trial is None, self.trial
         self.trial = folder.name
         try:
             self.process.stdin.write(json.dumps({"folder": str(folder), "until": until}) + "\n")
             self.process.stdin.flush()
         except OSError:
             pass  # it died just now; its listener says so
+
+    def dismiss(self) -> None:
+        """The end of its orders: the worker writes its checkpoint and goes (closing works on every system)."""
+        with contextlib.suppress(OSError):
+            self.process.stdin.close()
 
 
 class LocalPool:
@@ -85,27 +93,31 @@ class LocalPool:
             waiting.append(self.queue.get_nowait())
         for worker, event in waiting:
             if event["event"] == "gone":
+                if event["process"] is not worker.process:
+                    continue  # dismissed before, and replaced since
+                worker.dismiss()
                 worker.process = None
                 if worker.trial is not None:
                     trial, worker.trial = worker.trial, None
-                    yield {"event": "died", "folder": trial, "why": _cause(event["code"])}
+                    yield {"event": "died", "folder": trial, "why": _cause(event["process"].returncode)}
                 continue
             if event["event"] in ("end", "error"):
                 worker.trial = None
+            if event.get("state") == "interrupted":  # somebody told this one alone to stop; it takes no more orders
+                worker.dismiss()
+                worker.process = None
             yield event
 
     def stop(self, *, patience: float = 4.0) -> None:
         """Asks every worker to write its checkpoint and go; kills those that do not within `patience` seconds."""
         running = [worker for worker in self.workers if worker.process is not None]
         for worker in running:
-            worker.process.terminate() if worker.trial else worker.process.stdin.close()
+            worker.dismiss()
         deadline = time.monotonic() + patience
         for worker in running:
             try:
-                if worker.trial:
-                    worker.process.stdin.close()
                 worker.process.wait(max(0.0, deadline - time.monotonic()))
-            except (subprocess.TimeoutExpired, OSError):
+            except subprocess.TimeoutExpired:
                 worker.process.kill()
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from alexctl import results, stats
+from alexctl import results, stats, verdicts
 from alexctl.campaign import Campaign, progress_of
 from alexctl.knobs import Target
 from alexctl.results import TrialRecord
@@ -165,7 +165,7 @@ def _comparison(campaign: Campaign, final: list[TrialRecord], arm: str) -> dict[
         for name in (ablation.control, arm)
     )
     claim = ablation.claim
-    said = stats.verdict(
+    said = verdicts.verdict(
         effect, claimed=claim.effect, claimed_range=claim.effect_range, margin=ablation.margin, chance_ok=learned,
         data_matches=campaign.data_name == claim.data, data=campaign.data_name, claim_data=claim.data,
     )  # fmt: skip
@@ -173,7 +173,7 @@ def _comparison(campaign: Campaign, final: list[TrialRecord], arm: str) -> dict[
         "verdict": said.word, "sentence": said.sentence, "effect": effect.estimate, "low": effect.low,
         "high": effect.high, "bound": effect.bound, "level": effect.level, "n": effect.n,
         "seeds": [pair.seed for pair in effect.pairs], "values": [pair.value for pair in effect.pairs],
-        "margin": said.margin, "more_seeds": said.more_seeds, "description": stats.describe(effect),
+        "margin": said.margin, "more_seeds": said.more_seeds, "description": verdicts.describe(effect),
     }  # fmt: skip
 
 

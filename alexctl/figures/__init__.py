@@ -1,0 +1,7 @@
+"""Frames in, matplotlib Figures out; the only room that imports matplotlib. Nothing happens at import."""
+
+from alexctl.figures.curves import learning_curves
+from alexctl.figures.page import save
+from alexctl.figures.rates import learning_rate_search
+
+__all__ = ["learning_curves", "learning_rate_search", "save"]

@@ -1,0 +1,119 @@
+"""Figure 1 of the paper, redrawn: training error against epochs, a thin line a seed, the median bold."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from alexctl.figures.page import GREY, Placer, arm_looks, around, page, short, style
+
+
+def learning_curves(
+    curves: pd.DataFrame,
+    trials: pd.DataFrame,
+    *,
+    target: float,
+    control: str,
+    budget: float,
+    caption: str,
+    ghosts: Sequence[tuple[str, float]] = (),
+) -> Figure:
+    """Figure 1 in the paper's manner: training error against epochs, a thin line a seed, the median bold.
+
+    `curves` and `trials` are the tables of those names, of one ablation; only final trials are drawn. `ghosts` are
+    the paper's own crossings, an arm and its epochs each.
+    """
+    curves = curves[(curves["phase"] == "final") & curves["train_error"].notna()]
+    trials = trials[trials["phase"] == "final"]
+    looks = arm_looks(trials["arm"], control)
+    with style():
+        figure, axes = page(3.3, caption)
+        axes.set(xlabel="epochs", ylabel="training error rate", ylim=(0, 0.8), yticks=[0, 0.25, 0.5, 0.75])
+        last = max([*curves["epoch"], *(epoch for _, epoch in ghosts)], default=1.0)
+        axes.set_xlim(0, 1.06 * last)
+        axes.axhline(target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, gid="target")
+        placer = Placer(axes)
+        for arm, look in looks.items():
+            _draw_arm(axes, curves[curves["arm"] == arm], target, arm, look)
+        placer.avoid_lines()
+        marks = [_mark_crossing(axes, trials[trials["arm"] == arm], target, budget, arm, looks[arm]) for arm in looks]
+        for x, y, words, colour in sorted(marks, key=lambda mark: (-mark[0], mark[1])):
+            placer.put(words, around(x, y), color=colour, fontweight="bold")
+        _draw_ghosts(axes, placer, target, ghosts, looks)
+        figure.draw_without_rendering()
+    return figure
+
+
+def median_curve(curves: pd.DataFrame, target: float) -> pd.DataFrame:
+    """The median over an arm's seeds, epoch by epoch, as far as half of the seeds have rows.
+
+    A seed that stopped below the target counts as below the others from there on, one that broke off (diverged) as
+    above, so that the median does not jump when the first seeds are done. Columns epoch, train_error.
+    """
+    if curves.empty:
+        return curves[["epoch", "train_error"]]
+    grid = np.unique(curves["epoch"])
+    table = []
+    for _, rows in curves.sort_values("epoch").groupby("seed"):
+        after = -math.inf if rows["train_error"].iloc[-1] <= target else math.inf
+        values = np.interp(grid, rows["epoch"], rows["train_error"])
+        values[grid < rows["epoch"].iloc[0]] = math.inf
+        values[grid > rows["epoch"].iloc[-1]] = after
+        table.append(values)
+    table = np.sort(np.array(table), axis=0)
+    num_seeds = len(table)
+    with np.errstate(invalid="ignore"):
+        median = (table[(num_seeds - 1) // 2] + table[num_seeds // 2]) / 2
+    return pd.DataFrame({"epoch": grid, "train_error": median})[np.isfinite(median)]
+
+
+def crossing_label(epochs_to_target: Sequence[float], budget: float) -> tuple[float | None, str]:
+    """The median crossing of an arm's trials (NaN: never) and how it is written; None where the median never is."""
+    crossings = np.asarray(epochs_to_target, dtype=float)
+    never = int(np.isnan(crossings).sum())
+    ordered = np.sort(np.where(np.isnan(crossings), math.inf, crossings))
+    if not ordered.size:
+        return None, ""
+    median = (ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
+    if not math.isfinite(median):
+        reached = ordered.size - never
+        return None, f"> {budget:g} epochs" + (f" ({reached} of {ordered.size} reached it)" if reached else "")
+    return float(median), f"{median:.1f} epochs" + (f" ({never} of {ordered.size} > {budget:g})" if never else "")
+
+
+def _draw_arm(axes: Axes, curves: pd.DataFrame, target: float, arm: str, look: dict) -> None:
+    for seed, rows in curves.sort_values("epoch").groupby("seed"):
+        axes.plot(rows["epoch"], rows["train_error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=look["color"])
+    median = median_curve(curves, target)
+    axes.plot(median["epoch"], median["train_error"], linewidth=1.8, label=arm, gid="median", **look)
+
+
+def _mark_crossing(
+    axes: Axes, trials: pd.DataFrame, target: float, budget: float, arm: str, look: dict
+) -> tuple[float, float, str, str]:
+    """Marks where an arm's median meets the target, or how far it got; gives place, label and colour."""
+    crossing, words = crossing_label(trials["epochs_to_target"], budget)
+    if crossing is None:
+        line = next(line.get_xydata() for line in axes.lines if line.get_label() == arm)
+        x, y = map(float, line[-1]) if len(line) else (0.0, target)
+        axes.plot(x, y, ">", markersize=5, color=look["color"], clip_on=False, zorder=5, gid="censored")
+    else:
+        x, y = crossing, target
+        axes.plot(x, y, "o", markersize=5, color=look["color"], zorder=5, gid="crossing")
+    return x, y, f"{short(arm)} {words}", look["color"]
+
+
+def _draw_ghosts(axes: Axes, placer: "Placer", target: float, ghosts: Sequence[tuple[str, float]], looks: dict) -> None:
+    for arm, epochs in ghosts:
+        colour = looks.get(arm, {"color": GREY})["color"]
+        axes.plot(epochs, target, "D", markersize=4.5, markerfacecolor="white", markeredgecolor=colour, alpha=0.55)
+    if ghosts:
+        words = "◇ read off the paper's Figure 1: " + ", ".join(f"{short(arm)} {epochs:g}" for arm, epochs in ghosts)
+        heights = ((0.02, "bottom"), (0.79, "top"), (0.1, "bottom"), (0.17, "bottom"))
+        sides = ((0.995, "right"), (0.5, "center"), (0.015, "left"))
+        right = axes.get_xlim()[1]
+        spots = [(x * right, y, ha, va) for y, va in heights for x, ha in sides]
+        placer.put(words, spots, color=GREY, fontsize=6.5)

@@ -1,0 +1,182 @@
+"""What an effect says of a claim, rule by rule as the design has them, in a word and in a sentence."""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+
+from alexctl.stats import Effect, Scale, from_theta, half_width, to_theta
+
+
+def _number(value: float, scale: Scale) -> str:
+    """Three significant digits for a ratio, two decimals and a sign for points."""
+    if scale == "points":
+        return f"{value:+.2f}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def describe(effect: Effect) -> str:
+    """The effect in words, such as 'ratio 5.83 (95% interval 5.10 to 6.60, n = 6 seeds)'."""
+    unit = "ratio" if effect.scale == "ratio" else "difference"
+    end = "" if effect.scale == "ratio" else " points"
+    seeds = f"n = {effect.n} seed{'s' * (effect.n != 1)}"
+    notes = "".join(f"; {note}" for note in _notes(effect))
+    if effect.estimate is None:
+        return f"no size (n = {effect.n}{notes})"
+    if effect.n < 3:
+        words = {"exact": "", "at_least": "at least ", "at_most": "at most "}
+        values = " and ".join(words[p.bound] + _number(p.value, effect.scale) for p in effect.pairs)
+        return f"{unit} {values}{end} ({seeds}, no interval{notes})"
+    level = f"{100 * effect.level:.4g}%"
+    if effect.bound != "exact":
+        word, limit = ("more", effect.low) if effect.bound == "at_least" else ("less", effect.high)
+        return f"{unit} {word} than {_number(limit, effect.scale)}{end} ({level}, {seeds}{notes})"
+    estimate, low, high = (_number(v, effect.scale) for v in (effect.estimate, effect.low, effect.high))
+    return f"{unit} {estimate}{end} ({level} interval {low} to {high}, {seeds}{notes})"
+
+
+def _notes(effect: Effect) -> list[str]:
+    """What befell the trials behind an effect, counted: nothing is left out in silence."""
+    total = effect.n + effect.num_left_out
+    notes = [
+        f"{count} of {total} {name} trials {what}"
+        for name in ("control", "arm")
+        for what in ("censored", "diverged")
+        if (count := getattr(effect, f"num_{what}_{name}"))
+    ]
+    if effect.num_left_out:
+        notes.append(f"{effect.num_left_out} of {total} pairs left out")
+    if effect.num_unpaired:
+        notes.append(f"{effect.num_unpaired} seed{'s' * (effect.num_unpaired != 1)} on one side only")
+    if effect.sd == 0:
+        notes.append("all pairs agree exactly")
+    return notes
+
+
+def rounding_range(effect: float) -> tuple[float, float]:
+    """What a printed number may have been before it was rounded: 6 -> 5.5 to 6.5, 1.4 -> 1.35 to 1.45.
+
+    A float carries no trailing zeros, so 6.0 counts as rounded to a whole number, and 10 as rounded to 1.
+    """
+    printed = Decimal(repr(effect)).normalize()
+    half = Decimal(5).scaleb(min(printed.as_tuple().exponent, 0) - 1)
+    return float(printed - half), float(printed + half)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What an effect says of its claim, in a word and in a sentence.
+
+    `more_seeds` is set only where more seeds may decide: a count, or 'over 100'. `margin` and `claimed_range` are those
+    used, in the effect's units (a margin of 1.5 is a factor of 1.5 either way).
+    """
+
+    word: str
+    sentence: str
+    more_seeds: int | str | None
+    size_ruled_out: bool
+    claimed: float | None
+    claimed_range: tuple[float, float] | None
+    margin: float | None
+
+
+def verdict(
+    effect: Effect,
+    *,
+    claimed: float | None,
+    claimed_range: tuple[float, float] | None = None,
+    margin: float | None = None,
+    chance_ok: bool = True,
+    data_matches: bool,
+    data: str,
+    claim_data: str | None = None,
+) -> Verdict:
+    """The first of the design's rules that holds; all sizes in the effect's units.
+
+    A claimed ratio under 1, or a negative difference, turns the claimed direction round. Without a margin and without
+    a claimed size nothing counts as 'no difference'.
+    """
+    scale = effect.scale
+    if margin is not None and margin <= (scale == "ratio"):
+        raise ValueError(f"a margin is above {'1, a factor' if scale == 'ratio' else '0 points'}, not {margin}")
+    if claimed is not None and claimed_range is None:
+        claimed_range = rounding_range(claimed)
+    if margin is None and claimed is not None:
+        margin = from_theta(abs(to_theta(claimed, scale)) / 4, scale)
+    m = 0.0 if margin is None else to_theta(margin, scale)
+    sign = -1 if claimed is not None and to_theta(claimed, scale) < 0 else 1
+    low, high = _turned((effect.low, effect.high), sign, scale)
+    claim_low, claim_high = _turned(claimed_range or (None, None), sign, scale)
+    smaller = high is not None and claim_low is not None and high < claim_low
+    larger = low is not None and claim_high is not None and low > claim_high
+    if not chance_ok:
+        word = "nothing learned"
+    elif low is not None and high is not None and -m < low and high < m:
+        word = "no difference"
+    elif high is not None and high < 0:
+        word = "contradicted"
+    elif low is not None and low > 0:
+        word = "supported" + ", smaller" * smaller + ", larger" * larger
+    else:
+        word = "undecided"
+    more = more_seeds(effect, m) if word == "undecided" else None
+    where = f"on {data}" + ("" if data_matches else f", not on the paper's {claim_data or 'data'}")
+    detail = _detail(word, effect, claimed, margin, smaller or larger, more)
+    return Verdict(
+        word=word,
+        sentence=f"{word[0].upper()}{word[1:]} ({where}): {describe(effect)}{'; ' + detail if detail else ''}.",
+        more_seeds=more,
+        size_ruled_out=smaller or larger,
+        claimed=claimed,
+        claimed_range=claimed_range,
+        margin=margin,
+    )
+
+
+def _turned(ends: tuple[float | None, float | None], sign: int, scale: Scale) -> list[float | None]:
+    """Both ends as thetas, positive in the claimed direction."""
+    thetas = [None if end is None else sign * to_theta(end, scale) for end in ends]
+    return thetas[::sign]
+
+
+def more_seeds(effect: Effect, margin: float = 0.0) -> int | str | None:
+    """About how many seeds more would decide; None where seeds do not help but a larger budget does.
+
+    Today's spread is taken to stay. Half the interval's width must fall under the distance to no effect or, with an
+    estimate inside the margin (a theta), under the distance to the margin: whichever needs fewer seeds.
+    """
+    if effect.bound == "none":
+        return None
+    if effect.n < 3:
+        return 3 - effect.n
+    theta = to_theta(effect.estimate, effect.scale)
+    if (effect.bound == "at_least" and theta <= 0) or (effect.bound == "at_most" and theta >= 0):
+        return None
+    room = max(abs(theta), margin - abs(theta)) if effect.bound == "exact" else abs(theta)
+    for n in range(effect.n + 1, effect.n + 101):
+        if half_width(effect.sd, n, effect.level) < room:
+            return n - effect.n
+    return "over 100"
+
+
+def _detail(
+    word: str, effect: Effect, claimed: float | None, margin: float | None, ruled_out: bool, more: int | str | None
+) -> str:
+    size = "" if claimed is None else f"{claimed:g}" + " points" * (effect.scale == "points")
+    if word == "nothing learned":
+        return "no arm's error is below chance, so there is nothing to compare"
+    if word == "no difference":
+        return "any effect is within the margin, " + (
+            f"a factor of {margin:.3g}" if effect.scale == "ratio" else f"{margin:.3g} points"
+        )
+    if word == "contradicted":
+        return "the effect goes the other way"
+    if word != "undecided":
+        return size and f"the claimed {size} is {'' if ruled_out else 'not '}ruled out"
+    parts = [f"the claimed {size} is already ruled out"] * ruled_out
+    if more is None:
+        parts.append("raise `epochs`, so that more trials reach the target")
+    elif effect.n < 3:
+        parts.append(f"an interval needs at least {more} seed{'s' * (more != 1)} more")
+    else:
+        parts.append(f"about {more} seed{'s' * (more != 1)} more would decide".replace("about over", "over"))
+    return "; ".join(parts)

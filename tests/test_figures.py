@@ -1,0 +1,233 @@
+"""What the figures show, by their artists: which lines, where the marks are, what the labels say. No pixels."""
+
+import math
+
+import matplotlib
+import pandas as pd
+import pytest
+from matplotlib.text import Annotation, Text
+
+from alexctl.figures import learning_curves, learning_rate_search, save
+from alexctl.figures.curves import crossing_label, median_curve
+from alexctl.figures.page import arm_looks
+from alexctl.figures.rates import errors_at
+
+NAN = float("nan")
+GHOSTS = [("relu", 6), ("tanh", 36)]
+
+
+def rows(arm, seed, errors, **more):
+    """One trial, a row an epoch."""
+    epochs = [float(i + 1) for i in range(len(errors))]
+    return pd.DataFrame({"arm": arm, "phase": "final", "seed": seed, "epoch": epochs, "train_error": errors, **more})
+
+
+def trial(arm, seed, epochs_to_target, phase="final"):
+    return {"arm": arm, "phase": phase, "seed": seed, "status": "done", "epochs_to_target": epochs_to_target}
+
+
+CURVES = pd.concat(
+    [
+        rows("relu", 0, [0.5, 0.3, 0.2]),
+        rows("relu", 1, [0.6, 0.2]),
+        rows("tanh", 0, [0.7, 0.6, 0.5, 0.4, 0.3, 0.2]),
+        rows("tanh", 1, [0.7, 0.5, 0.4, 0.4, 0.4, 0.3]),
+    ]
+)
+TRIALS = pd.DataFrame(
+    [
+        trial("relu", 0, 2.5),
+        trial("relu", 1, 1.5),
+        trial("tanh", 0, 5.5),
+        trial("tanh", 1, NAN),
+        trial("tanh", 10000, 1.0, "search"),
+    ]
+)
+
+
+def draw(curves=CURVES, trials=TRIALS, **changes):
+    options = {"target": 0.25, "control": "tanh", "budget": 6, "caption": "A caption.", "ghosts": GHOSTS} | changes
+    return learning_curves(curves, trials, **options)
+
+
+def words(figure):
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
+
+
+def lines(figure, gid, panel=0):
+    return [line for line in figure.axes[panel].lines if line.get_gid() == gid]
+
+
+def test_a_thin_line_a_seed_and_a_bold_median_an_arm():
+    figure = draw()
+    thin = [line for line in figure.axes[0].lines if str(line.get_gid()).startswith("seed")]
+    assert len(thin) == 4
+    bold = {line.get_label(): line for line in lines(figure, "median")}
+    assert bold["tanh"].get_linestyle() == "--"
+    assert bold["relu"].get_linestyle() == "-"
+    assert bold["tanh"].get_ydata() == pytest.approx([0.7, 0.55, 0.45, 0.4, 0.35, 0.25])
+    assert bold["relu"].get_ydata() == pytest.approx([0.55, 0.25])  # at epoch 3 one of two is done
+
+
+def test_the_target_and_the_papers_landmarks():
+    figure = draw()
+    (target,) = lines(figure, "target")
+    assert target.get_ydata() == [0.25, 0.25]
+    ghosts = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in ghosts] == [(6, 0.25), (36, 0.25)]
+    assert "◇ read off the paper's Figure 1: relu 6, tanh 36" in words(figure)
+    assert not any("Figure 1" in text for text in words(draw(ghosts=[])))
+
+
+def test_crossings_are_marked_at_the_median_of_the_final_trials():
+    figure = draw()
+    assert [line.get_xdata()[0] for line in lines(figure, "crossing")] == [2.0]
+    assert "relu 2.0 epochs" in words(figure)
+    assert "tanh > 6 epochs (1 of 2 reached it)" in words(figure)
+    (mark,) = lines(figure, "censored")
+    assert mark.get_xydata().tolist() == [[6.0, pytest.approx(0.25)]]
+
+
+@pytest.mark.parametrize(
+    ("crossings", "label"),
+    [
+        ([3.0], (3.0, "3.0 epochs")),
+        ([1, 2, 9], (2.0, "2.0 epochs")),
+        ([1, NAN, 9], (9.0, "9.0 epochs (1 of 3 > 60)")),
+        ([1, NAN], (None, "> 60 epochs (1 of 2 reached it)")),
+        ([NAN, NAN], (None, "> 60 epochs")),
+        ([], (None, "")),
+    ],
+)
+def test_crossing_label(crossings, label):
+    assert crossing_label(crossings, 60) == label
+
+
+def test_the_median_does_not_jump_when_the_first_seed_is_done():
+    """Three seeds; one is done at epoch 1 and stays the lowest: the median is the better of the other two."""
+    curves = pd.concat([rows("a", 0, [0.2]), rows("a", 1, [0.5, 0.4, 0.3, 0.2]), rows("a", 2, [0.6, 0.5, 0.4, 0.3])])
+    median = median_curve(curves, 0.25)
+    assert median["train_error"].tolist() == pytest.approx([0.5, 0.4, 0.3, 0.2])
+    broke_off = pd.concat([rows("a", 0, [0.9]), *[rows("a", s, [0.6 - s / 10, 0.5 - s / 10]) for s in (1, 2)]])
+    assert median_curve(broke_off, 0.25)["train_error"].tolist() == pytest.approx([0.5, 0.4])
+    assert median_curve(CURVES.iloc[:0], 0.25).empty
+
+
+def test_looks_differ_in_more_than_colour():
+    looks = arm_looks(["relu", "tanh", "leaky"], "tanh")
+    assert list(looks) == ["tanh", "relu", "leaky"]
+    assert len({str(look["linestyle"]) for look in looks.values()}) == 3
+    assert len({look["color"] for look in looks.values()}) == 3
+
+
+def test_hostile_names_and_missing_rows_are_drawn_as_they_are(tmp_path):
+    name = "$\\frac{x}$ <script>\x1b\u6f22"
+    curves = CURVES.replace({"arm": {"relu": name}})
+    figure = draw(curves, TRIALS.replace({"arm": {"relu": name}}), caption="costs $5 and $6 <b>")
+    label = next(text for text in figure.findobj(Annotation) if "2.0 epochs" in text.get_text())
+    assert label.get_parse_math() is False
+    assert "\x1b" not in label.get_text()
+    save(figure, tmp_path / "figure")
+    assert "<script>" not in (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    assert "$5 and $6" in (tmp_path / "figure.svg").read_text(encoding="utf-8")
+    draw(CURVES.iloc[:0], TRIALS)  # trials without rows
+    draw(CURVES.assign(train_error=NAN), TRIALS.assign(epochs_to_target=NAN))
+
+
+def test_no_label_touches_another_or_leaves_the_page():
+    figure = draw()
+    axes, renderer = figure.axes[0], figure.canvas.get_renderer()
+    boxes = []
+    for text in [*axes.texts, *figure.texts, axes.xaxis.label, axes.yaxis.label]:
+        if isinstance(text, Annotation):
+            text.update_positions(renderer)
+        boxes.append((text.get_text(), Text.get_window_extent(text, renderer)))
+    for i, (name, box) in enumerate(boxes):
+        assert figure.bbox.x0 <= box.x0, name
+        assert box.x1 <= figure.bbox.x1, name
+        for other, other_box in boxes[i + 1 :]:
+            assert not box.overlaps(other_box), (name, other)
+
+
+def test_saving_gives_the_same_bytes_and_leaves_nothing_else(tmp_path):
+    for name in ("one", "two"):
+        paths = save(draw(), tmp_path / name)
+        assert [path.name for path in paths] == [f"{name}.svg", f"{name}.png"]
+    assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+    assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 4
+    assert str(tmp_path) not in (tmp_path / "one.svg").read_text(encoding="utf-8")
+
+
+def test_a_failed_save_keeps_what_was_there(tmp_path, monkeypatch):
+    (tmp_path / "figure.svg").write_text("old")
+    figure = draw()
+    monkeypatch.setattr(figure, "savefig", lambda *a, **k: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        save(figure, tmp_path / "figure")
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_users_matplotlibrc_changes_nothing(tmp_path):
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red"}):
+        save(draw(), tmp_path / "theirs")
+        assert matplotlib.rcParams["font.size"] == 30
+    save(draw(), tmp_path / "ours")
+    assert (tmp_path / "theirs.svg").read_bytes() == (tmp_path / "ours.svg").read_bytes()
+
+
+SEARCH = pd.DataFrame(
+    [
+        ("relu", 0.001, 10000, "stopped", NAN, 2.0),
+        ("relu", 0.01, 10000, "done", 8.0, 10.0),
+        ("relu", 0.1, 10000, "diverged", NAN, 0.5),
+        ("tanh", 0.001, 10000, "done", 30.0, 32.0),
+        ("tanh", 0.01, 10000, "done", 40.0, 42.0),
+        ("tanh", 0.1, 10000, "done", NAN, 60.0),
+    ],
+    columns=["arm", "lr", "seed", "status", "epochs_to_target", "epochs_run"],
+)
+SEARCH_CURVES = pd.concat(
+    [
+        rows("relu", 10000, [0.8, 0.7], lr=0.001),
+        rows("relu", 10000, [0.5, 0.4, 0.3], lr=0.01),
+        rows("tanh", 10000, [0.7, 0.6, 0.5], lr=0.01),
+    ]
+).assign(phase="search")
+
+
+def draw_search(search=SEARCH, **changes):
+    options = {"measure_label": "epochs to 25%", "winners": {"relu": 0.01, "tanh": 0.001}, "control": "tanh"}
+    return learning_rate_search(search, **options | changes)
+
+
+def test_the_search_accounts_for_every_rate():
+    figure = draw_search(curves=SEARCH_CURVES)
+    lost, reached, errors = figure.axes
+    marks = [(line.get_xdata()[0], line.get_marker()) for line in lost.lines]
+    assert marks == [(0.001, "o"), (0.1, "x"), (0.1, "v")]
+    assert {"2", "0.5", "60"} <= {text.get_text() for text in lost.texts}
+    winners = [line.get_xydata().tolist()[0] for line in lines(figure, "winner", 1)]
+    assert winners == [[0.001, pytest.approx(30)], [0.01, pytest.approx(8)]]
+    assert "relu: 0.01" in words(figure)
+    assert "tanh: 0.001 (edge of the grid)" in words(figure)
+    assert errors.get_ylabel() == "training error\nafter 2 epochs"
+    relu = next(line for line in lines(figure, "errors", 2) if line.get_label() == "relu")
+    assert relu.get_xydata().tolist() == [[0.001, pytest.approx(0.7)], [0.01, pytest.approx(0.4)]]
+    assert reached.get_ylabel() == "epochs to 25%"
+
+
+def test_the_line_breaks_where_a_rate_did_not_get_there():
+    search = SEARCH[SEARCH["arm"] == "tanh"].assign(epochs_to_target=[30.0, NAN, 50.0])
+    (line,) = lines(draw_search(search, winners={"tanh": 0.001}), "median", 1)
+    assert [math.isnan(y) for y in line.get_ydata()] == [False, True, False]
+
+
+def test_a_search_that_found_nothing_and_one_without_losses():
+    assert "no rate reached the target" in words(draw_search(SEARCH.assign(epochs_to_target=NAN), winners={}))
+    assert len(draw_search(SEARCH.dropna()).axes) == 1
+
+
+def test_errors_at_equal_epochs():
+    found = errors_at(SEARCH_CURVES, 2.5)  # the rate that was stopped after 2 is left out
+    assert found["train_error"].tolist() == pytest.approx([0.35, 0.55])
