@@ -1,24 +1,19 @@
 """The published archives, CIFAR-10 and MNIST: fetched on request only, checked by md5 before anything reads them."""
 
 import gzip
-import hashlib
-import http.client
 import os
 import shutil
 import tarfile
-import urllib.error
-import urllib.request
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import filelock
 import numpy as np
 
+from alexctl.data.download import Progress, download, md5_of
 from alexctl.errors import UserError, nearest, printable
-
-Progress = Callable[[str, int, int], None]
 
 CIFAR10_FOLDER = "cifar-10-batches-py"
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"
@@ -30,8 +25,6 @@ MNIST_MD5 = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-MAX_BYTES = 2**30  # no archive here is a fifth of this; a server that sends without end must not fill the disk
-TRIES = 3
 
 
 def files_of(name: str) -> dict[str, str]:
@@ -66,48 +59,42 @@ def _home(name: str) -> list[str]:
     return [CIFAR10.url.rpartition("/")[0]]
 
 
-def require(name: str, root: Path, progress: Progress | None = None) -> None:
+def require(name: str, root: Path) -> None:
     """See that every file is there and is the published one, unpacking an archive that lies ready."""
-    faults = _faults(name, root)
-    if not faults:
-        return
-    packed = _packed(name)
-    if all((root / path).is_file() for path in packed):
-        with _lock(name, root):
-            _unpack(name, root, progress)
-        return
-    if any((root / path).exists() for path in files_of(name)):
-        raise UserError(f"{name}: {faults[0]}; put it right with `alexctl data fetch {name}`")
-    raise UserError(
-        f"{name} is not in {printable(str(root))}: get it with `alexctl data fetch {name}`, "
-        "or use --data imagefolder:PATH, or --data shapes (drawn by code, which is not CIFAR)"
-    )
+    if faults := _faults(name, root):
+        if all((root / path).is_file() for path in _packed(name)):
+            with _changing(name, root):
+                _unpack(name, root, None)
+        elif any((root / path).exists() for path in files_of(name)):
+            raise UserError(f"{name}: {faults[0]}; put it right with `alexctl data fetch {name}`")
+        else:
+            raise UserError(
+                f"{name} is not in {printable(str(root))}: get it with `alexctl data fetch {name}`, "
+                "or use --data imagefolder:PATH, or --data shapes (drawn by code, which is not CIFAR)"
+            )
 
 
 def check(name: str, root: Path) -> list[str]:
-    """A line a file that is the published one, bit for bit; UserError names those that are not."""
-    require(name, root)
-    return [f"{path}: md5 {md5}, as published" for path, md5 in files_of(name).items()]
+    """A line for each file that is the published one, bit for bit; UserError, with a line for each that is not."""
+    sums = files_of(name)
+    if not any((root / path).exists() for path in sums) and all((root / path).is_file() for path in _packed(name)):
+        sums = _packed(name)
+    if not any((root / path).exists() for path in sums):
+        require(name, root)
+    if faults := _faults(name, root, sums):
+        raise UserError(*(f"{name}: {fault}; put it right with `alexctl data fetch {name}`" for fault in faults))
+    return [f"{path}: md5 {md5}, as published" for path, md5 in sums.items()]
 
 
-def _faults(name: str, root: Path) -> list[str]:
+def _faults(name: str, root: Path, sums: dict[str, str] | None = None) -> list[str]:
     faults = []
-    for path, md5 in files_of(name).items():
+    for path, md5 in (sums or files_of(name)).items():
         file = root / path
         if not file.is_file():
             faults.append(f"{path} is missing")
         elif (found := md5_of(file)) != md5:
             faults.append(f"{path} is damaged (md5 {found}, published {md5})")
     return faults
-
-
-def md5_of(file: Path) -> str:
-    """The md5 of a file; it guards against damage, as published by the authors, not against an attacker."""
-    try:
-        with file.open("rb") as stream:
-            return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-    except OSError as error:
-        raise UserError(f"cannot read {printable(str(file))}: {error.strerror}") from error
 
 
 def read_cifar10(root: Path) -> tuple[tuple[str, ...], dict[str, tuple[np.ndarray, np.ndarray]]]:
@@ -153,84 +140,26 @@ def fetch(name: str, root: Path, *, mirror: str | None = None, progress: Progres
     if mirror and not mirror.startswith(("http://", "https://", "file://")):
         raise UserError(f"the mirror {printable(mirror)} is no address: it starts with http://, https:// or file://")
     target = (root / next(iter(files_of(name)))).parent
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with _lock(name, root):
-            if not _faults(name, root):
-                return target
+    with _changing(name, root):
+        if _faults(name, root):
             for path, md5 in _packed(name).items():
                 file = root / path
                 if not (file.is_file() and md5_of(file) == md5):
-                    _download(file, md5, [mirror] if mirror else [], _home(name), progress)
+                    download(file, md5, [*([mirror] if mirror else []), *_home(name)], progress)
             _unpack(name, root, progress)
-    except OSError as error:
-        where = printable(str(error.filename or root))
-        raise UserError(f"cannot write {where}: {error.strerror}; free it, or choose another --data-root") from error
     return target
 
 
 @contextmanager
-def _lock(name: str, root: Path) -> Iterator[None]:
-    with filelock.FileLock(root / f".{name}.lock"):
-        yield
-
-
-def _download(file: Path, md5: str, mirrors: list[str], homes: list[str], progress: Progress | None) -> None:
-    """Get one file from the first address that has it: into NAME.part, checked, renamed."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(file.name + ".part")
-    said = []
-    for address in [*mirrors, *homes]:
-        url = address if address.endswith("/" + file.name) else address.rstrip("/") + "/" + file.name
-        for _ in range(TRIES):
-            held = part.stat().st_size if part.exists() else 0
-            try:
-                _receive(url, part, progress)
-            except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-                said.append(f"{printable(url)}: {printable(str(getattr(error, 'reason', None) or error))}")
-                if not part.exists() or part.stat().st_size <= held:
-                    break  # no byte came: the next address
-                continue
-            if md5_of(part) == md5:
-                part.replace(file)
-                return
-            part.unlink()
-            said.append(f"{printable(url)}: what it sent is not the published file (md5)")
-            if not held:
-                break  # a whole download that is wrong stays wrong; a resumed one may have begun wrong
-    kept = f" ({part.stat().st_size / 1e6:.1f} MB are kept)" if part.exists() else ""
-    raise UserError(
-        f"could not fetch {file.name}: {'; '.join(dict.fromkeys(said))}{kept}; "
-        "run the same command again to go on, or name another server with --mirror"
-    )
-
-
-def _receive(url: str, part: Path, progress: Progress | None) -> None:
-    """Append what is still missing of the file at this address to `part`."""
-    held = part.stat().st_size if part.exists() else 0
-    headers = {"User-Agent": "alexctl", "Accept-Encoding": "identity"} | ({"Range": f"bytes={held}-"} if held else {})
+def _changing(name: str, root: Path) -> Iterator[None]:
+    """Write below the data root, alone; what the disk refuses is a UserError."""
     try:
-        answer = urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=60)
-    except urllib.error.HTTPError as error:
-        with error:
-            if error.code == 416 and held:  # nothing lies behind what is held: it is whole, or not this file
-                return
-            raise
-    with answer:
-        resumed = answer.status == 206 and answer.headers.get("Content-Range", "").startswith(f"bytes {held}-")
-        held = held if resumed else 0
-        length = answer.headers.get("Content-Length")
-        total = held + int(length) if length else 0
-        with part.open("ab" if resumed else "wb") as stream:
-            while block := answer.read(1 << 16):
-                stream.write(block)
-                held += len(block)
-                if held > MAX_BYTES:
-                    raise http.client.HTTPException("it sends more than any archive here holds")
-                if progress:
-                    progress(f"fetching {part.stem}", held, total)
-    if held < total:
-        raise http.client.HTTPException(f"the connection ended after {held} of {total} bytes")
+        root.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(root / f".{name}.lock"):
+            yield
+    except OSError as error:
+        where = printable(str(error.filename or root))
+        raise UserError(f"cannot write {where}: {error.strerror}; make room there, or choose --data-root") from error
 
 
 def _unpack(name: str, root: Path, progress: Progress | None) -> None:
@@ -239,7 +168,7 @@ def _unpack(name: str, root: Path, progress: Progress | None) -> None:
         if (found := md5_of(root / path)) != md5:
             raise UserError(
                 f"{path} is truncated or damaged (md5 {found}, published {md5}); "
-                f"remove it and get it anew with `alexctl data fetch {name}`"
+                f"get it anew with `alexctl data fetch {name}`"
             )
         if progress:
             progress(f"unpacking {Path(path).name}", 0, 0)

@@ -18,7 +18,9 @@ class Batches:
     Batches are (batch, channels, height, width) float32 in channels_last order, with (batch,) int64 labels.
     """
 
-    def __init__(self, data: DataSet, *, device: torch.device, scaling: str, batch_size: int, num_train: int | None = None):
+    def __init__(
+        self, data: DataSet, *, device: torch.device, scaling: str, batch_size: int, num_train: int | None = None
+    ):
         chosen = slice(None) if num_train is None else subset(data.train_labels, num_train)
         self.batch_size = batch_size
         self.device = device

@@ -2,28 +2,26 @@
 
 import hashlib
 import os
-import re
 import stat
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from alexctl.data.prepared import Part, Reading, safe_name
 from alexctl.errors import UserError, printable
-
-Progress = Callable[[str, int, int], None]
 
 # Formats by content, not by suffix; left out are those whose readers start other programs (EPS) or are rarely tried.
 FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 50_000_000
 SHOWN_FAULTS = 5
-BLOCK = 512
+BLOCK = 128  # pictures in memory at a time
 NEEDS = "an image folder holds train/CLASS/*.jpg and test/CLASS/*.jpg"
 
 
@@ -39,18 +37,14 @@ class Folder:
     fingerprint: str
 
 
-def safe_name(name: str) -> str:
-    """The name with anything replaced that could mean more than a letter to a path, a table or a terminal."""
-    return re.sub(r"^[.-]", "_", re.sub(r"[^\w.-]", "_", name)[:80]) or "_"
-
-
 def scan(path: Path) -> Folder:
     """Look through a folder without decoding anything; UserError with a line for every fault found.
 
     The fingerprint is over (relative path, size, time of change) of every picture, and over where the folder is: two
     folders unpacked from one program may agree in all of these and not in a pixel.
     """
-    root = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() would follow a link and lose its name
+    # resolve() would follow a link and lose the name the user knows; Path.expanduser raises on a stray ~
+    root = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
     shown = printable(str(path))
     if not root.is_dir():
         raise UserError(f"there is no folder {shown}; {NEEDS}")
@@ -76,7 +70,7 @@ def scan(path: Path) -> Folder:
             for file, size, changed in by_class.get(name, ()):
                 pictures[part].append((file, label))
                 hasher.update(f"{part}\0{name}\0{file}\0{size}\0{changed}\n".encode(errors="surrogateescape"))
-    notes = [f"{n} {what} skipped" for what, n in ignored.items()]
+    notes = [f"skipped {n:,} {what}" for what, n in ignored.items()]
     notes += [f"class {printable(name)} has no test pictures" for name in classes if not listed["test"].get(name)]
     name = safe_name(root.name)
     if name.casefold() in ("cifar10", "mnist", "shapes"):
@@ -102,7 +96,10 @@ def _classes(root: Path, part: str, faults: list[str], ignored: Counter) -> dict
         if not entry.is_dir():
             ignored["files outside class folders"] += 1
             continue
-        files = found.setdefault(unicodedata.normalize("NFC", entry.name), [])
+        name = unicodedata.normalize("NFC", entry.name)  # macOS and Linux write an accent in two ways
+        if name in found:
+            faults.append(f"{printable(f'{part}/{name}')} is there twice, its accents written in two ways; rename one")
+        files = found[name] = []
         for file in sorted(os.scandir(entry.path), key=lambda e: e.name):
             if file.name.startswith("."):
                 continue
@@ -125,8 +122,8 @@ def _inside(root: Path, path: Path, faults: list[str]) -> bool:
     if not path.is_symlink():
         return True
     below = printable(str(path.relative_to(root)))
-    target = path.resolve()
-    if not target.is_relative_to(root.resolve()):
+    target = Path(os.path.realpath(path))  # unlike Path.resolve it takes a link to itself in its stride
+    if not target.is_relative_to(os.path.realpath(root)):
         faults.append(f"{below} is a symbolic link that leads outside the folder; copy there what it points to")
     elif not target.exists():
         faults.append(f"{below} is a symbolic link to nothing; remove it")
@@ -160,29 +157,22 @@ def _few(faults: list[str]) -> list[str]:
     return faults[:SHOWN_FAULTS] + ([f"... and {more} more"] if more > 0 else [])
 
 
-def told(blocks: Iterable[np.ndarray], what: str, total: int, progress: Progress | None) -> Iterator[np.ndarray]:
-    """The same blocks, with word of how far they are."""
-    done = 0
-    for block in blocks:
-        yield block
-        done += len(block)
-        if progress:
-            progress(what, done, total)
-
-
-def read(folder: Folder, image_size: int, progress: Progress | None = None):
-    """Class names; for each part labels, the shape of a picture and blocks of pictures; notes, complete at the end.
+def read(folder: Folder, image_size: int) -> Reading:
+    """The folder's pictures, (image_size, image_size, 3) each, decoded as the blocks are taken.
 
     Broken pictures are collected, and named in one UserError when the last block of a part has been asked for.
     """
     counts: Counter[str] = Counter()
     parts = {}
-    for part, pictures in folder.pictures.items():
+    for name, pictures in folder.pictures.items():
         labels = np.array([label for _, label in pictures], dtype=np.int64)
         blocks = _decode_all(folder.path, [file for file, _ in pictures], image_size, counts)
-        what = f"decoding {folder.name}, {part}"
-        parts[part] = (labels, (image_size, image_size, 3), told(blocks, what, len(pictures), progress))
-    return folder.classes, parts, lambda: [*folder.notes, *(f"{n} pictures: {what}" for what, n in counts.items())]
+        parts[name] = Part(labels=labels, shape=(image_size, image_size, 3), blocks=blocks)
+    return Reading(
+        classes=folder.classes,
+        parts=parts,
+        notes=lambda: [*folder.notes, *(f"{what}: {n:,} of the pictures" for what, n in sorted(counts.items()))],
+    )
 
 
 def _decode_all(root: Path, files: list[str], image_size: int, counts: Counter) -> Iterator[np.ndarray]:
@@ -226,7 +216,8 @@ def _decode(root: Path, file: str, size: int) -> tuple[np.ndarray | str, list[st
     except PermissionError:
         fault = "may not be read; change its permissions"
     except Exception as error:  # a decoder on hostile bytes raises whatever it meets; the file is named, not lost
-        fault = f"is broken ({printable(str(error))[:80] or type(error).__name__}); remove it or replace it"
+        what = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        fault = f"is broken ({printable(what)[:80]}); remove it or replace it"
     return f"{below} {fault}", remarks
 
 

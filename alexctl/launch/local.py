@@ -13,13 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Page faults on freshly mapped buffers cost up to a quarter of a CPU step; let glibc keep and enlarge its heap.
-MALLOC = {
-    "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-    "MALLOC_MMAP_THRESHOLD_": "4294967296",
-    "MALLOC_TRIM_THRESHOLD_": "8589934592",
-    "MALLOC_TOP_PAD_": "268435456",
-}
+# Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 
 
 class Worker:
@@ -32,7 +27,7 @@ class Worker:
     def start(self) -> None:
         root, device, threads = self.options
         command = [sys.executable, "-m", "alexctl.trial", "--serve", "--data-root", str(root), "--device", device]
-        environment = {**os.environ, **MALLOC, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+        environment = {**os.environ, **HUGE_PAGES, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
         self.process = subprocess.Popen(
             [*command, "--threads", str(threads)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
