@@ -94,7 +94,6 @@ def ablate(
     ablation = load(name, overrides=overrides, smoke=smoke)
     from alexctl import run as runner
     from alexctl import show
-    from alexctl.report.rebuild import rebuild
     from alexctl.screen import Screen
 
     screen = Screen(quiet=quiet)
@@ -110,6 +109,8 @@ def ablate(
         raise typer.Exit(130) from None
     finally:
         screen.close()
+    from alexctl.report.rebuild import rebuild
+
     made = rebuild(campaign)
     if json_:
         typer.echo(json.dumps(made.verdict, indent=1, ensure_ascii=False))

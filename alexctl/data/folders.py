@@ -16,8 +16,8 @@ import numpy as np
 from alexctl.data.prepared import Part, Reading, safe_name
 from alexctl.errors import UserError, printable
 
-# Formats by content, not by suffix; left out are those whose readers start other programs (EPS) or are rarely tried.
-FORMATS = ("JPEG", "MPO", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+# By content, not by suffix; left out are formats whose readers start other programs (EPS) or are rarely tried.
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 50_000_000
 SHOWN_FAULTS = 5
@@ -70,7 +70,7 @@ def scan(path: Path) -> Folder:
             for file, size, changed in by_class.get(name, ()):
                 pictures[part].append((file, label))
                 hasher.update(f"{part}\0{name}\0{file}\0{size}\0{changed}\n".encode(errors="surrogateescape"))
-    notes = [f"skipped {n:,} {what}" for what, n in ignored.items()]
+    notes = [f"skipped {n:,} {what}" for what, n in sorted(ignored.items())]
     notes += [f"class {printable(name)} has no test pictures" for name in classes if not listed["test"].get(name)]
     name = safe_name(root.name)
     if name.casefold() in ("cifar10", "mnist", "shapes"):
@@ -101,13 +101,13 @@ def _classes(root: Path, part: str, faults: list[str], ignored: Counter) -> dict
             faults.append(f"{printable(f'{part}/{name}')} is there twice, its accents written in two ways; rename one")
         files = found[name] = []
         for file in sorted(os.scandir(entry.path), key=lambda e: e.name):
-            if file.name.startswith("."):
+            if file.name.startswith(".") or not _inside(root, Path(file.path), faults):
                 continue
             if file.is_dir():
                 ignored["folders inside class folders"] += 1
             elif not file.name.lower().endswith(SUFFIXES):
                 ignored["files that are not pictures"] += 1
-            elif _inside(root, Path(file.path), faults):
+            else:
                 about = file.stat()
                 below = f"{part}/{entry.name}/{file.name}"
                 if stat.S_ISREG(about.st_mode):
@@ -135,7 +135,7 @@ def _inside(root: Path, path: Path, faults: list[str]) -> bool:
 def _class_faults(shown: str, listed: dict[str, dict[str, list]]) -> Iterator[str]:
     train, test = listed["train"], listed["test"]
     spellings: dict[str, str] = {}
-    for name in sorted({*train, *test}):
+    for name in [*sorted(train), *sorted(test.keys() - train.keys())]:
         first = spellings.setdefault(name.casefold(), name)
         if first != name:
             yield f"{shown}: {printable(first)} and {printable(name)} are two spellings of one class; rename one"
@@ -176,6 +176,9 @@ def read(folder: Folder, image_size: int) -> Reading:
 
 
 def _decode_all(root: Path, files: list[str], image_size: int, counts: Counter) -> Iterator[np.ndarray]:
+    from PIL import Image
+
+    Image.init()  # else Pillow knows only its five commonest formats
     faults = []
     # Pillow lets other threads run while it decodes; few of them, since each may hold a picture of 50 megapixels.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
@@ -205,7 +208,7 @@ def _decode(root: Path, file: str, size: int) -> tuple[np.ndarray | str, list[st
     try:
         if not (root / file).stat().st_size:
             return f"{below} is empty (0 bytes); remove it or replace it", remarks
-        with Image.open(root / file, formats=FORMATS) as image:
+        with Image.open(root / file, formats=[kind for kind in FORMATS if kind in Image.OPEN]) as image:
             if image.width * image.height > MAX_PIXELS:
                 raise Image.DecompressionBombError
             return np.asarray(_square(_rgb(image, remarks), size, remarks)), remarks

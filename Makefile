@@ -1,0 +1,83 @@
+# The only recipe: what a person or CI does here is a target below. Needs make and Python >= 3.11, nothing else.
+# Kept to POSIX sh and GNU make 3.81, which is what a Mac has.
+
+VENV  = .venv
+BIN   = $(VENV)/bin
+STAMP = $(VENV)/.set-up
+DEMO  = $(BIN)/alexctl ablate relu-vs-tanh-demo
+ARGS  =
+
+# The first of these that is new enough and can make a virtual environment; or say make PYTHON=/path/to/python3
+PYTHON = python3.13 python3.12 python3.11 python3.14 python3 python
+
+# The stamp holds the folder it was made in: a set-up that was broken off, moved, or lost its Python starts afresh.
+AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/python' -c '' 2>/dev/null || echo afresh)
+
+# torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
+unexport PYTHONDONTWRITEBYTECODE
+
+.PHONY: help setup demo test lint format clean afresh
+
+help: ## list what make can do (the default)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+
+setup: $(STAMP) ## make .venv and install alexctl into it; the targets below do it by themselves
+
+demo: setup ## run the Figure 1 comparison on the built-in pictures; ends with a table and where the files are
+	$(DEMO)
+
+test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: setup ## check style and format, change nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: setup ## mend what lint can mend
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove .venv and all caches; results stay
+	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then echo "clean: $(VENV) was not made by make, so it stays"; \
+	else rm -rf $(VENV); fi
+	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
+	find alexctl tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# uv first: it takes torch and torchvision as a pair from the registry, where a pip configured on the machine may not.
+# A set-up that did not reach its last line leaves no stamp, and the next starts afresh. The old pip that comes with a
+# Python knows no dependency groups, hence dev.txt.
+$(STAMP): pyproject.toml constraints.txt alexctl/__init__.py $(AFRESH)
+	@set -e; \
+	if [ -n "$(AFRESH)" ]; then \
+	  python=; \
+	  for name in $(PYTHON); do \
+	    if "$$name" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then \
+	      python=$$name; break; \
+	    fi; \
+	  done; \
+	  if [ -z "$$python" ]; then \
+	    echo "setup: no Python >= 3.11 with its venv module among: $(PYTHON)." \
+	      "Install one (on Debian or Ubuntu also python3-venv), or say: make PYTHON=/path/to/python3" >&2; \
+	    exit 1; \
+	  fi; \
+	  if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then \
+	    echo "setup: $(VENV) was not made by make. Remove it, or say: make VENV=another-folder" >&2; \
+	    exit 1; \
+	  fi; \
+	  echo "setup: $$("$$python" --version) -> $(VENV)"; \
+	  rm -rf $(VENV); \
+	  mkdir $(VENV); \
+	  touch $(VENV)/.made-by-make; \
+	  "$$python" -m venv $(VENV); \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true; \
+	fi; \
+	rm -f $(STAMP); \
+	echo "setup: installing alexctl and what it needs (torch is large: minutes on a slow line)"; \
+	if [ ! -x $(BIN)/uv ] || ! $(BIN)/uv pip install --python $(BIN)/python -e . --group dev -c constraints.txt; then \
+	  echo "setup: not with uv; trying pip" >&2; \
+	  $(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["dev"], sep="\n")' \
+	    > $(VENV)/dev.txt; \
+	  $(BIN)/python -m pip install --disable-pip-version-check -e . -r $(VENV)/dev.txt -c constraints.txt; \
+	fi; \
+	pwd -P > $(STAMP); \
+	echo "setup: done"
