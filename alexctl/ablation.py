@@ -60,7 +60,7 @@ class Ablation(_Part):
     control: str
     varies: tuple[str, ...]
     measure: Measure
-    margin: Annotated[float, Field(gt=0)] | None = None
+    margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
     claim: Claim
     plan: Plan
     base: dict[str, Any]
@@ -247,6 +247,9 @@ def _arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict
         if twin and not wrong:
             faults.append(f"[arms.{arm}] is the same as [arms.{twin}]: it changes nothing")
         seen.append((arm, (searched, training, net)))
+    margin, measure = head.get("margin"), head.get("measure")
+    if type(margin) in (int, float) and isinstance(measure, str) and not measure.endswith("_error") and margin <= 1:
+        faults.append(f"margin: should be a factor above 1 for {printable(measure)}, such as 1.25, not {margin}")
     control = head.get("control")
     if arms and isinstance(control, str) and control not in arms:
         faults.append(f"control: no arm is called '{printable(control)}', {nearest(control, arms)}")

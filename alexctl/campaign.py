@@ -55,7 +55,8 @@ class Campaign:
             ablation.base["data"] = spec_of(about["data_name"])
             for arm in ablation.arms:
                 ablation.setting(arm, about["data_name"], about["data_digest"], lr=min(ablation.plan.lr_grid or [1.0]))
-            if ablation.control not in ablation.arms or (ablation.searched and not ablation.plan.lr_grid):
+            searchable = ablation.plan.lr_grid or not ablation.searched
+            if ablation.control not in ablation.arms or not searchable or type(about["num_classes"]) is not int:
                 raise KeyError
         except (ValidationError, UserError):
             raise UserError(f"{folder.name}/plan.json is damaged; {_ABLATE_AGAIN}") from None

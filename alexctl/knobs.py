@@ -177,7 +177,7 @@ def fault_line(entry: dict[str, Any]) -> str:
     if kind == "missing":
         return f"{key}: missing"
     if kind == "extra_forbidden":
-        return f"{key}: unknown key"
+        return f"{key}: unknown key, {nearest(str(entry['loc'][-1]), Target.model_fields)}"  # the one nested table
     if kind == "value_error":
         return f"{key}: {context['error']}"
     if kind == "literal_error" and isinstance(given, str):

@@ -11,7 +11,6 @@ import os
 import platform
 import signal
 import subprocess
-import sys
 import threading
 import time
 import traceback
@@ -223,7 +222,9 @@ def target_epoch(rows: list[dict[str, Any]], target) -> float | None:
     return epochs_to_target([r["epoch"] for r in known], [r[target.metric] for r in known], target.at_most)
 
 
-def seconds_per_epoch(setting: Setting, data: DataSet, device: torch.device, threads: int, *, num_steps: int = 6) -> float:
+def seconds_per_epoch(
+    setting: Setting, data: DataSet, device: torch.device, threads: int, *, num_steps: int = 6
+) -> float:
     """Trains a throw-away net for a few steps and says what an epoch of it would take here, in seconds."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
@@ -355,11 +356,13 @@ class Worker:
         """Lines from the parent; its end, by death or by closing, stops the trial at hand too."""
         import queue
 
-        lines: queue.Queue[str | None] = queue.Queue()
+        lines: queue.Queue[bytes | None] = queue.Queue()
 
         def read() -> None:
-            for line in sys.stdin:
-                lines.put(line)
+            # Unbuffered: a thread that waits in a buffered stdin aborts the process when it ends for another reason.
+            with open(0, "rb", buffering=0, closefd=False) as orders:
+                for line in orders:
+                    lines.put(line)
             self.stop.set()
             lines.put(None)
 

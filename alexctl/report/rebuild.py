@@ -34,7 +34,7 @@ def rebuild(campaign: Campaign) -> Tables:
         if len(search[search["epochs_run"] > 0]):
             winners = {arm: lr for arm in campaign.ablation.searched if (lr := campaign.rate(arm)) is not None}
             figure = figures.learning_rate_search(
-                search[search["epochs_run"] > 0], measure_label=f"Epochs to {target.at_most:.0%} training error",
+                search[search["epochs_run"] > 0], measure_label=f"epochs to {target.at_most:.0%} training error",
                 winners=winners, control=campaign.ablation.control, curves=made.curves[made.curves["phase"] == "search"],
             )  # fmt: skip
             figures.save(figure, campaign.folder / "search")

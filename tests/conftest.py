@@ -1,0 +1,82 @@
+"""What every test may lean on: a tiny data set, one thread, no network."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+import torch
+
+from alexctl.ablation import Ablation, parse
+from alexctl.data import shapes
+from alexctl.data.sources import DataSet, prepare
+
+TINY = {
+    "title": "ReLU vs tanh",
+    "control": "tanh",
+    "varies": ["activation"],
+    "measure": "epochs_to_target",
+    "claim": {"section": "3.1", "says": "reaches it sooner", "effect": 6.0, "data": "cifar10"},
+    "base": {
+        "data": "shapes",
+        "net": "convnet4",
+        "init": "fan-in",
+        "lr": 0.01,
+        "batch_size": 16,
+        "epochs": 2,
+        "target": {"metric": "train_error", "at_most": 0.25},
+        "seeds": 2,
+    },
+    "arms": {"relu": {"activation": "relu"}, "tanh": {"activation": "tanh"}},
+}
+
+
+def tiny_ablation(**overrides) -> Ablation:
+    """The comparison above, its base changed."""
+    ablation, faults = parse(TINY, name="tiny", overrides=overrides, smoke=False)
+    assert not faults, faults
+    return ablation
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch):
+    connect = socket.socket.connect
+
+    def guarded(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "localhost", "::1"):
+            raise AssertionError(f"a test tried to reach {address}")
+        return connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture(scope="session")
+def tiny_root(tmp_path_factory) -> Path:
+    """A data root with 70 + 20 drawn pictures in it."""
+    root = tmp_path_factory.mktemp("data")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shapes, "NUM_TRAIN", 70)
+        patch.setattr(shapes, "NUM_TEST", 20)
+        prepare("shapes", root)
+    return root
+
+
+@pytest.fixture
+def tiny_data(tiny_root, monkeypatch) -> DataSet:
+    monkeypatch.setattr(shapes, "NUM_TRAIN", 70)
+    monkeypatch.setattr(shapes, "NUM_TEST", 20)
+    return prepare("shapes", tiny_root)
+
+
+@pytest.fixture
+def cifar10_jpeg() -> Path:
+    """The folder with CIFAR-10 as JPEG copies, where there is one."""
+    folder = os.environ.get("ALEXCTL_TEST_CIFAR10_JPEG")
+    if not folder:
+        pytest.skip("ALEXCTL_TEST_CIFAR10_JPEG names no folder")
+    return Path(folder)

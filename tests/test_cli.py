@@ -1,0 +1,205 @@
+"""Every command as a person types it: what it prints, where, and its exit code."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+from typer.testing import CliRunner
+
+from alexctl import cli, run
+from alexctl.data import shapes
+
+COMMANDS = ["ablate", "list", "show", "report", "data fetch", "data verify", "data list", "doctor"]
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path, tiny_root, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ALEXCTL_DATA", str(tiny_root))
+    monkeypatch.setenv("TERM", "dumb")
+    monkeypatch.setattr(shapes, "NUM_TRAIN", 70)
+    monkeypatch.setattr(shapes, "NUM_TEST", 20)
+
+
+def alexctl(*words, capsys):
+    """(exit code, stdout, stderr) of `alexctl words`."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
+        patch.setattr(sys, "argv", ["alexctl", *words])
+        cli.main()
+    return ended.value.code or 0, *capsys.readouterr()
+
+
+def mine(folder: Path, **base) -> str:
+    """A small ablation of one's own, as a file."""
+    lines = [f"{key} = {json.dumps(TINY[key])}" for key in ("title", "control", "varies", "measure")]
+    lines += ["[claim]", *(f"{k} = {json.dumps(v)}" for k, v in TINY["claim"].items()), "[base]"]
+    table = {k: v for k, v in {**TINY["base"], **base}.items() if k != "target"}
+    lines += [f"{k} = {json.dumps(v)}" for k, v in table.items()]
+    lines += ["target = { at_most = 0.25 }", "[arms.relu]", 'activation = "relu"', "[arms.tanh]", 'activation = "tanh"']
+    (folder / "mine.toml").write_text("\n".join(lines) + "\n")
+    return "./mine.toml"
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help(command):
+    result = CliRunner().invoke(cli.app, [*command.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage" in result.stdout
+
+
+def test_the_readme_names_every_command():
+    readme = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+    assert [command for command in COMMANDS if f"alexctl {command}" not in readme] == []
+
+
+def test_a_whole_run_and_again(tmp_path, capsys):
+    words = ["ablate", mine(tmp_path), "--workers", "1"]
+    code, out, err = alexctl(*words, capsys=capsys)
+    assert code == 0
+    assert "tanh (control)" in out
+    assert "(on shapes, not on the paper's cifar10)" in out
+    assert "4 trials to report" in err
+    folder = tmp_path / "results" / "mine"
+    assert {p.name for p in folder.iterdir()} >= {
+        "trials.csv", "curves.csv", "summary.csv", "verdict.json", "figure.svg", "figure.png", "plan.json", "trials",
+    }  # fmt: skip
+    before = {p: p.stat().st_mtime_ns for p in folder.glob("trials/*/*") if p.suffix in (".csv", ".json")}
+    code, again, err = alexctl(*words, capsys=capsys)
+    assert (code, again) == (0, out)
+    assert "4 of them done already" in err
+    assert "nothing left to run" in err
+    assert {p: p.stat().st_mtime_ns for p in before} == before
+
+
+def test_results_that_moved(tmp_path, capsys):
+    alexctl("ablate", mine(tmp_path), "--workers", "1", "-q", capsys=capsys)
+    csvs = {p.name: p.read_bytes() for p in (tmp_path / "results" / "mine").glob("*.*")}
+    (tmp_path / "results").rename(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "mine" / "trials.csv").unlink()
+    code, out, _ = alexctl("report", "--results", "elsewhere", capsys=capsys)
+    assert code == 0
+    assert "mine" in out
+    assert {p.name: p.read_bytes() for p in (tmp_path / "elsewhere" / "mine").glob("*.*")} == csvs
+    code, out, _ = alexctl("report", "--results", "elsewhere", "--json", capsys=capsys)
+    assert json.loads(out)[0]["comparisons"][0]["n"] == 2
+    assert str(tmp_path) not in "".join(p.read_text() for p in (tmp_path / "elsewhere").rglob("*.json"))
+
+
+def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
+    path = mine(tmp_path, lr="search", lr_grid=[0.01, 0.02], lr_widenings=0, epochs=1, seeds=1)
+    code, _, _ = alexctl("ablate", path, "--workers", "1", capsys=capsys)
+    assert code == 0
+    trials = (tmp_path / "results/mine/trials.csv").read_text().splitlines()
+    assert sum(",search,10000," in line for line in trials) == 4
+    assert sum(",final,0," in line for line in trials) == 2
+    assert (tmp_path / "results/mine/search.svg").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message", "code"),
+    [
+        (["ablate", "relu-vs-tan"], "unknown ablation 'relu-vs-tan', did you mean 'relu-vs-tanh'?", 2),
+        (["ablate", "relu-vs-tanh", "--data", "cifer10"], "unknown data set 'cifer10', choose from:", 2),
+        (["ablate", "relu-vs-tanh"], "alexctl data fetch cifar10", 2),
+        (["ablate", "relu-vs-tanh", "--seeds", "-1"], "seeds: should be greater than or equal to 1, not -1", 2),
+        (["ablate", "relu-vs-tanh", "--set", "momentun=1"], "did you mean 'momentum'?", 2),
+        (
+            ["ablate", "relu-vs-tanh", "--data", "shapes", "--device", "cuda:9"],
+            "--device cuda:9: not on this machine",
+            2,
+        ),
+        (["ablate", "relu-vs-tanh", "--data", "imagefolder:nowhere"], "nowhere", 2),
+        (["report"], "no results in results; `alexctl ablate relu-vs-tanh` makes some", 2),
+        (["data", "fetch", "imagenet"], "imagenet", 2),
+        (["data", "verify", "cifar10"], "alexctl data fetch cifar10", 2),
+    ],
+)
+def test_bad_input_is_one_line(words, message, code, capsys):
+    got, out, err = alexctl(*words, capsys=capsys)
+    line = err.strip().splitlines()[-1]
+    assert (got, out) == (code, "")
+    assert line.startswith("alexctl: ")
+    assert message in line
+    assert "Traceback" not in err
+
+
+def test_a_results_folder_that_is_a_file(tmp_path, capsys):
+    (tmp_path / "results").write_text("")
+    code, _, err = alexctl("ablate", mine(tmp_path), "--workers", "1", capsys=capsys)
+    assert code == 2
+    assert "choose another place with --results" in err
+
+
+def test_an_edited_trial_is_named_not_averaged_in(tmp_path, capsys):
+    alexctl("ablate", mine(tmp_path), "--workers", "1", "-q", capsys=capsys)
+    rows = next((tmp_path / "results/mine/trials").glob("relu-s0-*")) / "rows.csv"
+    rows.write_text(rows.read_text().replace("0.", "0.1", 1))
+    code, _, err = alexctl("report", capsys=capsys)
+    assert code == 2
+    assert rows.parent.name in err
+
+
+def test_two_at_once_are_told_apart(tmp_path, capsys):
+    from alexctl.ablation import load
+    from alexctl.data.sources import data_root, prepare
+
+    ablation = load(mine(tmp_path))
+    _, lock = run.claim(ablation, tmp_path / "results", prepare("shapes", data_root()))
+    code, _, err = alexctl("ablate", mine(tmp_path), capsys=capsys)
+    lock.release()
+    assert code == 2
+    assert "another alexctl is running mine" in err
+
+
+def test_list_show_and_data(capsys):
+    assert "relu-vs-tanh-fan-in" in alexctl("list", capsys=capsys)[1]
+    assert json.loads(alexctl("list", "--json", capsys=capsys)[1])[0]["section"]
+    out = alexctl("show", "relu-vs-tanh", capsys=capsys)[1]
+    assert "activation" in out
+    assert "tanh (control)" in out
+    assert json.loads(alexctl("show", "relu-vs-tanh", "--json", capsys=capsys)[1])["control"] == "tanh"
+    assert "shapes" in alexctl("data", "list", capsys=capsys)[1]
+    assert "whole" in alexctl("data", "verify", "shapes", capsys=capsys)[1]
+
+
+def test_doctor_and_version(capsys):
+    checks = json.loads(alexctl("doctor", "--json", capsys=capsys)[1])
+    assert {check["check"] for check in checks} >= {"torch", "device", "results folder"}
+    assert "torch" in alexctl("--version", capsys=capsys)[1]
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path):
+    """A real process with two workers, interrupted in the middle: exit 130, a checkpoint, and then the same rows."""
+    path = mine(tmp_path, epochs=40, seeds=1, num_train=160)
+    command = [sys.executable, "-c", "from alexctl.cli import main; main()", "ablate", path, "--workers", "2"]
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    folder = tmp_path / "results" / "mine"
+    first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    deadline = time.monotonic() + 120
+    while not list(folder.glob("trials/*/rows.csv")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, err = first.communicate(timeout=60)
+    assert first.returncode == 130, err
+    assert time.monotonic() - began < 5
+    assert "the same command goes on from here" in err
+    assert list(folder.glob("trials/*/checkpoint.pt"))
+    assert subprocess.run(command, env=environment, capture_output=True).returncode == 0
+    undisturbed = [*command[:-3], path, "--workers", "1", "--results", "undisturbed"]
+    assert subprocess.run(undisturbed, env=environment, capture_output=True).returncode == 0
+    seconds = ("train_seconds",)
+
+    def curves(name):
+        import pandas as pd
+
+        return pd.read_csv(tmp_path / name / "mine" / "curves.csv").drop(columns=list(seconds))
+
+    assert curves("results").equals(curves("undisturbed"))

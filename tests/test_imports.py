@@ -1,0 +1,39 @@
+"""Imports point one way, and the face imports nothing heavy."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import alexctl
+
+PACKAGE = Path(alexctl.__file__).parent
+ROOMS = [  # a room may import from rooms above it and from its own
+    ("errors",), ("knobs",), ("ablation",), ("results", "stats", "search", "data"), ("verdicts", "nets", "figures"),
+    ("train",), ("trial", "campaign"), ("launch", "report"), ("run", "doctor"), ("screen", "show"), ("cli",),
+]  # fmt: skip
+LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
+BETWEEN = {("data", "nets"), ("launch", "report")}
+
+
+def test_imports_point_one_way():
+    wrong = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[0] == "__init__" or parts[0].startswith("_"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("alexctl"):
+                inner = node.module.split(".")[1:]
+                targets = [inner[0]] if inner else [alias.name for alias in node.names if alias.name in LEVEL]
+                for target in targets:
+                    allowed = target == parts[0] or LEVEL[target] <= LEVEL[parts[0]] or (parts[0], target) in BETWEEN
+                    if not allowed:
+                        wrong.append(f"{'/'.join(parts)} imports {target}")
+    assert not wrong
+
+
+def test_the_face_is_light():
+    code = "import sys, alexctl.cli; print([m for m in ('torch', 'pandas', 'matplotlib', 'scipy', 'numpy') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,122 @@
+"""Settings, their identity, and what a fault says."""
+
+import pytest
+
+from alexctl.knobs import NETS, NUMERICS, ConvNet4Knobs, Setting, Target, TrainingKnobs, hash_of, resolve
+
+FULL = {"data": "cifar10", "net": "convnet4", "lr": 0.01}
+
+
+def make(**changes) -> Setting:
+    training, net, faults = resolve({**FULL, **changes})
+    assert faults == []
+    return Setting(training=training, net=net, data_name="cifar10", data_digest="0123456789abcdef")
+
+
+def faults_of(**changes) -> list[str]:
+    return resolve({**FULL, **changes})[2]
+
+
+def test_defaults_may_not_change_without_a_new_numerics():
+    """Knobs at their default are left out of the hash, so another default would pass old results off as new ones."""
+    assert NUMERICS == 1
+    assert set(NETS) == {"convnet4"}
+    required = {"data", "net", "lr"}
+    defaults = {name: field.default for name, field in TrainingKnobs.model_fields.items() if name not in required}
+    assert defaults == {
+        "momentum": 0.9, "weight_decay": 0.0, "batch_size": 128, "epochs": 60, "num_train": None, "target": None,
+        "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
+        "precision": "float32",
+    }  # fmt: skip
+    assert {n: f.default for n, f in ConvNet4Knobs.model_fields.items()} == {"activation": "relu", "init": "2012"}
+    assert Target(at_most=0.25).metric == "train_error"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "c814c34e"),
+        ({"activation": "tanh", "init": "fan-in"}, "3d1d3548"),
+        ({"lr": 0.0005, "target": {"at_most": 0.25}, "epochs_after_target": 0.5}, "639e6b9c"),
+        ({"lr": 1, "num_train": 1000, "epochs": 2, "weight_decay": 0.0005}, "16157c10"),
+    ],
+)
+def test_golden_hashes(changes, expected):
+    """Folders made by an earlier alexctl must be found again."""
+    assert make(**changes).hash8 == expected
+
+
+def test_the_hash_leaves_out_defaults_and_nothing_else():
+    base = make().hash8
+    assert make(epochs=60, activation="relu", momentum=0.9).hash8 == base
+    for change in (
+        {"lr": 0.02}, {"epochs": 61}, {"momentum": 0.8}, {"weight_decay": 0.1}, {"batch_size": 127}, {"num_train": 5},
+        {"target": {"at_most": 0.2}}, {"epochs_after_target": 0.0}, {"rows_per_epoch": 1}, {"evaluate_every": 0},
+        {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
+    ):  # fmt: skip
+        assert make(**change).hash8 != base, change
+    table = make().flat()
+    assert hash_of({**table, "numerics": 2}) != base
+    assert hash_of({**table, "data_digest": "f" * 16}) != base
+    assert hash_of({**table, "data": "other"}) != base
+    # A knob that comes later, at its default then, leaves the old hash as it is: the old table simply lacks it.
+    assert hash_of({key: value for key, value in table.items() if key != "precision"}) == base
+
+
+def test_a_folder_s_path_is_not_part_of_the_identity():
+    assert make(data="imagefolder:/a/b").flat() == make(data="imagefolder:/c").flat()
+
+
+@pytest.mark.parametrize("name", ["cifar10", "shapes", "cifar10-jpeg"])
+def test_flat_and_back(name):
+    setting = make(lr=0.0005, target={"metric": "test_error", "at_most": 0.25}, activation="tanh")
+    setting = setting.model_copy(update={"data_name": name})
+    back = Setting.from_flat(setting.flat())
+    assert back.flat() == setting.flat()
+    assert back.hash8 == setting.hash8
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lr": "fast"}, "lr: should be a valid number, not 'fast'"),
+        ({"epoch": 3}, "epoch: unknown key, did you mean 'epochs'?"),
+        ({"data_digest": None}, "data_digest or numerics is missing"),
+        ({"numerics": True}, "data_digest or numerics is missing"),
+    ],
+)
+def test_from_flat_refuses(change, words):
+    with pytest.raises(ValueError, match=words.replace("?", r"\?")):
+        Setting.from_flat({**make().flat(), **change})
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"data": "cifar"}, "data: unknown data set 'cifar', choose from: cifar10, mnist, shapes or imagefolder:PATH"),
+        ({"data": "imagefolder:"}, "data: unknown data set 'imagefolder:', choose from: "
+         "cifar10, mnist, shapes or imagefolder:PATH"),
+        ({"net": "convnet"}, "net: unknown net 'convnet', did you mean 'convnet4'?"),
+        ({"net": 4}, "net: should be a valid string, not 4"),
+        ({"activation": "rleu"}, "activation: 'rleu' is not allowed, did you mean 'relu'?"),
+        ({"activation": 3}, "activation: should be 'relu' or 'tanh', not 3"),
+        ({"momentm": 0.9}, "momentm: unknown key, did you mean 'momentum'?"),
+        ({"lr": True}, "lr: should be a valid number, not True"),
+        ({"lr": 0}, "lr: should be greater than 0, not 0"),
+        ({"lr": float("inf")}, "lr: should be a finite number, not inf"),
+        ({"lr": float("nan")}, "lr: should be a finite number, not nan"),
+        ({"epochs": 2.5}, "epochs: should be a valid integer, not 2.5"),
+        ({"epochs": True}, "epochs: should be a valid integer, not True"),
+        ({"epochs": 0}, "epochs: should be greater than or equal to 1, not 0"),
+        ({"target": {"at_most": 25}}, "target.at_most: should be less than 1, not 25"),
+        ({"target": {"at_most": 0.25, "metrc": "x"}}, "target.metrc: unknown key, did you mean 'metric'?"),
+        ({"target": {}}, "target.at_most: missing"),
+        ({"init": "20\x1b[31m12"}, "init: '20\\x1b[31m12' is not allowed, did you mean '2012'?"),
+    ],
+)  # fmt: skip
+def test_a_fault_says_what_and_what_would_do(changes, line):
+    assert faults_of(**changes) == [line]
+
+
+def test_all_faults_at_once():
+    assert len(faults_of(lr="x", epochs=0, activation="gelu", colour=1)) == 4

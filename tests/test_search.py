@@ -1,0 +1,81 @@
+"""The search, step by step by hand, and as a whole on made-up curves."""
+
+import math
+import random
+
+from alexctl.search import Progress, advance, merge
+
+GRID = (0.1, 0.2, 0.4, 0.8)
+
+
+def flat(error, epochs, crossing=None, diverged=False):
+    return Progress(
+        epochs=[float(e) for e in range(1, epochs + 1)], errors=[error] * epochs, crossing=crossing, diverged=diverged
+    )
+
+
+def test_first_every_rate_one_epoch():
+    assert advance(GRID, {}, epochs=10).run == tuple((lr, 1.0) for lr in GRID)
+    seen = {0.1: flat(0.5, 1)}
+    assert advance(GRID, seen, epochs=10).run == ((0.2, 1.0), (0.4, 1.0), (0.8, 1.0))
+
+
+def test_then_the_better_half():
+    seen = {0.1: flat(0.6, 1), 0.2: flat(0.4, 1), 0.4: flat(0.5, 1), 0.8: flat(0.7, 1)}
+    step = advance(GRID, seen, epochs=10)
+    assert step.run == ((0.2, 2.0), (0.4, 2.0))
+    assert step.dropped == {0.1: "behind after 1 epochs", 0.8: "behind after 1 epochs"}
+
+
+def test_a_best_rate_on_the_edge_widens_the_grid():
+    seen = {0.1: flat(0.3, 1), 0.2: flat(0.4, 1), 0.4: flat(0.5, 1), 0.8: flat(0.7, 1)}
+    assert advance(GRID, seen, epochs=10).run == ((0.05, 1.0),)
+    assert advance(GRID, seen, epochs=10, widenings=0).run == ((0.1, 2.0), (0.2, 2.0))
+    seen = {0.1: flat(0.6, 1), 0.2: flat(0.5, 1), 0.4: flat(0.4, 1), 0.8: flat(0.3, 1)}
+    assert advance(GRID, seen, epochs=10).run == ((1.6, 1.0),)
+
+
+def test_all_diverged_widens_downwards_and_then_gives_up():
+    seen = {lr: flat(0.9, 1, diverged=True) for lr in GRID}
+    assert advance(GRID, seen, epochs=10).run == ((0.05, 1.0),)
+    assert advance(GRID, seen, epochs=10, widenings=0).winner in GRID
+
+
+def test_the_first_to_cross_wins_and_the_slower_is_not_run_past_it():
+    seen = {0.1: flat(0.6, 1), 0.2: flat(0.4, 4, crossing=3.5), 0.4: flat(0.5, 2), 0.8: flat(0.7, 1)}
+    assert advance(GRID, seen, epochs=10).run == ((0.4, 4.0),)
+    assert advance(GRID, {**seen, 0.4: flat(0.5, 4)}, epochs=10).winner == 0.2
+    assert advance(GRID, {**seen, 0.4: flat(0.5, 4, crossing=3.0)}, epochs=10).winner == 0.4
+
+
+def test_nobody_crosses():
+    seen = {0.1: flat(0.6, 1), 0.2: flat(0.45, 3), 0.4: flat(0.4, 3), 0.8: flat(0.7, 1)}
+    assert advance(GRID, seen, epochs=3).winner == 0.4
+
+
+def test_several_search_seeds_are_averaged():
+    both = merge([flat(0.4, 3, crossing=2.0), flat(0.6, 2, crossing=3.0)])
+    assert (both.errors, both.crossing, both.epoch) == ([0.5, 0.5], 2.5, 2.0)
+    assert merge([flat(0.4, 3, crossing=2.0), flat(0.6, 3)]).crossing is None
+
+
+def test_whole_searches_end_the_same_whatever_comes_first():
+    """Made-up curves whose best rate is 1.6, outside the grid; trials end in a random order."""
+
+    def curve(lr, upto):
+        tau = 3.0 * (1 + math.log(lr / 1.6) ** 2)
+        epochs = [i / 4 for i in range(1, int(4 * upto) + 1)]
+        errors = [0.9 * math.exp(-t / tau) for t in epochs]
+        hit = next((t for t, e in zip(epochs, errors, strict=True) if e <= 0.25), None)
+        keep = len(epochs) if hit is None else epochs.index(hit) + 1
+        return Progress(epochs=epochs[:keep], errors=errors[:keep], crossing=hit)
+
+    for seed in range(20):
+        rng, seen, longest = random.Random(seed), {}, 0.0
+        while (step := advance(GRID, seen, epochs=60.0)).winner is None:
+            lr, until = rng.choice(step.run)
+            seen[lr] = curve(lr, until)
+            longest = max(longest, seen[lr].epoch)
+        assert step.winner == 1.6
+        assert longest <= 8.0
+        assert sum(p.epoch for p in seen.values()) < 25

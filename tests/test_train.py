@@ -1,0 +1,117 @@
+"""The loop: the paper's update, rows, the clock, and going on bit for bit."""
+
+import dataclasses
+
+import pytest
+import torch
+from conftest import tiny_ablation
+from torch import nn
+
+from alexctl.train import Clock, Diverged, Momentum, Training
+
+CPU = torch.device("cpu")
+
+
+def setting(arm="relu", **overrides):
+    return tiny_ablation(**overrides).setting(arm, "shapes", "0" * 16)
+
+
+def without_seconds(rows):
+    return [{k: v for k, v in dataclasses.asdict(row).items() if not k.endswith("seconds")} for row in rows]
+
+
+def test_the_papers_update():
+    """v <- 0.9 v - 0.0005 lr w - lr g; w <- w + v, with twice the rate and no decay for biases; three steps by hand."""
+    layer = nn.Linear(1, 1)
+    with torch.no_grad():
+        layer.weight.fill_(2.0)
+        layer.bias.fill_(3.0)
+    optimiser = Momentum(layer, lr=0.1, momentum=0.9, weight_decay=0.0005, bias_rate=2.0)
+    w, b, v, u = 2.0, 3.0, 0.0, 0.0
+    for g in (1.0, -2.0, 0.5):
+        layer.weight.grad, layer.bias.grad = torch.full((1, 1), g), torch.full((1,), g)
+        optimiser.step()
+        v = 0.9 * v - 0.0005 * 0.1 * w - 0.1 * g
+        u = 0.9 * u - 0.2 * g
+        w, b = w + v, b + u
+    assert layer.weight.item() == pytest.approx(w, rel=1e-6)
+    assert layer.bias.item() == pytest.approx(b, rel=1e-6)
+    assert layer.weight.grad is None
+
+
+def test_rows(tiny_data):
+    """70 pictures in batches of 16: five steps an epoch, rows after 1, 2, 4 and 5 of them."""
+    rows = list(Training(setting(evaluate_every=2), 0, tiny_data, device=CPU))
+    assert [row.step for row in rows] == [1, 2, 4, 5, 6, 7, 9, 10]
+    assert [row.epoch for row in rows][:5] == pytest.approx([16 / 70, 32 / 70, 64 / 70, 1, 1 + 16 / 70])
+    assert [row.test_error is not None for row in rows] == [False] * 7 + [True]
+    assert all(round(row.train_error * count, 6) % 1 == 0 for row, count in zip(rows, [16, 16, 32, 6] * 2, strict=True))
+
+
+def test_the_training_error_is_that_before_the_update(tiny_data):
+    training = Training(setting(), 0, tiny_data, device=CPU)
+    pictures, labels = next(training.batches.epoch(0, 0))
+    with torch.no_grad():
+        expected = (training.net(pictures).argmax(1) != labels).float().mean().item()
+    assert next(iter(training)).train_error == pytest.approx(expected)
+
+
+def test_the_error_of_a_full_pass(tiny_data):
+    training = Training(setting(train_error_from="pass"), 0, tiny_data, device=CPU)
+    assert next(iter(training)).train_error == training.error_on("train")
+
+
+def test_both_arms_see_the_same_pictures(tiny_data):
+    seen = {}
+    for arm in ("relu", "tanh"):
+        training = Training(setting(arm), 5, tiny_data, device=CPU)
+        seen[arm] = [labels for epoch in (0, 1) for _, labels in training.batches.epoch(5, epoch)]
+    assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
+
+
+def test_not_a_number_is_a_result(tiny_data, monkeypatch):
+    monkeypatch.setattr("alexctl.train.F.cross_entropy", lambda logits, labels: logits.sum() * float("nan"))
+    with pytest.raises(Diverged, match="the training loss is nan at epoch"):
+        list(Training(setting(), 0, tiny_data, device=CPU))
+
+
+def test_the_clock_adds_up():
+    time = iter([0.0, 3.0, 10.0, 14.0, 15.0])
+    clock = Clock(now=lambda: next(time))
+    for part in ("train", "eval", None, "train", None):
+        clock.switch(part)
+    assert clock.seconds == {"train": 3.0 + 1.0, "eval": 7.0}
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 7])
+def test_going_on_is_bit_for_bit(tiny_data, tmp_path, stop):
+    whole = list(Training(setting(), 0, tiny_data, device=CPU))
+    taken = []
+
+    class Enough(Exception):
+        pass
+
+    def save(training):
+        if training.step == stop:
+            torch.save(training.state(), tmp_path / "state.pt")
+            raise Enough
+
+    with pytest.raises(Enough):
+        for row in Training(setting(), 0, tiny_data, device=CPU, on_step=save):
+            taken.append(row)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    rest = list(Training(setting(), 0, tiny_data, device=CPU, state=state))
+    assert without_seconds(taken + rest) == without_seconds(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_one_epoch_of_real_pictures(cifar10_jpeg, tmp_path):
+    """A minute that buys the certainty that the net learns CIFAR-10: well under 50% training error in one epoch."""
+    from alexctl.data.sources import prepare
+
+    data = prepare(f"imagefolder:{cifar10_jpeg}", tmp_path)
+    assert (len(data.train_labels), len(data.test_labels), data.name) == (50_000, 10_000, "cifar10-jpeg")
+    rows = list(Training(setting(lr=0.01, batch_size=128, epochs=1), 0, data, device=CPU))
+    assert rows[-1].train_error < 0.48
+    assert rows[-1].test_error < 0.50

@@ -1,0 +1,115 @@
+"""Trials in their folders: identical twice, resumed bit for bit, failures written down."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_ablation
+from filelock import FileLock
+
+from alexctl import results, trial
+
+CPU = torch.device("cpu")
+SECONDS = ("train_seconds", "eval_seconds")
+
+
+def make(folder: Path, data, **overrides) -> Path:
+    setting = tiny_ablation(**overrides).setting("relu", data.name, data.digest)
+    folder = folder / results.trial_name("relu", 0, setting.hash8)
+    trial.create(folder, ablation="tiny", arm="relu", phase="final", seed=0, setting=setting)
+    return folder
+
+
+def run(folder, root, **options):
+    return trial.run(folder, root=root, device=CPU, **options)
+
+
+def rows_of(folder):
+    record = results.read_trial(folder)
+    assert record.problem is None
+    return [{k: v for k, v in row.items() if k not in SECONDS} for row in record.rows]
+
+
+def test_twice_the_same(tiny_root, tiny_data, tmp_path):
+    first, second = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    assert run(first, tiny_root) == run(second, tiny_root) == "done"
+    assert rows_of(first) == rows_of(second)
+    assert len(rows_of(first)) == 8
+    assert sorted(p.name for p in first.iterdir() if p.name != ".lock") == [
+        "env.json", "rows.csv", "setting.json", "status.json",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("after", [2, 5, 8])
+def test_interrupted_and_resumed(tiny_root, tiny_data, tmp_path, after):
+    whole, broken = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(whole, tiny_root)
+    asked = iter(range(1000))
+    assert run(broken, tiny_root, should_stop=lambda: next(asked) == after) == "interrupted"
+    assert torch.load(broken / "checkpoint.pt", weights_only=True)["training"]["step"] == after + 1
+    assert run(broken, tiny_root) == "done"
+    assert rows_of(broken) == rows_of(whole)
+    assert not (broken / "checkpoint.pt").exists()
+
+
+def test_paused_by_the_search_and_gone_on(tiny_root, tiny_data, tmp_path):
+    whole, paused = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(whole, tiny_root)
+    assert run(paused, tiny_root, until=1.0) == "paused"
+    assert rows_of(paused)[-1]["epoch"] == 1.0
+    assert run(paused, tiny_root, until=1.0) == "paused"
+    assert run(paused, tiny_root) == "done"
+    assert rows_of(paused) == rows_of(whole)
+
+
+def test_the_target_ends_it(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data, target={"at_most": 0.95}, epochs_after_target=0.5, evaluate_every=0)
+    run(folder, tiny_root)
+    assert rows_of(folder)[-1]["epoch"] < 1.5
+    assert rows_of(folder)[-1]["test_error"] is None
+
+
+def test_the_last_row_has_a_test_error(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data, epochs=1, evaluate_every=7)
+    run(folder, tiny_root)
+    assert rows_of(folder)[-1]["test_error"] is not None
+
+
+def test_diverged_and_failed_are_written_down(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path / "a", tiny_data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("alexctl.train.F.cross_entropy", lambda logits, labels: logits.sum() * float("nan"))
+        assert run(folder, tiny_root) == "diverged"
+    assert "the training loss is nan" in results.read_trial(folder).status["error"]
+    folder = make(tmp_path / "b", tiny_data)
+    assert run(folder, tmp_path / "no-data-here") == "failed"
+    assert results.read_trial(folder).state == "failed"
+    folder = make(tmp_path / "c", tiny_data)
+    (folder / "checkpoint.pt").write_bytes(b"garbage")
+    assert run(folder, tiny_root) == "done"
+
+
+def test_claimed(tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data)
+    with FileLock(folder / ".lock"), pytest.raises(trial.Claimed):
+        run(folder, tmp_path)
+
+
+def test_the_environment_names_no_one(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data)
+    run(folder, tiny_root, until=0.1)
+    text = (folder / "env.json").read_text() + (folder / "setting.json").read_text()
+    assert str(tmp_path) not in text
+    assert str(Path.home()) not in text
+    import platform
+
+    assert platform.node() not in json.loads((folder / "env.json").read_text()).values()
+
+
+def test_devices_by_name():
+    assert trial.choose_device("cpu") == CPU
+    from alexctl.errors import UserError
+
+    with pytest.raises(UserError, match="--device cuda:99: not on this machine, which has: cpu"):
+        trial.choose_device("cuda:99")
