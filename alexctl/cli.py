@@ -189,10 +189,9 @@ def data_list(data_root: RootOption = None, json_: JsonOption = False) -> None:
 def doctor(results: ResultsOption = DEFAULT_RESULTS, data_root: RootOption = None, json_: JsonOption = False) -> None:
     """Check this machine: packages, device, threads, folders, data."""
     from alexctl import show
-    from alexctl.data import sources
     from alexctl.doctor import checks
 
-    if not show.health(checks(results, sources.data_root(data_root)), as_json=json_):
+    if not show.health(checks(results, data_root), as_json=json_):
         raise typer.Exit(1)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
+from alexctl import machine
 from alexctl.errors import printable
 
 GIB = 2**30
@@ -20,7 +21,6 @@ MIN_PYTHON = (3, 11)
 MIN_MEMORY_GIB = 4.0
 MIN_FREE_GIB = 1.0  # of disk, and of memory
 PAIR = ("torch", "torchvision")
-CGROUP = Path("/sys/fs/cgroup")
 REINSTALL_PAIR = (
     "uv pip install --reinstall torch torchvision   "
     "(without uv: python -m pip install --force-reinstall torch torchvision)"
@@ -40,10 +40,11 @@ class Check:
 Finding = tuple[str, str, str]  # state, found, action
 
 
-def checks(results: Path, root: Path) -> list[Check]:
+def checks(results: Path, root: Path | None) -> list[Check]:
     """Everything worth looking at, in the order a person would mend it; never raises, whatever is broken.
 
-    `results` is where results will be written, `root` where data lies; neither need exist, and neither is made.
+    `results` is where results will be written, `root` where data lies (None: where it does by
+    default); neither need exist, and neither is made.
     """
     looks: dict[str, Callable[[], Finding]] = {
         "Python": python,
@@ -54,8 +55,8 @@ def checks(results: Path, root: Path) -> list[Check]:
         "threads": threads,
         "memory": memory,
         "results folder": lambda: folder(results, "--results"),
-        "data folder": lambda: folder(root, "--data-root"),
-        "data": lambda: data(root),
+        "data folder": lambda: folder(_root(root), "--data-root"),
+        "data": lambda: data(_root(root)),
         "terminal": terminal,
     }
     found = []
@@ -155,7 +156,7 @@ def device() -> Finding:
 
 def cores() -> Finding:
     """How many cores this process may use, and whether a container allows less time than that."""
-    usable, quota = _usable_cores(), _cpu_quota()
+    usable, quota = machine.usable_cores(), machine.cpu_quota()
     if quota is not None and quota < usable:
         found = f"{usable} usable, but the container has the time of {quota:.1f} only"
         return "note", found, f"--workers {max(1, int(quota))}: more would only wait for each other"
@@ -166,7 +167,7 @@ def cores() -> Finding:
 
 def threads() -> Finding:
     """Whether a thread variable holds what makes no sense here; alexctl itself sets the threads of its workers."""
-    usable = _usable_cores()
+    usable = machine.usable_cores()
 
     def fits(value: str) -> bool:
         # OpenMP allows a list, one number a nesting level; the first is what counts.
@@ -183,7 +184,7 @@ def threads() -> Finding:
 
 def memory() -> Finding:
     """How much memory there is, or a container allows."""
-    total, free = _memory_gib()
+    total, free = machine.memory_gib()
     if total is None:
         return "ok", "this system does not tell", ""
     found = f"{total:.1f} GiB" + (f", {free:.1f} free" if free is not None else "")
@@ -232,6 +233,10 @@ def terminal() -> Finding:
     if codecs.lookup(encoding).name == "utf-8":
         return "ok", "UTF-8", ""
     return "note", encoding, "use a UTF-8 locale, or set PYTHONIOENCODING=utf-8; else some signs show as ?"
+
+
+def _root(option: Path | None) -> Path:
+    return import_module("alexctl.data.sources").data_root(option)
 
 
 def _import(name: str):
@@ -290,44 +295,3 @@ def _within(version: str, wanted: str) -> bool:
         ]:
             return False
     return True
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "process_cpu_count"):  # Python 3.13
-        return os.process_cpu_count() or 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _cpu_quota() -> float | None:
-    """Cores' worth of time a container allows (cgroup v2, then v1); None where nothing limits it."""
-    try:
-        quota, period = (CGROUP / "cpu.max").read_text().split()
-        return None if quota == "max" else int(quota) / int(period)
-    except (OSError, ValueError):
-        pass
-    try:
-        quota, period = (int((CGROUP / "cpu" / f"cpu.cfs_{n}_us").read_text()) for n in ("quota", "period"))
-        return quota / period if quota > 0 else None
-    except (OSError, ValueError):
-        return None
-
-
-def _memory_gib() -> tuple[float | None, float | None]:
-    """(all, free) in GiB; a container's limit counts as all there is; None where the system does not tell."""
-    total = free = None
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        total, free = (int(lines[key].split()[0]) * 1024 / GIB for key in ("MemTotal", "MemAvailable"))
-    except (OSError, ValueError, KeyError):
-        try:
-            total = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / GIB
-        except (AttributeError, OSError, ValueError):
-            return None, None
-    for limit in (CGROUP / "memory.max", CGROUP / "memory" / "memory.limit_in_bytes"):
-        try:
-            allowed = int(limit.read_text()) / GIB
-        except (OSError, ValueError):  # "max", or no such file
-            continue
-        if allowed < total:
-            return allowed, None
-    return total, free

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
-from alexctl import results, trial
+from alexctl import machine, results, trial
 from alexctl.ablation import Ablation
 from alexctl.campaign import Campaign, Job
 from alexctl.data.sources import DataSet, data_root, prepare
@@ -97,9 +97,7 @@ def claim(ablation: Ablation, folder: Path, data: DataSet) -> tuple[Campaign, Fi
 
 def default_workers(device: str) -> int:
     """One worker a core on a CPU, one on an accelerator."""
-    if trial.choose_device(device).type != "cpu":
-        return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return machine.default_workers() if trial.choose_device(device).type == "cpu" else 1
 
 
 def preflight(campaign: Campaign, data: DataSet, options: Options) -> dict[str, float]:

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from alexctl import doctor
+from alexctl import doctor, machine
 
 NO_NMS = "operator torchvision::nms does not exist"
 
@@ -228,8 +228,8 @@ def test_cores_and_a_container_s_quota(monkeypatch, tmp_path, usable, files, sta
     (tmp_path / "cpu").mkdir()
     for name, text in files.items():
         (tmp_path / name).write_text(text)
-    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
-    monkeypatch.setattr(doctor, "_usable_cores", lambda: usable)
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    monkeypatch.setattr(machine, "usable_cores", lambda: usable)
     found = doctor.cores()
     assert found[0] == state
     assert told in found[1]
@@ -239,7 +239,7 @@ def test_cores_and_a_container_s_quota(monkeypatch, tmp_path, usable, files, sta
 
 def test_cores_are_those_this_process_may_use():
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    assert doctor._usable_cores() == allowed
+    assert machine.usable_cores() == allowed
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_cores_are_those_this_process_may_use():
     ],
 )
 def test_thread_variables(monkeypatch, value, state):
-    monkeypatch.setattr(doctor, "_usable_cores", lambda: 4)
+    monkeypatch.setattr(machine, "usable_cores", lambda: 4)
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
     found = doctor.threads()
@@ -268,14 +268,14 @@ def test_thread_variables(monkeypatch, value, state):
     ("gib", "state"), [((16.0, 9.0), "ok"), ((2.0, None), "note"), ((16.0, 0.4), "note"), ((None, None), "ok")]
 )
 def test_memory(monkeypatch, gib, state):
-    monkeypatch.setattr(doctor, "_memory_gib", lambda: gib)
+    monkeypatch.setattr(machine, "memory_gib", lambda: gib)
     assert doctor.memory()[0] == state
 
 
 def test_memory_a_container_allows(monkeypatch, tmp_path):
     (tmp_path / "memory.max").write_text(f"{512 * 2**20}\n")
-    monkeypatch.setattr(doctor, "CGROUP", tmp_path)
-    assert doctor._memory_gib() == (0.5, None)
+    monkeypatch.setattr(machine, "CGROUP", tmp_path)
+    assert machine.memory_gib() == (0.5, None)
 
 
 # --- folders, data, terminal

@@ -9,7 +9,7 @@ import alexctl
 
 PACKAGE = Path(alexctl.__file__).parent
 ROOMS = [  # a room may import from rooms above it and from its own
-    ("errors",), ("knobs",), ("ablation",), ("results", "stats", "search", "data"), ("verdicts", "nets", "figures"),
+    ("errors", "machine"), ("knobs",), ("ablation",), ("results", "stats", "search", "data"), ("verdicts", "nets", "figures"),
     ("train",), ("trial", "campaign"), ("launch", "report"), ("run", "doctor"), ("screen", "show"), ("cli",),
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
