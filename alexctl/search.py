@@ -63,7 +63,7 @@ def advance(grid: Sequence[float], seen: Mapping[float, Progress], *, epochs: fl
         limit = min([rung, *crossings])
         waiting = tuple(lr for lr in alive if not _over(seen.get(lr, Progress()), limit))
         if waiting:
-            return Decision(run=tuple((lr, rung) for lr in waiting), dropped=dropped)
+            return Decision(run=tuple((lr, limit) for lr in waiting), dropped=dropped)
         ranked = sorted(alive, key=lambda lr: _rank(seen[lr], rung))
         best = seen[ranked[0]]
         edge = _beyond(ranked[0], tried, diverged=best.diverged_by(rung))

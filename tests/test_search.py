@@ -43,7 +43,7 @@ def test_all_diverged_widens_downwards_and_then_gives_up():
 
 def test_the_first_to_cross_wins_and_the_slower_is_not_run_past_it():
     seen = {0.1: flat(0.6, 1), 0.2: flat(0.4, 4, crossing=3.5), 0.4: flat(0.5, 2), 0.8: flat(0.7, 1)}
-    assert advance(GRID, seen, epochs=10).run == ((0.4, 4.0),)
+    assert advance(GRID, seen, epochs=10).run == ((0.4, 3.5),)
     assert advance(GRID, {**seen, 0.4: flat(0.5, 4)}, epochs=10).winner == 0.2
     assert advance(GRID, {**seen, 0.4: flat(0.5, 4, crossing=3.0)}, epochs=10).winner == 0.4
 
