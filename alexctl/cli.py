@@ -16,12 +16,12 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode=None,  # plain help: rich's own would take half a second to import
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Puts architectural claims to the test: trains every arm fairly, with several seeds, "
     "and says with an interval whether the claim holds.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Fetch, check and list data sets.")
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch, check and list data sets.")
 app.add_typer(data_app, name="data")
 
 

@@ -1,9 +1,12 @@
 """Imports point one way, and the face imports nothing heavy."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 import alexctl
 
@@ -37,3 +40,19 @@ def test_the_face_is_light():
     code = "import sys, alexctl.cli; print([m for m in ('torch', 'pandas', 'matplotlib', 'scipy', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs the times of a child process")
+def test_help_is_quick():
+    """Under 0.3 s of processor time once warm, however busy the machine is."""
+
+    def seconds() -> float:
+        child = subprocess.Popen(
+            [sys.executable, "-c", "from alexctl.cli import main; main()", "--help"], stdout=subprocess.DEVNULL
+        )
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        return usage.ru_utime + usage.ru_stime
+
+    assert min(seconds() for _ in range(4)) < 0.3
