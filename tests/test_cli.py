@@ -177,7 +177,7 @@ def test_doctor_and_version(capsys):
 @pytest.mark.slow
 def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path):
     """A real process with two workers, interrupted in the middle: exit 130, a checkpoint, and then the same rows."""
-    path = mine(tmp_path, epochs=60, seeds=1)
+    path = mine(tmp_path, epochs=30, seeds=1)
     command = [sys.executable, "-c", "from alexctl.cli import main; main()", "ablate", path, "--workers", "2"]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     folder = tmp_path / "results" / "mine"
