@@ -131,7 +131,7 @@ def _summary(campaign: Campaign, final: list[TrialRecord]) -> pd.DataFrame:
             "lr": mine[0].setting["lr"] if mine else None,
             "parameters": next((r.status["parameters"] for r in mine if r.status.get("parameters")), None),
         })  # fmt: skip
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS).astype(object)
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS, dtype=object)
 
 
 def _verdict(campaign: Campaign, final: list[TrialRecord]) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""Worker processes: one that dies costs its trial, not the rest, and none outlives its parent."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from conftest import tiny_ablation
+
+from alexctl import results, trial
+from alexctl.launch.local import LocalPool
+
+
+def make(folder: Path, data, seed: int, **overrides) -> Path:
+    setting = tiny_ablation(**overrides).setting("relu", data.name, data.digest)
+    folder = folder / results.trial_name("relu", seed, setting.hash8)
+    trial.create(folder, ablation="tiny", arm="relu", phase="final", seed=seed, setting=setting)
+    return folder
+
+
+def wait(pool, wanted, seconds=120):
+    """Events up to the first of the wanted kind."""
+    deadline, seen = time.monotonic() + seconds, []
+    while time.monotonic() < deadline:
+        for event in pool.events(0.5):
+            seen.append(event)
+        if any(event["event"] == wanted for event in seen):
+            return seen
+    raise AssertionError(f"no {wanted} in {seconds} s, but {seen}")
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_its_trial_only(tiny_root, tiny_data, tmp_path):
+    """Starts real processes, twice; buys the certainty that a kill is noticed and the next trial runs."""
+    long, short = make(tmp_path, tiny_data, 0, epochs=2000), make(tmp_path, tiny_data, 1)
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    try:
+        pool.submit(long, None)
+        assert pool.free == 0
+        wait(pool, "row")
+        os.kill(pool.workers[0].process.pid, signal.SIGKILL)
+        died = wait(pool, "died")[-1]
+        assert died["folder"] == long.name
+        assert "killed by SIGKILL" in died["why"]
+        assert pool.free == 1
+        trial.record_death(long, died["why"])
+        assert results.read_trial(long).state == "failed"
+        pool.submit(short, None)
+        assert wait(pool, "end")[-1] == {"event": "end", "folder": short.name, "state": "done"}
+        assert results.read_trial(short).state == "done"
+    finally:
+        pool.stop()
+    assert all(worker.process is None or worker.process.poll() is not None for worker in pool.workers)
+
+
+@pytest.mark.slow
+def test_a_worker_whose_parent_is_gone_leaves_a_checkpoint(tiny_root, tiny_data, tmp_path):
+    """A parent's death closes the worker's standard input; the worker saves its trial and goes."""
+    long = make(tmp_path, tiny_data, 0, epochs=2000)
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool.submit(long, None)
+    wait(pool, "row")
+    process = pool.workers[0].process
+    process.stdin.close()
+    process.wait(30)
+    assert results.read_trial(long).state == "interrupted"
+    assert (long / "checkpoint.pt").exists()

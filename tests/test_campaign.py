@@ -1,0 +1,125 @@
+"""Which trials there are and which are still to run: derived from the folder, nothing else."""
+
+import pytest
+from conftest import tiny_ablation
+
+from alexctl import results, trial
+from alexctl.campaign import Campaign
+from alexctl.errors import UserError
+from alexctl.report.tables import derive, write
+
+
+def campaign(folder, **overrides) -> Campaign:
+    about = {"data_name": "shapes", "data_digest": "0" * 16, "num_classes": 10}
+    return Campaign(tiny_ablation(**overrides), **about, folder=folder)
+
+
+def finish(made: Campaign, job, errors, state="done", epochs=None):
+    """Lays down a trial as if it had been run: one row an epoch."""
+    folder = made.folder / "trials" / job.name
+    trial.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
+    rows = [
+        {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error, "test_error": error,
+         "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5}
+        for i, error in enumerate(errors)
+    ]  # fmt: skip
+    results.write_rows(folder, rows)
+    status = {"schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "error": None}
+    results.write_json(folder / "status.json", status | {"error": "it broke" if state == "failed" else None})
+    made.reload(job.name)
+
+
+def test_control_first_then_seed_by_seed(tmp_path):
+    jobs = campaign(tmp_path).ready()
+    assert [(job.arm, job.seed, job.phase) for job in jobs] == [
+        ("tanh", 0, "final"), ("relu", 0, "final"), ("tanh", 1, "final"), ("relu", 1, "final"),
+    ]  # fmt: skip
+
+
+def test_what_is_done_is_not_run_again(tmp_path):
+    made = campaign(tmp_path)
+    finish(made, made.ready()[0], [0.5, 0.2])
+    assert [(job.arm, job.seed) for job in campaign(tmp_path).ready()] == [("relu", 0), ("tanh", 1), ("relu", 1)]
+    more = campaign(tmp_path, seeds=3).ready()
+    assert ("tanh", 0) not in [(job.arm, job.seed) for job in more]
+    assert len(more) == 5
+    assert len(campaign(tmp_path, lr=0.02).ready()) == 4
+
+
+def test_failed_trials_wait_for_retry(tmp_path):
+    made = campaign(tmp_path)
+    first = made.ready()[0]
+    finish(made, first, [0.5], state="failed")
+    assert first.name not in [job.name for job in made.ready()]
+    again = campaign(tmp_path)
+    again.retry_failed = True
+    assert first.name in [job.name for job in again.ready()]
+    finish(again, first, [0.5], state="failed")
+    assert first.name not in [job.name for job in again.ready()]  # a retry is one try
+
+
+def test_the_search_leads_to_the_reported_trials(tmp_path):
+    made = campaign(tmp_path, lr="search", lr_grid=[0.1, 0.2], lr_widenings=0)
+    first = made.ready()
+    assert [(j.arm, j.phase, j.seed, j.setting.training.lr, j.until) for j in first] == [
+        ("tanh", "search", 10000, 0.1, 1.0), ("tanh", "search", 10000, 0.2, 1.0),
+        ("relu", "search", 10000, 0.1, 1.0), ("relu", "search", 10000, 0.2, 1.0),
+    ]  # fmt: skip
+    assert all(job.setting.training.evaluate_every == 0 for job in first)
+    for job, error in zip(first[:2], (0.2, 0.4), strict=True):
+        finish(made, job, [error], state="done" if error <= 0.25 else "paused")
+    assert made.rate("tanh") == 0.1
+    assert made.rate("relu") is None
+    assert [(j.arm, j.phase) for j in made.ready()] == [("relu", "search")] * 2 + [("tanh", "final")] * 2
+    assert {r.setting["lr"]: r.state for r in made.counted() if r.arm == "tanh" and r.phase == "search"} == {
+        0.1: "done", 0.2: "stopped",
+    }  # fmt: skip
+
+
+def test_a_damaged_trial_is_named(tmp_path):
+    made = campaign(tmp_path)
+    job = made.ready()[0]
+    finish(made, job, [0.5, 0.2])
+    (tmp_path / "trials" / job.name / "rows.csv").write_text("epoch\n")
+    with pytest.raises(UserError, match=f"{job.name}: rows.csv has other columns"):
+        campaign(tmp_path).ready()
+
+
+def test_the_plan_remembers_and_names_no_place(tmp_path):
+    made = campaign(tmp_path, data="imagefolder:/somewhere/private/pictures")
+    made.data_name = "pictures"
+    assert made.write_plan({"git_commit": "a" * 40}) == []
+    assert "private" not in (tmp_path / "plan.json").read_text()
+    assert Campaign.open(tmp_path).ablation.arms == made.ablation.arms
+    (note,) = made.write_plan({"git_commit": "b" * 40})
+    assert "the code has changed" in note
+    assert "aaaaaaaa then, bbbbbbbb now" in note
+
+
+def test_tables_by_hand(tmp_path):
+    """tanh crosses 0.25 at 4 and 8 epochs, relu at 2 and 2: ratios 2 and 4; a third pair is censored in the control."""
+    made = campaign(tmp_path, seeds=3, epochs=8)
+    curves = {
+        ("tanh", 0): [0.75, 0.625, 0.5, 0.25], ("tanh", 1): [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.25],
+        ("tanh", 2): [0.9] * 8, ("relu", 0): [0.5, 0.25], ("relu", 1): [0.3, 0.2], ("relu", 2): [0.5, 0.25],
+    }  # fmt: skip
+    for job in made.ready():
+        finish(made, job, curves[job.arm, job.seed])
+    tables = derive(made)
+    final = tables.trials.set_index(["arm", "seed"])
+    assert final.loc[("tanh", 0), "epochs_to_target"] == 4.0
+    assert final.loc[("relu", 1), "epochs_to_target"] == pytest.approx(1.5)
+    assert final.loc[("tanh", 2), "censored"] in (True,)
+    summary = tables.summary.set_index("arm")
+    assert (summary.loc["tanh", "n"], summary.loc["tanh", "num_censored"]) == (3, 1)
+    assert summary.loc["tanh", "median"] is None
+    assert summary.loc["relu", "median"] == 2.0
+    (line,) = tables.verdict["comparisons"]
+    assert (line["bound"], line["n"], line["seeds"]) == ("at_least", 3, [0, 1, 2])
+    assert line["values"] == pytest.approx([2.0, 8 / 1.5, 4.0])
+    assert line["high"] is None
+    write(made, tables)
+    lines = (tmp_path / "trials.csv").read_text().splitlines()
+    assert lines[0].startswith("ablation,arm,phase,seed,status,activation,lr,epochs_to_target,censored,epochs_run,")
+    assert lines[1].startswith("tiny,relu,final,0,done,relu,0.01,2.0,false,2.0,")
+    assert ",tanh,0.01,,true,8.0," in "\n".join(lines)
