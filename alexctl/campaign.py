@@ -184,6 +184,12 @@ class Campaign:
             records.append(record)
         return records
 
+    def tidy(self) -> None:
+        """Removes the checkpoints of rates the search has dropped; should one be needed again, it starts afresh."""
+        for record in self.counted():
+            if record.state == "stopped":
+                (record.folder / "checkpoint.pt").unlink(missing_ok=True)
+
     def failed(self) -> list[TrialRecord]:
         """The counted trials that failed."""
         return [record for record in self.counted() if record.state == "failed"]

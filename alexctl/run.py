@@ -66,6 +66,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Campaign:
         workers = options.workers or default_workers(options.device)
         watcher.planned(campaign, preflight(campaign, data, options) if campaign.ready() else {}, workers, notes)
         _Conductor(campaign, options, root, workers, watcher).go()
+        campaign.tidy()
     finally:
         lock.release()
     return campaign

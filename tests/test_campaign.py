@@ -74,6 +74,10 @@ def test_the_search_leads_to_the_reported_trials(tmp_path):
     assert {r.setting["lr"]: r.state for r in made.counted() if r.arm == "tanh" and r.phase == "search"} == {
         0.1: "done", 0.2: "stopped",
     }  # fmt: skip
+    dropped = tmp_path / "trials" / first[1].name / "checkpoint.pt"
+    dropped.write_bytes(b"")
+    made.tidy()
+    assert not dropped.exists()
 
 
 def test_a_damaged_trial_is_named(tmp_path):
