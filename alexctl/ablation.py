@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alexctl.errors import UserError, nearest, printable
-from alexctl.knobs import Setting, fault_line, known_keys, resolve, unknown_key
+from alexctl.knobs import NETS, Setting, fault_line, known_keys, resolve, unknown_key
 
 Measure = Literal["epochs_to_target", "test_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
@@ -15,6 +15,8 @@ SEARCH_SEED = 10_000
 
 
 def _distinct(rates: tuple[float, ...]) -> tuple[float, ...]:
+    if len(rates) < 2:
+        raise ValueError("should name two rates or more")
     if len(set(rates)) < len(rates):
         raise ValueError("should not name a rate twice")
     return rates
@@ -46,7 +48,7 @@ class Plan(_Part):
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 6
     lr_grid: Annotated[
-        tuple[Annotated[float, Field(gt=0, le=1000)], ...], Field(min_length=2), AfterValidator(_distinct)
+        tuple[Annotated[float, Field(gt=0, le=1000)], ...], AfterValidator(_distinct)
     ] | None = None  # fmt: skip
     lr_widenings: Annotated[int, Field(ge=0, le=20)] = 6  # how often the grid may grow when a rate on its edge is best
     search_seeds: Annotated[int, Field(ge=1, le=100)] = 1
@@ -155,6 +157,9 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         _base_faults({**tables["base"], **tables["smoke"]}, arms, head.get("measure"), "[smoke] ", faults)
     base = {key: value for key, value in base.items() if key not in Plan.model_fields}
     faults += _arm_faults(head, base, arms)
+    control = head.get("control")
+    if tables["arms"] and isinstance(control, str) and control not in tables["arms"]:
+        faults.append(f"control: no arm is called '{printable(control)}', {nearest(control, arms)}")
     if claim:
         faults += [
             f"[claim] landmarks: no arm is called '{printable(arm)}', {nearest(arm, arms)}"
@@ -227,8 +232,9 @@ def _setting_faults(table: dict[str, Any], measure: Any, searchable: bool) -> li
 def _arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
     """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison."""
     varies, faults = head["varies"], []
-    known = known_keys(base.get("net")).union(*(known_keys(knobs.get("net")) for knobs in arms.values()))
-    faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
+    known = known_keys(None).union(*map(known_keys, _nets(base, arms)))
+    if all(isinstance(net, str) and net in NETS for net in _nets(base, arms)):  # else its knobs can't be told
+        faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
     if "data" in varies:
         faults.append("varies: data can't vary, all arms are trained on the same pictures; try --data")
     for arm, knobs in arms.items():
@@ -250,10 +256,11 @@ def _arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict
     margin, measure = head.get("margin"), head.get("measure")
     if type(margin) in (int, float) and isinstance(measure, str) and not measure.endswith("_error") and margin <= 1:
         faults.append(f"margin: should be a factor above 1 for {printable(measure)}, such as 1.25, not {margin}")
-    control = head.get("control")
-    if arms and isinstance(control, str) and control not in arms:
-        faults.append(f"control: no arm is called '{printable(control)}', {nearest(control, arms)}")
     return faults
+
+
+def _nets(base: dict[str, Any], arms: dict[str, dict]) -> list[Any]:
+    return [{**base, **knobs}.get("net") for knobs in arms.values()]
 
 
 def _validate(model, table: dict[str, Any], where: str, faults: list[str]):

@@ -141,10 +141,23 @@ class Campaign:
                 seen[lr] = search.merge([search.Progress() if self._again(r) else progress_of(r) for r in records])
 
     def rate(self, arm: str) -> float | None:
-        """The learning rate of an arm's reported trials; None while its search goes on."""
+        """The learning rate of an arm's reported trials; None while its search goes on, or lacks a trial that failed."""
         if arm not in self.ablation.searched:
             return {**self.ablation.base, **self.ablation.arms[arm]}["lr"]
-        return self.decision(arm).winner
+        return None if self.search_failures(arm) else self.decision(arm).winner
+
+    def search_failures(self, arm: str) -> list[Job]:
+        """The search trials of an arm that failed: without them a winner would be one by default."""
+        if arm not in self.ablation.searched:
+            return []
+        jobs = [job for rate in self._rates(arm) for job in self.search_jobs(arm, rate, None)]
+        return [job for job in jobs if self.record(job).state == "failed"]
+
+    def _rates(self, arm: str) -> list[float]:
+        """Every rate the search of an arm has tried or is about to."""
+        decision = self.decision(arm)
+        rates = {*self.ablation.plan.lr_grid, *decision.dropped, *(rate for rate, _ in decision.run)}
+        return sorted(rates | ({decision.winner} if decision.winner is not None else set()))
 
     def final_jobs(self, arm: str, lr: float) -> list[Job]:
         """The trials that count: seeds 0, 1, 2, ..."""
@@ -169,17 +182,14 @@ class Campaign:
         for arm in self.ablation.arms:
             lr = self.rate(arm)
             if arm in self.ablation.searched:
-                decision = self.decision(arm)
-                rates = {*decision.dropped, *(rate for rate, _ in decision.run)} | ({lr} if lr else set())
-                rates |= set(self.ablation.plan.lr_grid)
-                for rate in sorted(rates):
-                    jobs += self.search_jobs(arm, rate, None)
+                jobs += [job for rate in self._rates(arm) for job in self.search_jobs(arm, rate, None)]
             if lr is not None:
                 jobs += self.final_jobs(arm, lr)
         records = []
         for job in jobs:
             record = self.record(job)
-            if job.phase == "search" and record.state == "paused" and self.rate(job.arm) is not None:
+            unfinished = record.state in ("pending", "paused", "interrupted")
+            if job.phase == "search" and unfinished and self.rate(job.arm) is not None:
                 record = replace(record, status={**record.status, "state": "stopped"})
             records.append(record)
         return records

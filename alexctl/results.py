@@ -138,8 +138,9 @@ def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], .
     if state not in STATES or type(count) is not int or type(status.get("epochs_run")) not in (int, float):
         raise ValueError("status.json is damaged")
     ended = state in ("done", "diverged")
-    # A trial that was gone on with and then killed has more rows than its status knows of, never fewer.
-    if len(rows) < count or (ended and len(rows) > count) or (state == "done" and not rows):
+    # A trial that was gone on with and then killed has more rows than its status knows of; a failed one may have begun
+    # again before its first checkpoint and have fewer.
+    if (len(rows) < count and state != "failed") or (ended and len(rows) > count) or (state == "done" and not rows):
         raise ValueError(f"rows.csv has {len(rows)} rows where status.json counts {count}")
     if ended and status.get("rows_digest", rows_digest(rows)) != rows_digest(rows):
         raise ValueError("rows.csv was changed after the trial ended")

@@ -91,13 +91,11 @@ class Screen:
     def ended(self, job: Job, state: str, error: str | None) -> None:
         """A trial came to an end, or to the rung where the search paused it."""
         row = self.rows.pop(job.name, None)
-        where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "no row"
+        where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "epoch 0"
         mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
         line = f"{_clock(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
         if error:
             line += f": {escape(printable(error))}"
-            if state == "failed":
-                line += f" (log: trials/{job.name}/stderr.log)"
         if self.console.is_terminal and state not in ("failed", "diverged"):
             return
         self.spoke = time.monotonic()

@@ -143,7 +143,9 @@ def shown(path: Path) -> str:
 def failures(trials) -> list[str]:
     """A line for each trial that failed: which, why, where its log is."""
     return [
-        f"{row['trial']} failed: {row['error']}; log: {row['log']}; `--retry failed` runs it again"
+        f"{row['trial']} failed: {row['error']}; "
+        + (f"log: {row['log']}; " if isinstance(row["log"], str) else "")
+        + "`--retry failed` runs it again"
         for row in trials[trials["status"] == "failed"].to_dict("records")
     ]
 

@@ -122,6 +122,7 @@ class _Run:
                 self.rows, state = saved["rows"], saved["training"]
             except Exception:  # damaged from outside; the trial begins again, its log says why
                 traceback.print_exc()
+                (self.folder / "status.json").unlink(missing_ok=True)
         results.write_json(self.folder / "env.json", environment(self.device))
         self.training = Training(
             self.setting, self.seed, self.datasets[digest], device=self.device, on_step=self._on_step, state=state

@@ -4,7 +4,7 @@ import copy
 import datetime
 
 import pytest
-from conftest import TINY
+from conftest import TINY, tiny_ablation
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -42,11 +42,61 @@ def test_every_shipped_file_loads(name, smoke):
         (lambda d: d.update(titel="x"), "titel: unknown key, did you mean 'title'?"),
         (lambda d: d["base"].update(lr="search"), "[base] lr_grid: missing; with lr = \"search\" give the rates to try, "
          "such as [0.001, 0.002, 0.004]"),
+        (lambda d: d.update(varies=["activation", "lrr"]), "varies: lrr: unknown key, did you mean 'lr'?"),
+        (lambda d: d.update(varies=["activation", "data"]),
+         "varies: data can't vary, all arms are trained on the same pictures; try --data"),
+        (lambda d: d.update(varies="activation"), 'varies: should be a list of knobs, such as ["activation"]'),
+        (lambda d: d.pop("varies"), 'varies: should be a list of knobs, such as ["activation"]'),
+        (lambda d: d["base"].pop("lr"), "[base] lr: missing"),
+        (lambda d: d["base"].pop("data"), "[base] data: missing"),
+        (lambda d: d["base"].pop("net"), "[base] net: missing, choose from: convnet4"),
+        (lambda d: d["base"].update(net=4), "[base] net: should be a valid string, not 4"),
+        (lambda d: d["base"].update(epochs=2.0), "[base] epochs: should be a valid integer, not 2.0"),
+        (lambda d: d["base"].update(epochs=16**5000),
+         "[base] epochs: should be less than or equal to 10000, not a number of thousands of digits"),
+        (lambda d: d["base"].update(target={"at_most": 0.2, "metrik": "x"}),
+         "[base] target.metrik: unknown key, did you mean 'metric'?"),
+        (lambda d: d["base"].pop("target"),
+         '[base] target: missing; measure = "epochs_to_target" needs one, such as { at_most = 0.25 }'),
+        (lambda d: (d["base"].update(evaluate_every=0), d.update(measure="test_error")),
+         "[base] evaluate_every: 0 never measures the test error, which this comparison needs; write 1"),
+        (lambda d: d["base"].update(lr="search", lr_grid=[0.1, 0.1]), "[base] lr_grid: should not name a rate twice"),
+        (lambda d: d["base"].update(lr="search", lr_grid=[0.1]), "[base] lr_grid: should name two rates or more"),
+        (lambda d: d["base"].update(lr="search", lr_grid=[1, "2"]), "[base] lr_grid.1: should be a valid number, not '2'"),
+        (lambda d: d["arms"]["relu"].update(momentm=0.5), "[arms.relu] momentm: unknown key, did you mean 'momentum'?"),
+        (lambda d: d["arms"].update(tanh={}), "[arms.tanh] is the same as [arms.relu]: it changes nothing"),
+        (lambda d: d["arms"].update(tanh=3), "[arms] tanh: should be a table, write [arms.tanh]"),
+        (lambda d: d["claim"].update(effect_range=[7, 5]), "[claim] effect_range: should be [low, high] with low below high"),
+        (lambda d: d["claim"].update(landmarks={"rlu": 6}), "[claim] landmarks: no arm is called 'rlu', did you mean 'relu'?"),
+        (lambda d: d["claim"].update(efect=6), "[claim] efect: unknown key, did you mean 'effect'?"),
+        (lambda d: d.update(smoke={"epochs": 0}), "[smoke] epochs: should be greater than or equal to 1, not 0"),
+        (lambda d: d["arms"].update({"../x": {"activation": "relu"}}),
+         "[arms] '../x': an arm's name should be letters, digits, '-', '_' or '.' only"),
         (lambda d: d.update(margin=0.5), "margin: should be a factor above 1 for epochs_to_target, such as 1.25, not 0.5"),
     ],
 )  # fmt: skip
 def test_one_fault_one_line(change, fault):
     assert faults_of(change) == [fault]
+
+
+def test_an_arm_may_supply_what_the_base_leaves_out():
+    def change(document):
+        document["varies"] = ["activation", "lr"]
+        del document["base"]["lr"]
+        document["arms"]["relu"]["lr"] = 1
+
+    assert faults_of(change) == ["[arms.tanh] lr: missing"]
+    assert faults_of(lambda d: (change(d), d["arms"]["tanh"].update(lr=2))) == []
+
+
+def test_more_seeds_and_more_arms_leave_a_setting_as_it_is():
+    document = copy.deepcopy(TINY)
+    document["base"]["seeds"] = 9
+    document["varies"] = ["activation", "momentum"]
+    document["arms"]["slow"] = {"momentum": 0.5}
+    more, faults = parse(document, name="tiny", overrides={}, smoke=False)
+    assert faults == []
+    assert more.setting("relu", "shapes", "0" * 16).hash8 == tiny_ablation().setting("relu", "shapes", "0" * 16).hash8
 
 
 def test_all_faults_at_once():
@@ -63,6 +113,7 @@ KEYS = st.sampled_from([*TINY, *TINY["base"], "relu", "smoke", "lr_grid", "effec
 SCALARS = st.one_of(
     st.text(max_size=5),
     st.integers(),
+    st.sampled_from([0, 1, 400, 5000]).map(lambda digits: 16**digits),
     st.floats(),
     st.booleans(),
     st.just("search"),
@@ -87,11 +138,14 @@ def test_any_document_is_an_ablation_or_a_list_of_faults(document, path, value):
     for candidate in (document, broken):
         ablation, faults = parse(candidate, name="tiny", overrides={}, smoke=False)
         assert isinstance(ablation, Ablation) != bool(faults)
-        assert all("\n" not in fault and "\x1b" not in fault for fault in faults)
+        assert all(fault.isprintable() for fault in faults)
+        for arm in ablation.arms if ablation else ():
+            ablation.setting(arm, "shapes", "0" * 16, lr=0.1)
 
 
 def test_files_that_are_no_toml(tmp_path):
-    for name, content in {"a": b"\xff\xfe", "b": b"a = [", "c": b"a = 1\na = 2"}.items():
+    hostile = {"d": b"a = " + b"[" * 5000, "e": b"a = " + b"9" * 5000, "f": b"\0"}
+    for name, content in {"a": b"\xff\xfe", "b": b"a = [", "c": b"a = 1\na = 2", **hostile}.items():
         path = tmp_path / f"{name}.toml"
         path.write_bytes(content)
         with pytest.raises(UserError, match="not valid TOML"):
@@ -102,6 +156,22 @@ def test_files_that_are_no_toml(tmp_path):
         load("./none.toml")
     with pytest.raises(UserError, match="no ablation file"):
         load(f"{tmp_path}/")
+    with pytest.raises(UserError, match="can't be read: File name too long"):
+        load("x" * 300 + ".toml")
+    with pytest.raises(UserError, match="no ablation file"):
+        load("a\0b.toml")
+
+
+def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
+    path = tmp_path / "mine.toml"
+    path.write_text("")
+
+    def refuse(self):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(type(path), "read_bytes", refuse)
+    with pytest.raises(UserError, match=r"mine\.toml: can't be read: Permission denied"):
+        load(str(path))
 
 
 def test_windows_editors_are_welcome(tmp_path):
@@ -117,5 +187,6 @@ def test_set_values_are_toml_or_words():
     assert override(["lr=0.1", "net=convnet4", "lr_grid=[1, 2]", "a = true"]) == {
         "lr": 0.1, "net": "convnet4", "lr_grid": [1, 2], "a": True,
     }  # fmt: skip
+    assert override(["a=1\nb = 2", "c=", "d=" + "9" * 5000]) == {"a": "1\nb = 2", "c": "", "d": "9" * 5000}
     with pytest.raises(UserError, match="write KEY=VALUE"):
         override(["lr"])

@@ -1,10 +1,13 @@
 """Which trials there are and which are still to run: derived from the folder, nothing else."""
 
+import json
+from dataclasses import replace
+
 import pytest
 from conftest import tiny_ablation
 
 from alexctl import results, trial
-from alexctl.campaign import Campaign
+from alexctl.campaign import Campaign, progress_of
 from alexctl.errors import UserError
 from alexctl.report.tables import derive, write
 
@@ -80,6 +83,20 @@ def test_the_search_leads_to_the_reported_trials(tmp_path):
     assert not dropped.exists()
 
 
+def test_a_failed_search_trial_holds_the_verdict(tmp_path):
+    made = campaign(tmp_path, lr="search", lr_grid=[0.1, 0.2], lr_widenings=0)
+    jobs = made.ready()
+    finish(made, jobs[0], [0.2])
+    finish(made, jobs[1], [0.4], state="failed")
+    assert made.rate("tanh") is None
+    assert [job.arm for job in made.ready()] == ["relu", "relu"]
+    (line,) = derive(made).verdict["comparisons"]
+    assert line["sentence"] == "Not judged: the learning-rate search of tanh lacks a trial that failed."
+    again = campaign(tmp_path, lr="search", lr_grid=[0.1, 0.2], lr_widenings=0)
+    again.retry_failed = True
+    assert jobs[1].name in [job.name for job in again.ready()]
+
+
 def test_a_damaged_trial_is_named(tmp_path):
     made = campaign(tmp_path)
     job = made.ready()[0]
@@ -127,3 +144,92 @@ def test_tables_by_hand(tmp_path):
     assert lines[0].startswith("ablation,arm,phase,seed,status,activation,lr,epochs_to_target,censored,epochs_run,")
     assert lines[1].startswith("tiny,relu,final,0,done,relu,0.01,2.0,false,2.0,")
     assert ",tanh,0.01,,true,8.0," in "\n".join(lines)
+
+
+SEARCH = {"lr": "search", "lr_grid": [0.1, 0.2], "lr_widenings": 0}
+
+
+def test_a_failed_search_trial_is_tried_again_when_asked(tmp_path):
+    made = campaign(tmp_path, **SEARCH)
+    first, second = made.ready()[:2]
+    finish(made, first, [0.4], state="failed")
+    finish(made, second, [0.5], state="paused")
+    assert first.name not in [job.name for job in campaign(tmp_path, **SEARCH).ready()]
+    again = campaign(tmp_path, **SEARCH)
+    again.retry_failed = True
+    assert [job.name for job in again.ready() if job.arm == "tanh"] == [first.name]
+    finish(again, first, [0.4], state="failed")
+    assert [job.setting.training.lr for job in again.ready() if job.arm == "tanh"] == [0.2]
+
+
+def test_search_seeds_that_cross_at_different_times_do_not_stall_the_search(tmp_path):
+    made = campaign(tmp_path, epochs=4, search_seeds=2, **SEARCH)
+    told = {
+        (0.1, 10000): [0.5, 0.2],
+        (0.1, 10001): [0.6, 0.5, 0.4, 0.3],
+        (0.2, 10000): [0.7] * 4,
+        (0.2, 10001): [0.7] * 4,
+    }
+    while made.rate("tanh") is None:
+        jobs = [job for job in made.ready() if job.arm == "tanh" and job.phase == "search"]
+        assert jobs
+        for job in jobs:
+            curve = told[job.setting.training.lr, job.seed][: int(job.until)]
+            finish(made, job, curve, state="done" if curve[-1] <= 0.25 or len(curve) == 4 else "paused")
+    assert made.rate("tanh") == 0.1
+
+
+def test_a_target_on_the_test_error_is_read_from_the_test_error(tmp_path):
+    made = campaign(tmp_path, target={"metric": "test_error", "at_most": 0.25})
+    job = made.ready()[0]
+    finish(made, job, [0.5, 0.25])
+    record = made.records[job.name]
+    rows = ({**record.rows[0], "train_error": 0.1}, {**record.rows[1], "train_error": 0.1})
+    assert progress_of(replace(record, rows=rows)).crossing == 2.0
+    rows = ({**rows[0], "test_error": None}, rows[1])
+    assert progress_of(replace(record, rows=rows)).crossing == 2.0
+
+
+def test_a_campaign_opened_from_its_folder_goes_on_where_it_was(tmp_path):
+    """Also on a folder of pictures, whose path the plan does not hold."""
+    about = {"data_name": "pictures", "data_digest": "0" * 16, "num_classes": 10}
+    made = Campaign(tiny_ablation(data="imagefolder:/private/pictures"), **about, folder=tmp_path)
+    made.write_plan({"git_commit": None})
+    finish(made, made.ready()[0], [0.5, 0.2])
+    assert [job.name for job in Campaign.open(tmp_path).ready()] == [job.name for job in made.ready()]
+    assert made.write_plan({"git_commit": None}) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda plan: plan.pop("ablation"),
+        lambda plan: plan.update(ablation=3),
+        lambda plan: plan.pop("data_name"),
+        lambda plan: plan.update(data_name=["x"]),
+        lambda plan: plan.update(num_classes="ten"),
+        lambda plan: plan["ablation"].update(control="nobody"),
+        lambda plan: plan["ablation"]["base"].pop("lr"),
+        lambda plan: plan["ablation"]["base"].update(lr="search"),
+        lambda plan: plan["ablation"]["base"].update(epochs="many"),
+        lambda plan: plan["ablation"].update(arms={"tanh": 3}),
+        lambda plan: plan.update(schema=9),
+    ],
+)
+def test_a_plan_edited_by_hand_is_one_line(tmp_path, change):
+    campaign(tmp_path).write_plan({"git_commit": None})
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    change(plan)
+    (tmp_path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(UserError, match=r"plan\.json .*writes it anew, and loses no trial") as caught:
+        Campaign.open(tmp_path)
+    assert len(caught.value.faults) == 1
+
+
+def test_a_plan_cut_off_anywhere_is_one_line(tmp_path):
+    campaign(tmp_path).write_plan({"git_commit": None})
+    whole = (tmp_path / "plan.json").read_bytes()
+    for length in range(0, len(whole) - 1, 7):
+        (tmp_path / "plan.json").write_bytes(whole[:length])
+        with pytest.raises(UserError, match=r"plan\.json is damaged"):
+            Campaign.open(tmp_path)

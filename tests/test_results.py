@@ -83,3 +83,109 @@ def test_whole_or_absent(tmp_path, monkeypatch):
     assert caught.value.exit_code == 1
     assert json.loads(path.read_text()) == {"schema": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def change_json(path, **changes):
+    table = json.loads(path.read_text())
+    for key, value in changes.items():
+        place, _, inner = key.rpartition("__")
+        (table[place] if place else table)[inner] = value
+    path.write_text(json.dumps(table))
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "problem"),
+    [
+        ("setting.json", {"seed": 4}, "another arm, seed or phase"),
+        ("setting.json", {"arm": "tanh"}, "another arm, seed or phase"),
+        ("setting.json", {"phase": "search"}, "another arm, seed or phase"),
+        ("setting.json", {"phase": "best"}, "setting.json is damaged"),
+        ("setting.json", {"setting": [1]}, "setting.json is damaged"),
+        ("setting.json", {"setting__activation": "tanh"}, "no longer matches the hash"),
+        ("setting.json", {"setting__momentum": False}, "no longer matches the hash"),
+        ("setting.json", {"setting__weight_decay": False}, "weight_decay: should be a valid number"),
+        ("setting.json", {"setting__epochs": float("nan")}, "setting.json is damaged"),
+        ("setting.json", {"schema": True}, "setting.json is damaged"),
+        ("status.json", {"state": "good"}, "status.json is damaged"),
+        ("status.json", {"state": ["done"]}, "status.json is damaged"),
+        ("status.json", {"epochs_run": "2"}, "status.json is damaged"),
+        ("status.json", {"epochs_run": float("inf")}, "status.json is damaged"),
+        ("status.json", {"num_rows": 1}, "rows.csv has 2 rows where status.json counts 1"),
+        ("status.json", {"state": "paused", "num_rows": 3}, "rows.csv has 2 rows where status.json counts 3"),
+        ("status.json", {"schema": 2}, "newer alexctl (schema 2)"),
+    ],
+)
+def test_json_edited_by_hand(folder, name, changes, problem):
+    change_json(folder / name, **changes)
+    assert problem in results.read_trial(folder).problem
+
+
+@pytest.mark.parametrize("name", ["setting.json", "status.json"])
+@pytest.mark.parametrize(
+    "content", [b"", b"\xef\xbb\xbf{}", b"\xff", b"[" * 100_000, b"[]", b'{"schema": 1e0}', b"{}\0"]
+)
+def test_json_that_is_none(folder, name, content):
+    (folder / name).write_bytes(content)
+    assert results.read_trial(folder).problem == f"{name} is damaged"
+
+
+def test_a_folder_where_a_file_should_be(folder):
+    (folder / "rows.csv").unlink()
+    (folder / "rows.csv").mkdir()
+    assert results.read_trial(folder).problem.startswith("rows.csv: ")
+
+
+@pytest.mark.parametrize("cell", ["0.50", "1_0", " 0.5", "5e-1", "\u0660", '"0.5"', "0.5\r", "0.5\0", "1e999", "-", ""])
+def test_numbers_alexctl_would_not_write(folder, cell):
+    """Every cell is written in one way only, so a spreadsheet that saved the file again is noticed."""
+    text = (folder / "rows.csv").read_text()
+    (folder / "rows.csv").write_bytes(text.replace("1.25", cell).encode())
+    assert results.read_trial(folder).problem.startswith("rows.csv line 2 ")
+
+
+def test_a_plausible_number_put_in_later(folder):
+    """The end of a trial is recorded with a digest of its rows."""
+    rows = results.read_trial(folder).rows
+    change_json(folder / "status.json", rows_digest=results.rows_digest(rows))
+    assert results.read_trial(folder).problem is None
+    text = (folder / "rows.csv").read_text()
+    (folder / "rows.csv").write_text(text.replace("1.25", "1.24"))
+    assert results.read_trial(folder).problem == "rows.csv was changed after the trial ended"
+
+
+def test_done_without_a_row_is_not_done(folder):
+    (folder / "rows.csv").unlink()
+    change_json(folder / "status.json", num_rows=0)
+    assert "0 rows" in results.read_trial(folder).problem
+
+
+def test_states_a_kill_may_leave(folder):
+    """Gone on with and killed: more rows than the status knows. Failed, begun again and killed: fewer."""
+    change_json(folder / "status.json", state="paused", num_rows=1)
+    assert results.read_trial(folder).problem is None
+    change_json(folder / "status.json", state="failed", num_rows=5)
+    assert results.read_trial(folder).problem is None
+    (folder / "status.json").unlink()
+    assert results.read_trial(folder).state == "pending"
+
+
+def test_a_knob_the_file_leaves_out_has_its_default(folder):
+    """As when the knob came with a later alexctl: the hash is the same, and readers find the value."""
+    head = json.loads((folder / "setting.json").read_text())
+    del head["setting"]["activation"]
+    (folder / "setting.json").write_text(json.dumps(head))
+    record = results.read_trial(folder)
+    assert record.problem is None
+    assert record.setting["activation"] == "relu"
+
+
+@pytest.mark.parametrize(
+    "name", ["x", "relu-s3", "relu-s3-0123456", "relu-s3-0123456g", "-s1-01234567", "relu-s\u0663-01234567"]
+)
+def test_other_folders_are_no_trials(tmp_path, name):
+    (tmp_path / name).mkdir()
+    assert results.read_trial(tmp_path / name) is None
+
+
+def test_empty_cells_stay_empty():
+    assert results.csv_text(("a", "b", "c"), [{"a": "", "b": True, "c": float("nan")}]) == "a,b,c\n,true,\n"

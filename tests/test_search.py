@@ -79,3 +79,73 @@ def test_whole_searches_end_the_same_whatever_comes_first():
         assert step.winner == 1.6
         assert longest <= 8.0
         assert sum(p.epoch for p in seen.values()) < 25
+
+
+def test_what_came_later_does_not_rewrite_an_early_rung():
+    """Every step replays the search from its start, with all that is known by then."""
+    seen = {0.1: flat(0.6, 1), 0.2: flat(0.4, 1), 0.4: flat(0.5, 1), 0.8: flat(0.3, 1)}
+    assert advance(GRID, seen, epochs=10).run == ((1.6, 1.0),)  # 0.8 was best at one epoch
+    seen |= {1.6: flat(0.35, 1), 0.2: flat(0.4, 5, crossing=4.5)}
+    assert advance(GRID, seen, epochs=10).run == ((0.8, 2.0), (1.6, 2.0))  # 0.2 was dropped, wherever it got later
+    seen |= {0.8: flat(0.3, 3, diverged=True)}
+    assert advance(GRID, seen, epochs=10).run == ((1.6, 2.0),)  # it diverged after the first rung, and led it
+
+
+def test_a_rate_that_diverges_within_its_rung_is_out():
+    seen = {0.1: flat(0.6, 1), 0.2: flat(0.4, 2), 0.4: flat(0.3, 1, diverged=True), 0.8: flat(0.7, 1)}
+    step = advance(GRID, seen, epochs=10)
+    assert step.run == ((0.2, 4.0),)
+    assert step.dropped[0.4] == "diverged"
+    assert advance(GRID, {**seen, 0.2: flat(0.4, 4)}, epochs=10).winner == 0.2
+
+
+def test_a_budget_below_one_rung():
+    seen = {0.1: flat(0.6, 1), 0.2: flat(0.4, 1), 0.4: flat(0.5, 1), 0.8: flat(0.7, 1)}
+    assert advance(GRID, {}, epochs=0.5).run == tuple((lr, 0.5) for lr in GRID)
+    assert advance(GRID, seen, epochs=1).winner == 0.2
+
+
+def test_a_seed_that_crossed_holds_nobody_up():
+    crossed, behind = flat(0.2, 2, crossing=1.5), flat(0.6, 4)
+    both = merge([crossed, behind])
+    assert (both.epoch, both.crossing) == (4.0, None)
+    assert both.errors == [0.4, 0.4, 0.4, 0.4]  # the last error of the one that stopped stands
+    assert merge([Progress(), behind]).epoch == 0.0
+    assert merge([flat(0.9, 1, diverged=True), behind]).diverged
+
+
+def test_any_order_of_completion_finds_the_same_winner():
+    """Random families of curves, some of which diverge; one rate at a time, or all at once, in rounds of any order.
+
+    No rate is ever asked to go beyond the first crossing known, or beyond the budget.
+    """
+
+    def curve(family, lr, upto):
+        best, slope, explodes = family
+        if lr > explodes:
+            epochs = [0.25, 0.5][: int(4 * upto)]
+            return Progress(epochs=epochs, errors=[0.9] * len(epochs), diverged=True)
+        tau = slope * (1 + math.log(lr / best) ** 2)
+        epochs = [i / 4 for i in range(1, math.ceil(4 * upto) + 1)]
+        errors = [0.9 * math.exp(-t / tau) for t in epochs]
+        hit = next((i for i, e in enumerate(errors) if e <= 0.25), None)
+        if hit is None:
+            return Progress(epochs=epochs, errors=errors)
+        return Progress(epochs=epochs[: hit + 1], errors=errors[: hit + 1], crossing=epochs[hit] - 0.1)
+
+    for number in range(30):
+        rng = random.Random(number)
+        family = (10 ** rng.uniform(-2, 1), rng.uniform(0.5, 12), 10 ** rng.uniform(0, 1))
+        winners = set()
+        for _ in range(6):
+            seen, asked = {}, 0
+            while (step := advance(GRID, seen, epochs=16.0)).winner is None:
+                asked += 1
+                assert asked < 200
+                first = min((p.crossing for p in seen.values() if p.crossing is not None), default=16.0)
+                for lr, until in rng.sample(step.run, rng.randint(1, len(step.run))):
+                    assert seen.get(lr, Progress()).epoch < until <= max(first, 1.0)
+                    seen[lr] = curve(family, lr, until)
+            assert advance(GRID, seen, epochs=16.0) == step
+            winners.add(step.winner)
+        assert len(winners) == 1, family

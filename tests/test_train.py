@@ -75,6 +75,49 @@ def test_not_a_number_is_a_result(tiny_data, monkeypatch):
         list(Training(setting(), 0, tiny_data, device=CPU))
 
 
+def test_training_is_the_formula_on_the_gradients(tiny_data):
+    """Six steps of the whole net against the paper's formula in float64, one weight after another."""
+    knobs = setting(momentum=0.8, weight_decay=0.05, evaluate_every=0, init="2012", lr=0.02)
+    training = Training(knobs, 0, tiny_data, device=CPU)
+    weights = {name: p.detach().double().flatten().tolist() for name, p in training.net.named_parameters()}
+    speeds = {name: [0.0] * len(values) for name, values in weights.items()}
+    twin = Training(knobs, 0, tiny_data, device=CPU).net.double()
+    for pictures, labels in [*training.batches.epoch(0, 0), next(training.batches.epoch(0, 1))]:
+        named = dict(twin.named_parameters())
+        with torch.no_grad():
+            for name, p in named.items():
+                p.copy_(torch.tensor(weights[name], dtype=torch.float64).reshape(p.shape))
+        loss = nn.functional.cross_entropy(twin(pictures.double()), labels)
+        for (name, w), g in zip(weights.items(), torch.autograd.grad(loss, list(named.values())), strict=True):
+            bias, v = name.endswith("bias"), speeds[name]
+            lr, decay = (2 * 0.02, 0.0) if bias else (0.02, 0.05)
+            for i, slope in enumerate(g.flatten().tolist()):
+                v[i] = 0.8 * v[i] - decay * lr * w[i] - lr * slope
+                w[i] = w[i] + v[i]
+    steps = iter(training)
+    while training.step < 6:
+        next(steps)
+    for name, p in training.net.named_parameters():
+        assert p.flatten().tolist() == pytest.approx(weights[name], rel=1e-3, abs=1e-5), name
+
+
+def test_the_parts_of_a_training_add_up_to_the_wall(tiny_data):
+    """A wall clock that moves one second each time it is read; whoever takes a row keeps it for 100 seconds more."""
+    wall = [0.0]
+
+    def now():
+        wall[0] += 1
+        return wall[0]
+
+    rows = []
+    for row in Training(setting(), 0, tiny_data, device=CPU, clock=Clock(now=now)):
+        between = 101 * len(rows)  # from the reading that stopped the clock to the one that started it again
+        assert row.train_seconds + row.eval_seconds == wall[0] - 1 - between
+        rows.append(row)
+        wall[0] += 100
+    assert [row.eval_seconds for row in rows] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+
+
 def test_the_clock_adds_up():
     time = iter([0.0, 3.0, 10.0, 14.0, 15.0])
     clock = Clock(now=lambda: next(time))

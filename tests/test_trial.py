@@ -1,6 +1,7 @@
 """Trials in their folders: identical twice, resumed bit for bit, failures written down."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from conftest import tiny_ablation
 from filelock import FileLock
 
 from alexctl import results, trial
+from alexctl.errors import UserError
 
 CPU = torch.device("cpu")
 SECONDS = ("train_seconds", "eval_seconds")
@@ -51,6 +53,55 @@ def test_interrupted_and_resumed(tiny_root, tiny_data, tmp_path, after):
     assert run(broken, tiny_root) == "done"
     assert rows_of(broken) == rows_of(whole)
     assert not (broken / "checkpoint.pt").exists()
+
+
+def test_interrupted_again_and_again_at_random(tiny_root, tiny_data, tmp_path):
+    """Steps between interruptions are drawn; among them ends of rows, of epochs, and the very last step."""
+    whole = make(tmp_path / "whole", tiny_data)
+    run(whole, tiny_root)
+    draw = random.Random(0)
+    for number in range(5):
+        broken = make(tmp_path / str(number), tiny_data)
+        while True:
+            left = iter([False] * draw.randint(0, 4) + [True] * 1000)
+            state = run(broken, tiny_root, should_stop=lambda left=left: next(left))
+            assert results.read_trial(broken).problem is None
+            if state == "done":
+                break
+        assert rows_of(broken) == rows_of(whole)
+
+
+def test_at_the_end_of_its_budget_a_trial_is_done_not_paused(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data, epochs=1, evaluate_every=0)
+    assert run(folder, tiny_root, until=1.0) == "done"
+    assert not (folder / "checkpoint.pt").exists()
+
+
+def test_a_full_disk_is_not_the_trials_fault(tiny_root, tiny_data, tmp_path, monkeypatch):
+    """What was written stays valid, no state is recorded, and the same command again completes it."""
+    whole, folder = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(whole, tiny_root)
+    asked = iter(range(1000))
+    run(folder, tiny_root, should_stop=lambda: next(asked) == 3)
+    with monkeypatch.context() as patch:
+        patch.setattr(trial.torch, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        with pytest.raises(UserError, match=r"can't write .*checkpoint\.pt: No space left on device") as caught:
+            run(folder, tiny_root, should_stop=lambda: True)
+    assert caught.value.exit_code == 1
+    assert results.read_trial(folder).state == "interrupted"
+    assert not list(folder.glob("*.tmp"))
+    assert run(folder, tiny_root) == "done"
+    assert rows_of(folder) == rows_of(whole)
+
+
+def test_a_damaged_checkpoint_begins_the_trial_again(tiny_root, tiny_data, tmp_path):
+    whole, folder = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(whole, tiny_root)
+    run(folder, tiny_root, until=1.0)
+    checkpoint = folder / "checkpoint.pt"
+    checkpoint.write_bytes(checkpoint.read_bytes()[:-100])
+    assert run(folder, tiny_root) == "done"
+    assert rows_of(folder) == rows_of(whole)
 
 
 def test_paused_by_the_search_and_gone_on(tiny_root, tiny_data, tmp_path):
@@ -109,7 +160,5 @@ def test_the_environment_names_no_one(tiny_root, tiny_data, tmp_path):
 
 def test_devices_by_name():
     assert trial.choose_device("cpu") == CPU
-    from alexctl.errors import UserError
-
     with pytest.raises(UserError, match="--device cuda:99: not on this machine, which has: cpu"):
         trial.choose_device("cuda:99")

@@ -31,7 +31,14 @@ def learning_curves(
     looks = arm_looks(trials["arm"], control)
     with style():
         figure, axes = page(3.3, caption)
-        axes.set(xlabel="epochs", ylabel="training error rate", ylim=(0, 0.8), yticks=[0, 0.25, 0.5, 0.75])
+        # The paper's axis ends at 0.8; arms that hardly learned need the rest.
+        top = 0.8 if not len(curves) or curves.groupby("arm")["train_error"].min().max() < 0.7 else 1.0
+        axes.set(
+            xlabel="epochs",
+            ylabel="training error rate",
+            ylim=(0, top),
+            yticks=[0, 0.25, 0.5, 0.75, 1][: 4 + (top == 1)],
+        )
         last = max([*curves["epoch"], *(epoch for _, epoch in ghosts)], default=1.0)
         axes.set_xlim(0, 1.06 * last)
         axes.axhline(target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, gid="target")

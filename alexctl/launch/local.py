@@ -120,5 +120,5 @@ def _cause(code: int) -> str:
     if code >= 0:
         return f"the worker process ended with exit code {code}"
     name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
-    hint = ", most likely for want of memory" if name == "SIGKILL" else ""
+    hint = " (by a person, or by the system for want of memory)" if name == "SIGKILL" else ""
     return f"the worker process was killed by {name}{hint}"

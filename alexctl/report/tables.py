@@ -89,7 +89,7 @@ def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ("train_loss", "train_error", "test_error", "train_seconds", "eval_seconds")},
         "trial": record.folder.name, "error": record.status.get("error"),
-        "log": f"trials/{record.folder.name}/stderr.log" if failed else None,
+        "log": f"trials/{record.folder.name}/stderr.log" if failed and (record.folder / "stderr.log").exists() else None,
     }  # fmt: skip
 
 
@@ -154,6 +154,10 @@ def _comparison(campaign: Campaign, final: list[TrialRecord], arm: str) -> dict[
     line = {"arm": arm, "verdict": "not run yet", "sentence": "Not run yet.", "effect": None, "low": None, "high": None,
             "bound": None, "level": 0.95, "scale": scale, "n": 0, "seeds": [], "values": [], "margin": None,
             "more_seeds": None}  # fmt: skip
+    broken = [name for name in (ablation.control, arm) if campaign.search_failures(name)]
+    if broken:
+        sentence = f"Not judged: the learning-rate search of {' and '.join(broken)} lacks a trial that failed."
+        return line | {"verdict": "not judged", "sentence": sentence}
     if not control or not mine:
         return line
     effect = stats.paired_effect(control, mine, scale=scale, budget=budget)

@@ -31,9 +31,10 @@ def wait(pool, wanted, seconds=120):
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_its_trial_only(tiny_root, tiny_data, tmp_path):
-    """Starts real processes, twice; buys the certainty that a kill is noticed and the next trial runs."""
-    long, short = make(tmp_path, tiny_data, 0, epochs=2000), make(tmp_path, tiny_data, 1)
+def test_a_worker_that_goes_costs_its_trial_only(tiny_root, tiny_data, tmp_path):
+    """Starts real processes, three times; buys the certainty that a kill is noticed and the next trial runs."""
+    long, other = (make(tmp_path, tiny_data, seed, epochs=2000) for seed in (0, 2))
+    short, last = (make(tmp_path, tiny_data, seed) for seed in (1, 3))
     pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
     try:
         pool.submit(long, None)
@@ -49,6 +50,15 @@ def test_a_killed_worker_costs_its_trial_only(tiny_root, tiny_data, tmp_path):
         pool.submit(short, None)
         assert wait(pool, "end")[-1] == {"event": "end", "folder": short.name, "state": "done"}
         assert results.read_trial(short).state == "done"
+        # One that is told alone to stop saves its trial, goes in peace, and is replaced.
+        pool.submit(other, None)
+        wait(pool, "row")
+        told = pool.workers[0].process
+        os.kill(told.pid, signal.SIGTERM)
+        assert wait(pool, "end")[-1] == {"event": "end", "folder": other.name, "state": "interrupted"}
+        assert told.wait(30) == 0
+        pool.submit(last, None)
+        assert wait(pool, "end")[-1] == {"event": "end", "folder": last.name, "state": "done"}
     finally:
         pool.stop()
     assert all(worker.process is None or worker.process.poll() is not None for worker in pool.workers)
