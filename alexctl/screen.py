@@ -39,10 +39,10 @@ class Screen:
         """Data being decoded or drawn."""
         if self.console.is_terminal:
             end = "\n" if done >= total else "\r"
-            self.console.print(f"{escape(printable(what))}: {done:,} of {total:,}", end=end, soft_wrap=True)
+            self.console.print(f"{escape(printable(what))}: {done:,} of {total:,}", end=end, soft_wrap=not self.console.is_terminal)
         elif what != self.shown_preparing:
             self.shown_preparing = what
-            self.console.print(f"{escape(printable(what))} ({total:,})", soft_wrap=True)
+            self.console.print(f"{escape(printable(what))} ({total:,})", soft_wrap=not self.console.is_terminal)
 
     def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None:
         """The plan, before anything runs."""
@@ -50,7 +50,7 @@ class Screen:
         ablation = campaign.ablation
         self.console.print(f"[bold]{escape(ablation.title)}[/] on {campaign.data_name}: the claim (section "
                            f"{escape(ablation.claim.section)}) is that {escape(_first_arm(campaign))} "
-                           f"{escape(ablation.claim.says)}", soft_wrap=True)  # fmt: skip
+                           f"{escape(ablation.claim.says)}", soft_wrap=not self.console.is_terminal)  # fmt: skip
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for column in ("arm", "differs in", "learning rate", "seeds", "one epoch takes"):
             table.add_column(column, header_style="dim")
@@ -67,10 +67,10 @@ class Screen:
         already = f", {done} of them done already" if done else ""
         workers_text = f"{workers} worker{'s' * (workers != 1)}"
         self.console.print(
-            f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}", soft_wrap=True
+            f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}", soft_wrap=not self.console.is_terminal
         )
         for note in notes:
-            self.console.print(f"[yellow]note:[/] {escape(printable(note))}", soft_wrap=True)
+            self.console.print(f"[yellow]note:[/] {escape(printable(note))}", soft_wrap=not self.console.is_terminal)
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
@@ -99,7 +99,7 @@ class Screen:
         if self.console.is_terminal and state not in ("failed", "diverged"):
             return
         self.spoke = time.monotonic()
-        self.console.print(line, soft_wrap=True)
+        self.console.print(line, soft_wrap=not self.console.is_terminal)
 
     def tick(self, campaign: Campaign, running: list[Job]) -> None:
         """A moment passed."""
@@ -115,7 +115,7 @@ class Screen:
                 for job in running
                 if job.name in self.rows
             )
-            self.console.print(f"{_clock(now - self.began)}  running: {places or 'starting'}", soft_wrap=True)
+            self.console.print(f"{_clock(now - self.began)}  running: {places or 'starting'}", soft_wrap=not self.console.is_terminal)
 
     def close(self) -> None:
         """Ends the live view."""

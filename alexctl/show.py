@@ -72,10 +72,10 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
     console = _console()
     claim = which.claim
     size = "" if claim.effect is None else f" (effect {claim.effect:g}, measured on {claim.data})"
-    console.print(f"[bold]{escape(which.title)}[/]  compares {which.measure}", soft_wrap=True)
+    console.print(f"[bold]{escape(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
     console.print(
         f"claim, section {escape(claim.section)}: {escape(_arms_claimed(which))} {escape(claim.says)}{escape(size)}",
-        soft_wrap=True,
+        soft_wrap=not console.is_terminal,
     )
     base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
@@ -119,17 +119,17 @@ def result(campaign, made) -> None:
         )
     console.print(grid)
     for line in made.verdict["comparisons"]:
-        console.print(f"[bold]{escape(line['sentence'])}[/]", soft_wrap=True)
+        console.print(f"[bold]{escape(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     claim = which.claim
     if claim.effect is not None:
         console.print(
             f"The paper, section {escape(claim.section)}: {escape(_arms_claimed(which))} {escape(claim.says)} "
-            f"(on {claim.data}, one run)", soft_wrap=True,
+            f"(on {claim.data}, one run)", soft_wrap=not console.is_terminal,
         )  # fmt: skip
     for line in failures(made.trials):
-        console.print(f"[red]{escape(line)}[/]", soft_wrap=True)
+        console.print(f"[red]{escape(line)}[/]", soft_wrap=not console.is_terminal)
     console.print(f"Files: {escape(shown(campaign.folder))}/ (figure.svg, search.svg, trials.csv, curves.csv, summary.csv, verdict.json)",
-                  soft_wrap=True)  # fmt: skip
+                  soft_wrap=not console.is_terminal)  # fmt: skip
 
 
 def shown(path: Path) -> str:
@@ -178,7 +178,7 @@ def stopped(campaign) -> None:
     total = len(campaign.ablation.arms) * campaign.ablation.plan.seeds
     console.print(
         f"Stopped. {done} of {total} reported trials are done and every running one has its checkpoint; "
-        "the same command goes on from here.", soft_wrap=True,
+        "the same command goes on from here.", soft_wrap=not console.is_terminal,
     )  # fmt: skip
 
 
@@ -197,9 +197,10 @@ def overview(made: list, *, as_json: bool) -> None:
         }
         for row in frame.to_dict("records")
     ])  # fmt: skip
+    console = _console()
     for tables in made:
         for line in failures(tables.trials):
-            _console().print(escape(line), soft_wrap=True)
+            console.print(escape(line), soft_wrap=not console.is_terminal)
 
 
 def _claimed(row: dict[str, Any]) -> str:
