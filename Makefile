@@ -16,7 +16,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test lint format clean afresh
+.PHONY: help setup demo test lint format readme clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
@@ -36,6 +36,9 @@ lint: setup ## check style and format, change nothing
 format: setup ## mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+readme: setup ## write the README's table anew from results/reference
+	$(BIN)/python -m alexctl.report.readme
 
 clean: ## remove .venv and all caches; results stay
 	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then echo "clean: $(VENV) was not made by make, so it stays"; \

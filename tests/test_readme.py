@@ -1,0 +1,26 @@
+"""The README's numbers are those of the reference results, and its commands and targets exist."""
+
+import re
+from pathlib import Path
+
+from alexctl.report import readme
+
+TOP = Path(__file__).parents[1]
+TEXT = (TOP / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_table_is_what_the_results_say():
+    assert readme.written(TEXT, TOP / "results" / "reference") == TEXT, "run `make readme`"
+
+
+def test_its_links_lead_somewhere():
+    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
+    assert links
+    assert [link for link in links if not (TOP / link).exists()] == []
+
+
+def test_its_make_targets_exist():
+    makefile = (TOP / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^make ([a-z]+)", TEXT, re.MULTILINE))
+    assert targets >= {"demo", "test", "lint"}
+    assert [target for target in targets if f"\n{target}:" not in makefile] == []
