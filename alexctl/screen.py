@@ -39,7 +39,9 @@ class Screen:
         """Data being decoded or drawn."""
         if self.console.is_terminal:
             end = "\n" if done >= total else "\r"
-            self.console.print(f"{escape(printable(what))}: {done:,} of {total:,}", end=end, soft_wrap=not self.console.is_terminal)
+            self.console.print(
+                f"{escape(printable(what))}: {done:,} of {total:,}", end=end, soft_wrap=not self.console.is_terminal
+            )
         elif what != self.shown_preparing:
             self.shown_preparing = what
             self.console.print(f"{escape(printable(what))} ({total:,})", soft_wrap=not self.console.is_terminal)
@@ -67,7 +69,8 @@ class Screen:
         already = f", {done} of them done already" if done else ""
         workers_text = f"{workers} worker{'s' * (workers != 1)}"
         self.console.print(
-            f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}", soft_wrap=not self.console.is_terminal
+            f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}",
+            soft_wrap=not self.console.is_terminal,
         )
         for note in notes:
             self.console.print(f"[yellow]note:[/] {escape(printable(note))}", soft_wrap=not self.console.is_terminal)
@@ -115,7 +118,9 @@ class Screen:
                 for job in running
                 if job.name in self.rows
             )
-            self.console.print(f"{_clock(now - self.began)}  running: {places or 'starting'}", soft_wrap=not self.console.is_terminal)
+            self.console.print(
+                f"{_clock(now - self.began)}  running: {places or 'starting'}", soft_wrap=not self.console.is_terminal
+            )
 
     def close(self) -> None:
         """Ends the live view."""
