@@ -1,6 +1,5 @@
 """What a person sees of a running campaign: a live view on a terminal, a line an event elsewhere. All of it on stderr."""
 
-import sys
 import time
 from typing import Any
 
@@ -15,11 +14,6 @@ from alexctl.campaign import Campaign, Job
 from alexctl.errors import printable
 
 HEARTBEAT_SECONDS = 60.0
-
-
-def console() -> Console:
-    """Where progress goes."""
-    return Console(stderr=True, highlight=False)
 
 
 class Screen:
@@ -199,8 +193,3 @@ def _clock(seconds: float) -> str:
     minutes, seconds = divmod(int(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
-
-
-def say(message: str) -> None:
-    """A line to stderr, as it is."""
-    print(message, file=sys.stderr)  # noqa: T201
