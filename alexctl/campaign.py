@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,9 @@ from pydantic import ValidationError
 from alexctl import results, search
 from alexctl.ablation import SEARCH_SEED, Ablation
 from alexctl.errors import UserError
-from alexctl.knobs import Setting, Target, spec_of
+from alexctl.knobs import Setting, spec_of
 from alexctl.results import TrialRecord, trial_name
-from alexctl.stats import epochs_to_target
+from alexctl.stats import target_epoch
 
 _ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
 
@@ -27,7 +28,7 @@ class Job:
     setting: Setting
     until: float | None = None
 
-    @property
+    @cached_property
     def name(self) -> str:
         return trial_name(self.arm, self.seed, self.setting.hash8)
 
@@ -44,6 +45,7 @@ class Campaign:
         self.retry_failed = False
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in results.trials_of(folder)}
         self.failed_before = {name for name, record in self.records.items() if record.state == "failed"}
+        self._decisions: dict[str, search.Decision] = {}
 
     @classmethod
     def open(cls, folder: Path) -> "Campaign":
@@ -104,15 +106,17 @@ class Campaign:
         record = results.read_trial(self.folder / "trials" / name)
         self.records[name] = record
         self.failed_before.discard(name)  # a retry is one try
+        self._decisions.clear()
         return record
 
     def record(self, job: Job) -> TrialRecord:
         """What is known of a job's trial; a pending one if nothing is."""
-        blank = TrialRecord(
-            folder=self.folder / "trials" / job.name, arm=job.arm, seed=job.seed, hash8=job.setting.hash8,
-            phase=job.phase, setting=job.setting.flat(),
-        )  # fmt: skip
-        record = self.records.get(job.name, blank)
+        record = self.records.get(job.name)
+        if record is None:
+            return TrialRecord(
+                folder=self.folder / "trials" / job.name, arm=job.arm, seed=job.seed, hash8=job.setting.hash8,
+                phase=job.phase, setting=job.setting.flat(),
+            )  # fmt: skip
         if record.problem:
             raise UserError(
                 f"{self.folder.name}/trials/{job.name}: {record.problem}; "
@@ -128,9 +132,14 @@ class Campaign:
 
     def decision(self, arm: str) -> search.Decision:
         """Where the search of one arm's learning rate stands."""
+        if arm not in self._decisions:
+            self._decisions[arm] = self._decide(arm)
+        return self._decisions[arm]
+
+    def _decide(self, arm: str) -> search.Decision:
         grid = self.ablation.plan.lr_grid
         epochs = float(self.setting(arm, "search", grid[0]).training.epochs)
-        seen: dict[float, search.Progress] = {}
+        seen: dict[float, list[search.Progress]] = {}
         while True:  # a decision may name rates beyond the grid, which then have to be looked up too
             decision = search.advance(grid, seen, epochs=epochs, widenings=self.ablation.plan.lr_widenings)
             new = [lr for lr, _ in decision.run if lr not in seen] or [lr for lr in grid if lr not in seen]
@@ -138,7 +147,7 @@ class Campaign:
                 return decision
             for lr in new:
                 records = [self.record(job) for job in self.search_jobs(arm, lr, None)]
-                seen[lr] = search.merge([search.Progress() if self._again(r) else progress_of(r) for r in records])
+                seen[lr] = [search.Progress() if self._again(r) else progress_of(r) for r in records]
 
     def rate(self, arm: str) -> float | None:
         """The learning rate of an arm's reported trials; None while its search goes on, or lacks a trial that failed."""
@@ -185,14 +194,21 @@ class Campaign:
                 jobs += [job for rate in self._rates(arm) for job in self.search_jobs(arm, rate, None)]
             if lr is not None:
                 jobs += self.final_jobs(arm, lr)
-        records = []
-        for job in jobs:
-            record = self.record(job)
-            unfinished = record.state in ("pending", "paused", "interrupted")
-            if job.phase == "search" and unfinished and self.rate(job.arm) is not None:
-                record = replace(record, status={**record.status, "state": "stopped"})
-            records.append(record)
-        return records
+        return [self._as_counted(job) for job in jobs]
+
+    def _as_counted(self, job: Job) -> TrialRecord:
+        """A search trial counts as far as the rule runs it, however far it got."""
+        record = self.record(job)
+        if job.phase != "search" or record.state == "failed":
+            return record
+        end = self.decision(job.arm).ends.get(job.setting.training.lr)
+        if end is None:  # it still runs
+            return record
+        rows = record.rows[: search.rows_until([row["epoch"] for row in record.rows], end)]
+        reached = bool(rows) and rows[-1]["epoch"] >= end - 1e-9
+        if len(rows) == len(record.rows) and (record.state == "done" or (record.state == "diverged" and not reached)):
+            return record
+        return replace(record, rows=rows, status={**record.status, "state": "stopped", "error": None})
 
     def tidy(self) -> None:
         """Removes the checkpoints of rates the search has dropped; should one be needed again, it starts afresh."""
@@ -221,11 +237,9 @@ class Campaign:
 
 def progress_of(record: TrialRecord) -> search.Progress:
     """A search trial as the search sees it; a failed one counts as diverged, since it can't win."""
-    target = Target.model_validate(record.setting["target"]) if record.setting.get("target") else None
-    epochs, errors = [r["epoch"] for r in record.rows], [r["train_error"] for r in record.rows]
     return search.Progress(
-        epochs=epochs,
-        errors=errors,
-        crossing=epochs_to_target(epochs, [r[target.metric] for r in record.rows], target.at_most) if target else None,
+        epochs=[row["epoch"] for row in record.rows],
+        errors=[row["train_error"] for row in record.rows],
+        crossing=target_epoch(record.rows, record.setting.get("target")),
         diverged=record.state in ("diverged", "failed"),
     )

@@ -7,7 +7,7 @@ percentage points control - arm for errors. Inside, `theta` is the log of a rati
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from scipy import special  # a tenth of the import time of scipy.stats
@@ -75,6 +75,14 @@ class Effect:
     @property
     def n(self) -> int:
         return len(self.pairs)
+
+
+def target_epoch(rows: Sequence[Mapping[str, float | None]], target: Mapping[str, Any] | None) -> float | None:
+    """`epochs_to_target` of a trial's rows, whose target names its metric; None too where there is no target."""
+    if target is None:
+        return None
+    errors = [math.nan if row[target["metric"]] is None else row[target["metric"]] for row in rows]
+    return epochs_to_target([row["epoch"] for row in rows], errors, target["at_most"])
 
 
 def epochs_to_target(epochs: Sequence[float], errors: Sequence[float], at_most: float) -> float | None:

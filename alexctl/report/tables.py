@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from alexctl import results, stats, verdicts
-from alexctl.campaign import Campaign, progress_of
+from alexctl.campaign import Campaign
 from alexctl.knobs import Target
 from alexctl.results import TrialRecord
 
@@ -80,7 +80,7 @@ def write(campaign: Campaign, tables: Tables) -> None:
 
 def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
     setting, last = record.setting, record.rows[-1] if record.rows else {}
-    crossing = progress_of(record).crossing
+    crossing = stats.target_epoch(record.rows, setting.get("target"))
     failed = record.state == "failed"
     return {
         "ablation": campaign.ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
@@ -101,7 +101,7 @@ def outcome(record: TrialRecord, measure: str) -> stats.Outcome | None:
         return None
     last = record.rows[-1]
     if measure == "epochs_to_target":
-        crossing = progress_of(record).crossing
+        crossing = stats.target_epoch(record.rows, record.setting.get("target"))
         return stats.Outcome(censored=True) if crossing is None else stats.Outcome(value=crossing)
     if measure == "seconds_per_epoch":
         return stats.Outcome(value=last["train_seconds"] / last["epoch"])
