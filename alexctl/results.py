@@ -39,6 +39,13 @@ def write_atomic(path: Path, content: str | bytes) -> None:
         raise storage_error(path, error) from None
 
 
+def sweep(folder: Path) -> None:
+    """Removes what a killed process left half-written; only for whoever has the claim on the folder."""
+    for path in folder.glob(".*.tmp"):
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+
 def storage_error(path: Path, error: OSError) -> UserError:
     """One line for a disk that is full, read-only or gone."""
     return UserError(
@@ -238,7 +245,11 @@ def trials_of(campaign: Path) -> list[TrialRecord]:
     folder = campaign / "trials"
     if not folder.is_dir():
         return []
-    records = (read_trial(path) for path in sorted(folder.iterdir()) if path.is_dir())
+    try:
+        paths = [path for path in sorted(folder.iterdir()) if path.is_dir()]
+    except OSError as error:
+        raise UserError(f"can't read {folder}: {error.strerror}; make it readable, then try again") from None
+    records = (read_trial(path) for path in paths)
     return [record for record in records if record is not None]
 
 

@@ -72,7 +72,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = []
     for kind, options in (("svg", {"metadata": {"Date": None, "Creator": None}}), ("png", {"dpi": 200})):
         path = stem.with_name(f"{stem.name}.{kind}")
-        temporary = stem.with_name(f".{stem.name}.{os.getpid()}.{kind}")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
             with style():
                 figure.savefig(temporary, format=kind, **options)

@@ -6,6 +6,7 @@ import pandas as pd
 
 from alexctl import figures, results
 from alexctl.campaign import Campaign
+from alexctl.claims import Claim, Claimed
 from alexctl.errors import UserError
 from alexctl.report import tables
 from alexctl.report.tables import Tables
@@ -64,6 +65,22 @@ def open_results(folder: Path, name: str | None = None) -> list[Campaign]:
         what = f"no results of {name}" if name else "no results"
         raise UserError(f"{what} in {folder}; `alexctl ablate relu-vs-tanh` makes some, --results PATH reads others")
     return [Campaign.open(path) for path in found]
+
+
+def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:
+    """Rebuilds every campaign in a results folder, or those of that name, also beside a run that is going on."""
+    made = []
+    for campaign in open_results(folder, name):
+        try:
+            claim = Claim(campaign.folder)  # a run that began now would sweep up what looks half-written
+        except Claimed:
+            claim = None
+        try:
+            made.append(rebuild(campaign))
+        finally:
+            if claim:
+                claim.release()
+    return made
 
 
 def overview(made: list[Tables]) -> pd.DataFrame:
