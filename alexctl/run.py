@@ -3,19 +3,21 @@
 import os
 import signal
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
-
-from filelock import FileLock, Timeout
 
 from alexctl import machine, results, trial
 from alexctl.ablation import Ablation
 from alexctl.campaign import Campaign, Job
+from alexctl.claims import Claim, Claimed
 from alexctl.data.sources import DataSet, data_root, prepare
 from alexctl.errors import UserError
 from alexctl.launch.inline import InlinePool
 from alexctl.launch.local import LocalPool
+from alexctl.preflight import seconds_per_epoch
+from alexctl.provenance import git_state
+from alexctl.report.tables import Tables
 
 IMAGE_SIZE = 32
 
@@ -42,6 +44,7 @@ class Options:
     threads: int = 1
     retry_failed: bool = False
     fail_fast: bool = False
+    keeping: trial.Keeping = field(default_factory=trial.Keeping)
 
 
 class Stopped(Exception):
@@ -52,94 +55,78 @@ class Stopped(Exception):
         self.campaign = campaign
 
 
-def run(ablation: Ablation, options: Options, watcher: Watcher) -> Campaign:
-    """Runs or resumes the whole campaign; raises UserError, or Stopped after an interrupt.
+def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaign, Tables]:
+    """Runs or resumes the whole campaign and derives its tables; raises UserError, or Stopped after an interrupt.
 
     A trial that fails is recorded in its folder and in the returned campaign, and the others go on.
     """
     root = data_root(options.root)
+    device = trial.choose_device(options.device)
     data = prepare(ablation.base["data"], root, image_size=IMAGE_SIZE, progress=watcher.preparing)
-    campaign, lock = claim(ablation, options.results, data)
-    try:
-        campaign.retry_failed = options.retry_failed
-        notes = [*data.notes, *campaign.write_plan(trial.git_state())]
-        workers = options.workers or default_workers(options.device)
-        watcher.planned(campaign, preflight(campaign, data, options) if campaign.ready() else {}, workers, notes)
-        _Conductor(campaign, options, root, workers, watcher).go()
-        campaign.tidy()
-    finally:
-        lock.release()
-    return campaign
-
-
-def claim(ablation: Ablation, folder: Path, data: DataSet) -> tuple[Campaign, FileLock]:
-    """The campaign's folder, ours alone until the lock is released; UserError when another process is at work there."""
     name = results.campaign_name(ablation, data.name)
-    home = folder / name
-    results.make_folder(home / "trials")
-    lock = FileLock(home / ".lock")
+    folder = results.make_folder(options.results / name)
+    results.make_folder(folder / "trials")
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
+        claim = Claim(folder)
+    except Claimed as claimed:
         raise UserError(
-            f"another alexctl is running {name} in {folder}; wait for it, or choose another place with --results"
+            f"another alexctl is running {name} in {options.results} {claimed}; wait for it, "
+            "or choose another place with --results"
         ) from None
-    except OSError as error:
-        raise results.storage_error(home, error) from None
     try:
         campaign = Campaign(
-            ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=home
+            ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=folder
         )
-    except BaseException:
-        lock.release()
-        raise
-    return campaign, lock
+        campaign.retry_failed = options.retry_failed
+        notes = [*data.notes, *campaign.write_plan(git_state()), *_weightless(campaign, options.keeping)]
+        workers = options.workers or default_workers(device)
+        seconds = seconds_per_epoch(campaign, data, device, options.threads) if campaign.ready() else {}
+        watcher.planned(campaign, seconds, workers, notes)
+        _Conductor(campaign, claim, options, root, workers, watcher).go()
+        campaign.tidy()
+        from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
+
+        return campaign, rebuild(campaign)
+    finally:
+        claim.release()
 
 
-def default_workers(device: str) -> int:
+def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:
+    """A note where weights are wanted of trials that were done without keeping them."""
+    done = [r for r in campaign.records.values() if r.state == "done" and r.phase == "final"]
+    without = [record for record in done if not (record.folder / trial.WEIGHTS).exists()]
+    if not (keeping.weights and without):
+        return []
+    trials = f"{len(without)} trial{'s were' if len(without) > 1 else ' was'}"
+    return [
+        f"{trials} done before without --keep-weights and has no weights; to get them, delete trials/... and run again"
+    ]
+
+
+def default_workers(device: torch.device) -> int:
     """One worker a core on a CPU, one on an accelerator."""
-    return machine.default_workers() if trial.choose_device(device).type == "cpu" else 1
-
-
-def preflight(campaign: Campaign, data: DataSet, options: Options) -> dict[str, float]:
-    """Trains every arm a few steps, so that what would fail everywhere fails now; gives each arm's seconds an epoch."""
-    device = trial.choose_device(options.device)
-    seconds = {}
-    for arm in campaign.ablation.arms:
-        grid = campaign.ablation.plan.lr_grid
-        lr = min(grid) if arm in campaign.ablation.searched else None
-        try:
-            seconds[arm] = trial.seconds_per_epoch(campaign.setting(arm, "final", lr), data, device, options.threads)
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(
-                f"arm {arm} can't train a single step: {type(error).__name__}: {str(error).splitlines()[0]}",
-                exit_code=1,
-            ) from error
-    return seconds
+    return machine.default_workers() if device.type == "cpu" else 1
 
 
 class _Conductor:
-    def __init__(self, campaign: Campaign, options: Options, root: Path, workers: int, watcher: Watcher):
-        self.campaign, self.options, self.watcher = campaign, options, watcher
+    def __init__(self, campaign: Campaign, claim: Claim, options: Options, root: Path, workers: int, watcher: Watcher):
+        self.campaign, self.claim, self.options, self.watcher = campaign, claim, options, watcher
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()
         self.later: dict[str, float] = {}
         self.stopping = False
         self.changed = True
+        how = {"root": root, "device": options.device, "threads": options.threads, "keeping": options.keeping}
         if workers == 1:
-            self.pool = InlinePool(
-                root=root, device=options.device, threads=options.threads, tell=self._hear,
-                should_stop=lambda: self.stopping,
-            )  # fmt: skip
+            self.pool = InlinePool(**how, tell=self._hear, should_stop=lambda: self.stopping)
         else:
-            self.pool = LocalPool(workers=workers, root=root, device=options.device, threads=options.threads)
+            self.pool = LocalPool(**how, workers=workers)
 
     def go(self) -> None:
         before = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
         try:
             while True:
+                self._check_claim()
                 self._fill()
                 if not self.running and not self.later:
                     break
@@ -154,6 +141,15 @@ class _Conductor:
                 self.campaign.reload(name)
             for name, handler in before.items():
                 signal.signal(name, handler)
+
+    def _check_claim(self) -> None:
+        try:
+            self.claim.check()
+        except Claimed:
+            raise UserError(
+                f"another machine has taken over {self.campaign.folder.name} while this one was silent; it goes on there",
+                exit_code=1,
+            ) from None
 
     def _interrupt(self, number: int, frame: Any) -> None:
         if self.stopping:  # the second time: at once

@@ -85,7 +85,8 @@ class Momentum:
 class Training:
     """One setting with one seed on its way; iterating yields Rows, `state()` at any step is a complete checkpoint.
 
-    `on_step(training)` is called after every step, so that the caller can save, report or stop (by raising).
+    `on_batch(training)` is called after every batch, of training or of an evaluation, so that the caller can save,
+    report or stop (by raising).
     Raises Diverged when the loss is not finite at a row.
     """
 
@@ -96,11 +97,11 @@ class Training:
         data: DataSet,
         *,
         device: torch.device,
-        on_step: Callable[["Training"], None] = lambda training: None,
+        on_batch: Callable[["Training"], None] = lambda training: None,
         clock: Clock | None = None,
         state: dict[str, Any] | None = None,
     ):
-        self.setting, self.seed, self.device, self.on_step = setting, seed, device, on_step
+        self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch
         knobs = setting.training
         self.net = build(setting, image_shape=data.train_images.shape[1:], num_classes=len(data.classes), seed=seed)
         scaling, bias_rate = self.net.input_scaling, self.net.bias_rate
@@ -126,17 +127,22 @@ class Training:
     def __iter__(self) -> Iterator[Row]:
         knobs, per_epoch = self.setting.training, self.batches.steps_per_epoch
         row_steps = {round(k * per_epoch / knobs.rows_per_epoch) for k in range(1, knobs.rows_per_epoch + 1)} - {0}
+        if self.sums[2] > 0 and self._ends_row(row_steps):  # stopped in that row's evaluation
+            yield self._row()
         while self.step < knobs.epochs * per_epoch:
             self.clock.switch("train")
             epoch, first_step = divmod(self.step, per_epoch)
             for pictures, labels in self.batches.epoch(self.seed, epoch, first_step=first_step):
                 self._learn(pictures, labels)
                 self.step += 1
-                if (self.step - 1) % per_epoch + 1 in row_steps:
+                if self._ends_row(row_steps):
                     yield self._row()
                     self.clock.switch("train")
-                self.on_step(self)
+                self.on_batch(self)
         self.clock.switch(None)
+
+    def _ends_row(self, row_steps: set[int]) -> bool:
+        return (self.step - 1) % self.batches.steps_per_epoch + 1 in row_steps
 
     def _learn(self, pictures: Tensor, labels: Tensor) -> None:
         logits = self.net(pictures)
@@ -150,7 +156,6 @@ class Training:
 
     def _row(self) -> Row:
         loss_sum, wrong, count = self.sums.tolist()
-        self.sums.zero_()
         if not math.isfinite(loss_sum):
             self.clock.switch(None)
             raise Diverged(f"the training loss is {loss_sum} at epoch {self.epoch:.2f}, step {self.step}")
@@ -163,6 +168,7 @@ class Training:
         if knobs.train_error_from == "pass":
             train_error = self.error_on("train")
         self.clock.switch(None)
+        self.sums.zero_()  # last: a checkpoint written in the evaluation still owes the row
         return Row(
             epoch=self.epoch,
             step=self.step,
@@ -177,7 +183,10 @@ class Training:
     def error_on(self, part: str) -> float:
         """The error rate (a fraction) on all of `train` or `test`."""
         self.net.eval()
-        wrong = sum((self.net(pictures).argmax(1) != labels).sum() for pictures, labels in self.batches.in_order(part))
+        wrong = 0
+        for pictures, labels in self.batches.in_order(part):
+            wrong = wrong + (self.net(pictures).argmax(1) != labels).sum()
+            self.on_batch(self)
         self.net.train()
         return wrong.item() / len(self.batches.test_labels if part == "test" else self.batches.train_labels)
 

@@ -140,7 +140,7 @@ def test_going_on_is_bit_for_bit(tiny_data, tmp_path, stop):
             raise Enough
 
     with pytest.raises(Enough):
-        for row in Training(setting(), 0, tiny_data, device=CPU, on_step=save):
+        for row in Training(setting(), 0, tiny_data, device=CPU, on_batch=save):
             taken.append(row)
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     rest = list(Training(setting(), 0, tiny_data, device=CPU, state=state))

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import tiny_ablation
-from filelock import FileLock
+from safetensors.torch import load_file
 
 from alexctl import results, trial
+from alexctl.claims import Claim, Claimed
 from alexctl.errors import UserError
 
 CPU = torch.device("cpu")
@@ -43,13 +44,14 @@ def test_twice_the_same(tiny_root, tiny_data, tmp_path):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("after", [2, 5, 8])
-def test_interrupted_and_resumed(tiny_root, tiny_data, tmp_path, after):
+@pytest.mark.parametrize(("after", "step"), [(2, 3), (5, 5), (8, 8)])
+def test_interrupted_and_resumed(tiny_root, tiny_data, tmp_path, after, step):
+    """Within an epoch of 5 steps, in the evaluation after it, and in the next epoch."""
     whole, broken = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
     run(whole, tiny_root)
     asked = iter(range(1000))
     assert run(broken, tiny_root, should_stop=lambda: next(asked) == after) == "interrupted"
-    assert torch.load(broken / "checkpoint.pt", weights_only=True)["training"]["step"] == after + 1
+    assert torch.load(broken / "checkpoint.pt", weights_only=True)["training"]["step"] == step
     assert run(broken, tiny_root) == "done"
     assert rows_of(broken) == rows_of(whole)
     assert not (broken / "checkpoint.pt").exists()
@@ -84,7 +86,13 @@ def test_a_full_disk_is_not_the_trials_fault(tiny_root, tiny_data, tmp_path, mon
     asked = iter(range(1000))
     run(folder, tiny_root, should_stop=lambda: next(asked) == 3)
     with monkeypatch.context() as patch:
-        patch.setattr(trial.torch, "save", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+        written = iter(range(1000))
+
+        def fsync(file: int) -> None:
+            if next(written) >= 2:  # the claim and env.json still fitted
+                raise OSError(28, "No space left on device")
+
+        patch.setattr(results.os, "fsync", fsync)
         with pytest.raises(UserError, match=r"can't write .*checkpoint\.pt: No space left on device") as caught:
             run(folder, tiny_root, should_stop=lambda: True)
     assert caught.value.exit_code == 1
@@ -143,8 +151,10 @@ def test_diverged_and_failed_are_written_down(tiny_root, tiny_data, tmp_path):
 
 def test_claimed(tiny_data, tmp_path):
     folder = make(tmp_path, tiny_data)
-    with FileLock(folder / ".lock"), pytest.raises(trial.Claimed):
+    claim = Claim(folder)
+    with pytest.raises(Claimed):
         run(folder, tmp_path)
+    claim.release()
 
 
 def test_the_environment_names_no_one(tiny_root, tiny_data, tmp_path):
@@ -156,6 +166,27 @@ def test_the_environment_names_no_one(tiny_root, tiny_data, tmp_path):
     import platform
 
     assert platform.node() not in json.loads((folder / "env.json").read_text()).values()
+
+
+def test_weights_are_kept_where_they_are_wanted(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data, epochs=1)
+    assert run(folder, tiny_root, keeping=trial.Keeping(weights=True)) == "done"
+    weights = load_file(folder / "weights.safetensors")
+    assert sum(tensor.numel() for tensor in weights.values()) == results.read_trial(folder).status["parameters"]
+
+
+def test_told_to_stop_in_an_evaluation_it_stops_there_and_then(tiny_root, tiny_data, tmp_path):
+    """The row it was for is not lost."""
+    whole, folder = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(whole, tiny_root)
+    told = []
+    with pytest.MonkeyPatch.context() as patch:
+        error_on = trial.Training.error_on
+        patch.setattr(trial.Training, "error_on", lambda self, part: (told.append(part), error_on(self, part))[1])
+        assert run(folder, tiny_root, should_stop=lambda: bool(told)) == "interrupted"
+    assert (told, len(rows_of(folder))) == (["test"], 3)  # of four rows an epoch
+    assert run(folder, tiny_root) == "done"
+    assert rows_of(folder) == rows_of(whole)
 
 
 def test_devices_by_name():

@@ -4,20 +4,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from alexctl import trial
+from alexctl.claims import Claimed
 from alexctl.errors import UserError
+from alexctl.trial import Keeping
 
 
 class InlinePool:
     """Runs the one submitted trial when asked for events; rows are told while it runs."""
 
     def __init__(
-        self, *, root: Path, device: str, threads: int, tell: Callable[[dict[str, Any]], None],
+        self, *, root: Path, device: str, threads: int, keeping: Keeping, tell: Callable[[dict[str, Any]], None],
         should_stop: Callable[[], bool],
     ):  # fmt: skip
-        import torch
-
         torch.set_num_threads(threads)
-        self.root, self.device, self.tell, self.should_stop = root, device, tell, should_stop
+        self.root, self.device, self.keeping, self.tell, self.should_stop = root, device, keeping, tell, should_stop
         self.waiting: tuple[Path, float | None] | None = None
         self.datasets: dict[str, Any] = {}
 
@@ -31,18 +34,16 @@ class InlinePool:
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
         """Runs the waiting trial and yields its end."""
-        from alexctl import trial
-
         if self.waiting is None:
             return
         folder, until = self.waiting
         try:
             state = trial.run(
                 folder, root=self.root, device=trial.choose_device(self.device), until=until,
-                on_row=lambda row: self.tell({"event": "row", "folder": folder.name, **row}),
+                keeping=self.keeping, on_row=lambda row: self.tell({"event": "row", "folder": folder.name, **row}),
                 should_stop=self.should_stop, datasets=self.datasets,
             )  # fmt: skip
-        except trial.Claimed:
+        except Claimed:
             state = "claimed"
         except UserError as error:
             self.waiting = None

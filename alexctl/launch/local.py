@@ -13,23 +13,27 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alexctl.trial import Keeping
+
 # Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+ATTEMPTS = 3  # processes that may end before they begin with a trial
 
 
 class Worker:
     """One child process and the trial it is at."""
 
-    def __init__(self, number: int, *, root: Path, device: str, threads: int, events: queue.Queue):
-        self.number, self.trial, self.options, self.events = number, None, (root, device, threads), events
+    def __init__(self, command: list[str], threads: int, events: queue.Queue):
+        self.command, self.threads, self.events = command, str(threads), events
         self.process: subprocess.Popen | None = None
+        self.trial: str | None = None
+        self.orders: tuple[Path, float | None] | None = None  # until the process says that it has begun
+        self.attempts = 0
 
     def start(self) -> None:
-        root, device, threads = self.options
-        command = [sys.executable, "-m", "alexctl.trial", "--serve", "--data-root", str(root), "--device", device]
-        environment = {**os.environ, **HUGE_PAGES, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+        environment = {**os.environ, **HUGE_PAGES, "OMP_NUM_THREADS": self.threads, "MKL_NUM_THREADS": self.threads}
         self.process = subprocess.Popen(
-            [*command, "--threads", str(threads)],
+            self.command,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",
             env=environment, start_new_session=True,  # Ctrl-C reaches the parent alone, which then asks
         )  # fmt: skip
@@ -48,13 +52,20 @@ class Worker:
     def order(self, folder: Path, until: float | None) -> None:
         if self.process is None:
             self.start()
-        assert self.trial is None, self.trial
-        self.trial = folder.name
+        self.trial, self.orders = folder.name, (folder, until)
+        self.attempts += 1
         try:
             self.process.stdin.write(json.dumps({"folder": str(folder), "until": until}) + "\n")
             self.process.stdin.flush()
         except OSError:
             pass  # it died just now; its listener says so
+
+    def hear(self, event: str) -> None:
+        """Keeps account of what the process is at."""
+        if event == "start":
+            self.orders, self.attempts = None, 0
+        elif event in ("end", "error", "died"):
+            self.trial, self.orders, self.attempts = None, None, 0
 
     def dismiss(self) -> None:
         """The end of its orders: the worker writes its checkpoint and goes (closing works on every system)."""
@@ -65,9 +76,19 @@ class Worker:
 class LocalPool:
     """A fixed number of workers. `submit` gives a trial to a free one; `events` tells what happens, and when nothing does."""
 
-    def __init__(self, *, workers: int, root: Path, device: str, threads: int):
+    def __init__(self, *, workers: int, root: Path, device: str, threads: int, keeping: Keeping = Keeping()):
         self.queue: queue.Queue = queue.Queue()
-        self.workers = [Worker(i, root=root, device=device, threads=threads, events=self.queue) for i in range(workers)]
+        command = [sys.executable, "-m", "alexctl.launch.worker", "--serve", "--data-root", str(root)]
+        command += [
+            "--device",
+            device,
+            "--threads",
+            str(threads),
+            "--checkpoint-every",
+            str(keeping.checkpoint_seconds),
+        ]
+        command += ["--keep-weights"] * keeping.weights
+        self.workers = [Worker(command, threads, self.queue) for _ in range(workers)]
 
     @property
     def free(self) -> int:
@@ -92,16 +113,18 @@ class LocalPool:
                     continue  # dismissed before, and replaced since
                 worker.dismiss()
                 worker.process = None
-                if worker.trial is not None:
-                    trial, worker.trial = worker.trial, None
-                    yield {"event": "died", "folder": trial, "why": _cause(event["process"].returncode)}
-                continue
-            if event["event"] in ("end", "error"):
-                worker.trial = None
+                if worker.trial is None:
+                    continue
+                if worker.orders and worker.attempts < ATTEMPTS:  # it never began; the next process will
+                    worker.order(*worker.orders)
+                    continue
+                event = {"event": "died", "folder": worker.trial, "why": _cause(event["process"].returncode)}
+            worker.hear(event["event"])
             if event.get("state") == "interrupted":  # somebody told this one alone to stop; it takes no more orders
                 worker.dismiss()
                 worker.process = None
-            yield event
+            if event["event"] != "start":
+                yield event
 
     def stop(self, *, patience: float = 4.0) -> None:
         """Asks every worker to write its checkpoint and go; kills those that do not within `patience` seconds."""
@@ -114,6 +137,9 @@ class LocalPool:
                 worker.process.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 worker.process.kill()
+        for worker in running:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that hangs holds even a killed one
+                worker.process.wait(0.5)
 
 
 def _cause(code: int) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -62,6 +63,37 @@ def test_a_worker_that_goes_costs_its_trial_only(tiny_root, tiny_data, tmp_path)
     finally:
         pool.stop()
     assert all(worker.process is None or worker.process.poll() is not None for worker in pool.workers)
+
+
+@pytest.mark.slow
+def test_a_worker_that_goes_between_two_trials_costs_none(tiny_root, tiny_data, tmp_path):
+    """Starts real processes, twice; buys that a kill is blamed on a trial only when the trial had begun."""
+    first, second = (make(tmp_path, tiny_data, seed, epochs=1) for seed in (0, 1))
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    try:
+        pool.submit(first, None)
+        wait(pool, "end")
+        os.kill(pool.workers[0].process.pid, signal.SIGKILL)
+        pool.submit(second, None)
+        events = wait(pool, "end")
+        assert "died" not in [event["event"] for event in events]
+        assert events[-1] == {"event": "end", "folder": second.name, "state": "done"}
+    finally:
+        pool.stop()
+
+
+@pytest.mark.slow
+def test_a_worker_that_cannot_even_begin_costs_its_trial(tiny_root, tiny_data, tmp_path):
+    """Three processes that end at once; buys that a broken installation does not start workers for ever."""
+    folder = make(tmp_path, tiny_data, 0)
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool.workers[0].command = [sys.executable, "-c", "import sys; sys.exit(3)"]
+    pool.submit(folder, None)
+    assert wait(pool, "died") == [
+        {"event": "died", "folder": folder.name, "why": "the worker process ended with exit code 3"}
+    ]
+    assert pool.free == 1
+    pool.stop()
 
 
 @pytest.mark.slow

@@ -1,0 +1,111 @@
+"""The worker process: trials one after another, a JSON line per event on standard output.
+
+`python -m alexctl.launch.worker DIR [DIR ...]` runs the trials in these folders; `--serve` takes orders from standard
+input instead, as `LocalPool` gives them.
+"""
+
+import argparse
+import json
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alexctl import results
+from alexctl.claims import Claimed
+from alexctl.data.sources import DataSet, data_root
+from alexctl.errors import UserError
+from alexctl.trial import Keeping, choose_device, run
+
+
+def main() -> None:
+    """Parses the command line and works."""
+    parser = argparse.ArgumentParser(prog="python -m alexctl.launch.worker", description=__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="DIR")
+    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint-every", type=float, default=Keeping().checkpoint_seconds)
+    parser.add_argument("--keep-weights", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    keeping = Keeping(checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights)
+    Worker(data_root(options.data_root), options.device, keeping).work(options.folders, serve=options.serve)
+
+
+class Worker:
+    """A process that runs trials. Its standard output carries events; whatever else is printed goes to the trial's log."""
+
+    def __init__(self, root: Path, device: str, keeping: Keeping):
+        self.root, self.device_name, self.keeping = root, device, keeping
+        self.events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+        os.dup2(2, 1)
+        self.stop = threading.Event()
+        self.datasets: dict[str, DataSet] = {}
+        for name in ("SIGTERM", "SIGINT"):
+            signal.signal(getattr(signal, name), lambda *_: self.stop.set())
+
+    def say(self, event: str, **fields: Any) -> None:
+        try:
+            self.events.write(json.dumps({"event": event, **fields}) + "\n")
+        except OSError:
+            self.stop.set()  # the parent is gone
+
+    def work(self, folders: list[Path], *, serve: bool) -> None:
+        if serve:
+            for line in self._orders():
+                order = json.loads(line)
+                self._one(Path(order["folder"]), order["until"])
+                if self.stop.is_set():
+                    break
+        for folder in folders:
+            self._one(folder, None)
+
+    def _orders(self) -> Iterator[bytes]:
+        """Lines from the parent; its end, by death or by closing, stops the trial at hand too."""
+        lines: queue.Queue[bytes | None] = queue.Queue()
+
+        def read() -> None:
+            # Unbuffered: a thread that waits in a buffered stdin aborts the process when it ends for another reason.
+            with open(0, "rb", buffering=0, closefd=False) as orders:
+                for line in orders:
+                    lines.put(line)
+            self.stop.set()
+            lines.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        while (line := lines.get()) is not None:
+            yield line
+
+    def _one(self, folder: Path, until: float | None) -> None:
+        self.say("start", folder=folder.name)
+        try:
+            log = os.open(folder / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 2)
+            os.dup2(log, 1)
+            os.close(log)
+            state = run(
+                folder, root=self.root, device=choose_device(self.device_name), until=until, keeping=self.keeping,
+                on_row=lambda row: self.say("row", folder=folder.name, **row),
+                should_stop=self.stop.is_set, datasets=self.datasets,
+            )  # fmt: skip
+        except Claimed:
+            state = "claimed"
+        except UserError as error:
+            self.say("error", folder=folder.name, message=str(error), exit_code=error.exit_code)
+            return
+        except OSError as error:
+            message = str(results.storage_error(folder / "stderr.log", error))
+            self.say("error", folder=folder.name, message=message, exit_code=1)
+            return
+        self.say("end", folder=folder.name, state=state)
+
+
+if __name__ == "__main__":
+    main()
