@@ -1,13 +1,13 @@
 """An ablation is one controlled comparison: a base, its arms, what varies, a measure. It is data; no code runs from it."""
 
-import tomllib
-from pathlib import Path
+from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
+from alexctl.arms import arm_faults, setting_faults
 from alexctl.errors import UserError, nearest, printable
-from alexctl.knobs import NETS, Setting, fault_line, known_keys, resolve, unknown_key
+from alexctl.knobs import Setting, fault_line, resolve, unknown_key
 
 Measure = Literal["epochs_to_target", "test_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
@@ -86,52 +86,6 @@ class Ablation(_Part):
         return Setting(training=training, net=net, data_name=data_name, data_digest=data_digest)
 
 
-def ablation_folders() -> list[Path]:
-    """Where the shipped files lie: in a checkout beside the package, in an installed wheel inside it."""
-    package = Path(__file__).parent
-    return [folder for folder in (package.parent / "ablations", package / "_shipped" / "ablations") if folder.is_dir()]
-
-
-def shipped() -> dict[str, Path]:
-    """Every ablation that can be named, and its file."""
-    return {path.stem: path for folder in reversed(ablation_folders()) for path in sorted(folder.glob("*.toml"))}
-
-
-def find(name: str) -> Path:
-    """The file of an ablation given by name or by path; UserError names the nearest one."""
-    if name in (known := shipped()):
-        return known[name]
-    looks_like_path = name.endswith(".toml") or "/" in name or "\\" in name
-    if looks_like_path:
-        try:
-            if Path(name).is_file():
-                return Path(name)
-        except OSError as error:
-            raise UserError(f"{printable(name)}: can't be read: {error.strerror}") from None
-        raise UserError(f"no ablation file {printable(name)}; `alexctl list` names the ones that come with alexctl")
-    raise UserError(
-        f"unknown ablation '{printable(name)}', {nearest(name, known)} A file of your own is given by path."
-    )
-
-
-def load(name: str, *, overrides: dict[str, Any] | None = None, smoke: bool = False) -> Ablation:
-    """The ablation of that name or path, `[smoke]` and then `overrides` laid over its base.
-
-    Raises UserError with every fault of the file, a line each.
-    """
-    path = find(name)
-    try:
-        document = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
-    except OSError as error:
-        raise UserError(f"{printable(str(path))}: can't be read: {error.strerror}") from None
-    except (ValueError, RecursionError) as error:  # no TOML, no UTF-8, or a number beyond all bounds
-        raise UserError(f"{printable(str(path))}: not valid TOML: {printable(str(error))}") from None
-    ablation, faults = parse(document, name=path.stem, overrides=overrides or {}, smoke=smoke)
-    if faults:
-        raise UserError(*(f"{printable(path.name)}: {fault}" for fault in faults))
-    return ablation
-
-
 TOP_KEYS = {"title", "control", "varies", "measure", "margin", "claim", "base", "arms", "smoke"}
 
 
@@ -139,7 +93,9 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     """(Ablation or None, faults) of a TOML document."""
     faults = [unknown_key(key, TOP_KEYS) for key in document if key not in TOP_KEYS]
     if not _is_name(name):
-        faults.append(f"the file's name '{printable(name)}' should be letters, digits, '-', '_' or '.' only")
+        faults.append(
+            f"the file's name '{printable(name)}' should be letters, digits, '-', '_' or '.' only, 48 at most; rename it"
+        )
     tables = {key: document.get(key, {}) for key in ("claim", "base", "arms", "smoke")}
     for key, table in tables.items():
         if not isinstance(table, dict):
@@ -155,8 +111,15 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     plan = _base_faults(base, arms, head.get("measure"), "[base] ", faults)
     if not smoke and not any(fault.startswith("[base]") for fault in faults):
         _base_faults({**tables["base"], **tables["smoke"]}, arms, head.get("measure"), "[smoke] ", faults)
+    if smoke:  # what stands in [smoke] is to be mended there
+        faults = [_of_smoke(fault, tables["smoke"].keys() - overrides.keys()) for fault in faults]
+    faults += [
+        f"[base] {key}: every arm sets its own, so this would change nothing; change it in a copy of the file"
+        for key in overrides
+        if key in head["varies"] and arms and all(key in knobs for knobs in arms.values())
+    ]
     base = {key: value for key, value in base.items() if key not in Plan.model_fields}
-    faults += _arm_faults(head, base, arms)
+    faults += arm_faults(head, base, arms)
     control = head.get("control")
     if tables["arms"] and isinstance(control, str) and control not in tables["arms"]:
         faults.append(f"control: no arm is called '{printable(control)}', {nearest(control, arms)}")
@@ -179,6 +142,11 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     return (None if faults else ablation), list(dict.fromkeys(faults))
 
 
+def _of_smoke(fault: str, keys: Collection[str]) -> str:
+    key = fault.removeprefix("[base] ").split(":")[0].split(".")[0]
+    return fault.replace("[base]", "[smoke]", 1) if fault.startswith("[base] ") and key in keys else fault
+
+
 def _is_name(text: str) -> bool:
     return len(text) <= 48 and text[:1].isalnum() and text.isascii() and all(c.isalnum() or c in "-_." for c in text)
 
@@ -191,7 +159,12 @@ def _arms(table: dict[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]
         elif not isinstance(knobs, dict):
             faults.append(f"[arms] {arm}: should be a table, write [arms.{arm}]")
         else:
-            arms[arm] = knobs
+            faults += [
+                f"[arms.{arm}] {key}: is the same for all arms; move it to [base]"
+                for key in knobs
+                if key in Plan.model_fields
+            ]
+            arms[arm] = {key: value for key, value in knobs.items() if key not in Plan.model_fields}
     if len(table) < 2:
         faults.append("[arms]: a comparison needs at least two arms, write [arms.NAME] twice")
     return arms
@@ -204,63 +177,16 @@ def _base_faults(
     knobs = {key: value for key, value in base.items() if key not in Plan.model_fields}
     plan = _validate(Plan, {key: base[key] for key in base if key not in knobs}, where, faults)
     searchable = "lr_grid" in base
-    own = _setting_faults(knobs, measure, searchable)
-    of_arms = {arm: _setting_faults({**knobs, **changes}, measure, searchable) for arm, changes in arms.items()}
+    own = setting_faults(knobs, measure, searchable, Plan.model_fields)
+    of_arms = {
+        arm: setting_faults({**knobs, **changes}, measure, searchable, Plan.model_fields)
+        for arm, changes in arms.items()
+    }
     # An arm may supply what the base leaves out: that is missing from the base only if it is missing everywhere.
     shared = [fault for fault in own if ": missing" not in fault or all(fault in them for them in of_arms.values())]
     faults += [where + fault for fault in shared]
     faults += [f"[arms.{arm}] {fault}" for arm, them in of_arms.items() for fault in them if fault not in shared]
     return plan
-
-
-def _setting_faults(table: dict[str, Any], measure: Any, searchable: bool) -> list[str]:
-    faults = []
-    if table.get("lr") == "search":
-        table = {**table, "lr": 1.0}
-        if not searchable:
-            faults.append('lr_grid: missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]')
-    training, _, wrong = resolve(table)
-    if training is not None:
-        if measure == "epochs_to_target" and training.target is None:
-            faults.append('target: missing; measure = "epochs_to_target" needs one, such as { at_most = 0.25 }')
-        on_test = measure == "test_error" or (training.target and training.target.metric == "test_error")
-        if on_test and training.evaluate_every == 0:
-            faults.append("evaluate_every: 0 never measures the test error, which this comparison needs; write 1")
-    return faults + wrong
-
-
-def _arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
-    """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison."""
-    varies, faults = head["varies"], []
-    known = known_keys(None).union(*map(known_keys, _nets(base, arms)))
-    if all(isinstance(net, str) and net in NETS for net in _nets(base, arms)):  # else its knobs can't be told
-        faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
-    if "data" in varies:
-        faults.append("varies: data can't vary, all arms are trained on the same pictures; try --data")
-    for arm, knobs in arms.items():
-        faults += [
-            f"[arms.{arm}] changes {key}, which is not in varies = {printable(str(varies))}; "
-            "move it to [base] or name it in varies"
-            for key in knobs
-            if varies and key in known and key not in varies
-        ]
-    seen: list[tuple[str, Any]] = []
-    for arm, knobs in arms.items():
-        table = {**base, **knobs}
-        searched = table.get("lr") == "search"
-        training, net, wrong = resolve({**table, "lr": 1.0} if searched else table)
-        twin = next((other for other, its in seen if its == (searched, training, net)), None)
-        if twin and not wrong:
-            faults.append(f"[arms.{arm}] is the same as [arms.{twin}]: it changes nothing")
-        seen.append((arm, (searched, training, net)))
-    margin, measure = head.get("margin"), head.get("measure")
-    if type(margin) in (int, float) and isinstance(measure, str) and not measure.endswith("_error") and margin <= 1:
-        faults.append(f"margin: should be a factor above 1 for {printable(measure)}, such as 1.25, not {margin}")
-    return faults
-
-
-def _nets(base: dict[str, Any], arms: dict[str, dict]) -> list[Any]:
-    return [{**base, **knobs}.get("net") for knobs in arms.values()]
 
 
 def _validate(model, table: dict[str, Any], where: str, faults: list[str]):
@@ -275,21 +201,3 @@ def _validate(model, table: dict[str, Any], where: str, faults: list[str]):
                 line = unknown_key(str(entry["loc"][-1]), set(model.model_fields))
             faults.append(where + line)
         return None
-
-
-def override(pairs: list[str]) -> dict[str, Any]:
-    """`["lr=0.01", "net=convnet4"]` as a table: values as TOML has them, a bare word being a string."""
-    table, faults = {}, []
-    for pair in pairs:
-        key, equals, text = pair.partition("=")
-        if not equals or not key.strip():
-            faults.append(f"--set {printable(pair)}: write KEY=VALUE, such as --set lr=0.01")
-            continue
-        try:
-            read = tomllib.loads(f"value = {text}")
-        except (ValueError, RecursionError):  # ValueError: no TOML, or a number beyond all bounds
-            read = {}
-        table[key.strip()] = read["value"] if len(read) == 1 else text.strip()
-    if faults:
-        raise UserError(*faults)
-    return table

@@ -211,9 +211,10 @@ class Campaign:
         return replace(record, rows=rows, status={**record.status, "state": "stopped", "error": None})
 
     def tidy(self) -> None:
-        """Removes the checkpoints of rates the search has dropped; should one be needed again, it starts afresh."""
+        """Removes checkpoints nobody goes on from: of trials that are over (a kill came in between), and of rates the
+        search has dropped; should one be needed again, it starts afresh."""
         for record in self.counted():
-            if record.state == "stopped":
+            if record.state in ("stopped", "done", "diverged"):
                 (record.folder / "checkpoint.pt").unlink(missing_ok=True)
 
     def failed(self) -> list[TrialRecord]:

@@ -3,8 +3,10 @@
 import enum
 import json
 import os
+import shutil
 import signal
 import sys
+import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -32,7 +34,7 @@ class Retry(enum.StrEnum):
 
 
 def _complete_ablation(incomplete: str) -> list[str]:
-    from alexctl.ablation import shipped
+    from alexctl.load import shipped
 
     return [name for name in shipped() if name.startswith(incomplete)]
 
@@ -81,37 +83,37 @@ def ablate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
+    checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="What a killed trial may lose.")] = 20.0,
+    keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
     results: ResultsOption = DEFAULT_RESULTS,
     data_root: RootOption = None,
     json_: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:  # fmt: skip
     """Run an ablation, or go on with it: the same command again is resume."""
-    from alexctl.ablation import load, override
+    from alexctl.load import load, override
 
-    sugar = {"data": data, "seeds": seeds, "epochs": epochs}
-    overrides = override(set_ or []) | {key: value for key, value in sugar.items() if value is not None}
-    ablation = load(name, overrides=overrides, smoke=smoke)
+    flags = {key: value for key, value in {"data": data, "seeds": seeds, "epochs": epochs}.items() if value is not None}
+    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke)
     from alexctl import run as runner
     from alexctl import show
     from alexctl.screen import Screen
+    from alexctl.trial import Keeping
 
     screen = Screen(quiet=quiet)
     options = runner.Options(
         results=results, root=data_root, device=device, workers=workers, threads=threads,
         retry_failed=retry is not None, fail_fast=fail_fast,
+        keeping=Keeping(checkpoint_seconds=checkpoint_every, weights=keep_weights),
     )  # fmt: skip
     try:
-        campaign = runner.run(ablation, options, screen)
+        campaign, made = runner.run(ablation, options, screen)
     except runner.Stopped as stopped:
         screen.close()
         show.stopped(stopped.campaign)
         raise typer.Exit(130) from None
     finally:
         screen.close()
-    from alexctl.report.rebuild import rebuild
-
-    made = rebuild(campaign)
     if json_:
         typer.echo(json.dumps(made.verdict, indent=1, ensure_ascii=False))
     else:
@@ -132,7 +134,7 @@ def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -
 def show_(name: NameArgument, json_: JsonOption = False) -> None:
     """What an ablation compares: its claim, base, arms and only their differences."""
     from alexctl import show
-    from alexctl.ablation import load
+    from alexctl.load import load
 
     show.ablation(load(name), as_json=json_)
 
@@ -145,9 +147,9 @@ def report(
 ) -> None:
     """Rebuild CSVs and figures from the trials, and print one table."""
     from alexctl import show
-    from alexctl.report.rebuild import open_results, rebuild
+    from alexctl.report.rebuild import rebuild_all
 
-    show.overview([rebuild(campaign) for campaign in open_results(results, name)], as_json=json_)
+    show.overview(rebuild_all(results, name), results, as_json=json_)
 
 
 @data_app.command("fetch")
@@ -201,13 +203,36 @@ def main() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
     try:
-        app()
+        sys.exit(app(prog_name="alexctl", standalone_mode=False) or 0)
     except UserError as error:
         for fault in error.faults:
-            print(f"alexctl: {fault}", file=sys.stderr)  # noqa: T201
+            _tell(fault)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `alexctl list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(128 + getattr(signal, "SIGPIPE", 13))
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer raises about the words it was given
+            raise
+        sys.exit(_misused(error))
+
+
+def _misused(error: Exception) -> int:
+    from alexctl.usage import usage_line
+
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        _tell(usage_line(error))
+    return 2
+
+
+def _tell(fault: str) -> None:
+    """A fault on stderr: one line, its words wrapped where it is a terminal."""
+    line = f"alexctl: {fault}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)  # noqa: T201

@@ -10,10 +10,10 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
 
-from alexctl import machine
+from alexctl import machine, packages
 from alexctl.errors import printable
 
 GIB = 2**30
@@ -49,7 +49,7 @@ def checks(results: Path, root: Path | None) -> list[Check]:
     looks: dict[str, Callable[[], Finding]] = {
         "Python": python,
         "torch": torch_pair,
-        "packages": packages,
+        "packages": others,
         "device": device,
         "cores": cores,
         "threads": threads,
@@ -75,7 +75,9 @@ def versions() -> str:
     from alexctl import __version__
 
     known = [f"alexctl {__version__}", f"Python {platform.python_version()}"]
-    return ", ".join(known + [f"{name} {_version(name) or 'missing'}" for name in ("torch", "torchvision", "numpy")])
+    return ", ".join(
+        known + [f"{name} {packages.version(name) or 'missing'}" for name in ("torch", "torchvision", "numpy")]
+    )
 
 
 def python() -> Finding:
@@ -88,17 +90,17 @@ def python() -> Finding:
 
 def torch_pair() -> Finding:
     """Whether torch and torchvision are there, new enough, and made for each other."""
-    needs = _needs("alexctl")
-    misfits = [fault for name in PAIR if (fault := _misfit(name, needs.get(name, "")))]
+    needs = packages.needs("alexctl")
+    misfits = [fault for name in PAIR if (fault := packages.misfit(name, needs.get(name, "")))]
     if misfits:
         return "fail", "; ".join(misfits), REINSTALL_PAIR
     try:
         build = _import("torch").__version__  # with "+cpu" or "+cu132", which the metadata may not have
     except Exception as error:
-        return "fail", f"torch {_version('torch')} fails at import: {_first_line(error)}", REINSTALL_PAIR
-    pair = f"torch {build}, torchvision {_version('torchvision')}"
-    wanted = _needs("torchvision").get("torch", "")
-    if not _within(build, wanted):
+        return "fail", f"torch {packages.version('torch')} fails at import: {_first_line(error)}", REINSTALL_PAIR
+    pair = f"torch {build}, torchvision {packages.version('torchvision')}"
+    wanted = packages.needs("torchvision").get("torch", "")
+    if not packages.within(build, wanted):
         return "fail", f"{pair}: this torchvision needs torch {wanted}", REINSTALL_PAIR
     try:
         _import("torchvision")
@@ -111,17 +113,17 @@ def torch_pair() -> Finding:
     return "ok", pair, ""
 
 
-def packages() -> Finding:
+def others() -> Finding:
     """Whether everything else that alexctl's own metadata asks for is there, in a version it asks for."""
-    others = {name: wanted for name, wanted in _needs("alexctl").items() if name not in PAIR}
-    if not others:
+    rest = {name: wanted for name, wanted in packages.needs("alexctl").items() if name not in PAIR}
+    if not rest:
         found = "alexctl is not installed here, so what it needs is not on record"
         return "note", found, "make setup   (or: uv pip install -e .)"
-    misfits = {name: fault for name, wanted in others.items() if (fault := _misfit(name, wanted))}
+    misfits = {name: fault for name, wanted in rest.items() if (fault := packages.misfit(name, wanted))}
     if misfits:
-        install = " ".join(f'"{name}{others[name]}"' for name in misfits)
+        install = " ".join(f'"{name}{rest[name]}"' for name in misfits)
         return "fail", "; ".join(misfits.values()), f"uv pip install {install}"
-    return "ok", f"all {len(others)} that alexctl needs, in versions it can use", ""
+    return "ok", f"all {len(rest)} that alexctl needs, in versions it can use", ""
 
 
 def device() -> Finding:
@@ -252,46 +254,3 @@ def _first_line(error: Exception | str) -> str:
     if isinstance(error, str | RuntimeError):
         return line
     return f"{type(error).__name__}: {line}"
-
-
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def _needs(package: str) -> dict[str, str]:
-    """What a package's metadata asks for, without extras: name -> '>=1,<2'; empty when it is not installed."""
-    try:
-        lines = metadata.requires(package) or []
-    except metadata.PackageNotFoundError:
-        return {}
-    found = [re.match(r"([\w.-]+)\s*(?:\[[^]]*\])?\s*\(?([^;)]*)", line) for line in lines if "extra ==" not in line]
-    return {m[1].lower(): m[2].replace(" ", "") for m in found if m}
-
-
-def _misfit(package: str, wanted: str) -> str | None:
-    have = _version(package)
-    if have is None:
-        return f"{package} is missing"
-    return None if _within(have, wanted) else f"{package} {have} is here, {wanted} is needed"
-
-
-def _within(version: str, wanted: str) -> bool:
-    """Whether a release satisfies '>=1.2,<3'; suffixes (rc1, +cpu) are not looked at, nor any other operator."""
-
-    def release(text: str) -> tuple[int, ...]:
-        numbers = [int(n) for n in re.match(r"\d+(?:\.\d+)*", text)[0].split(".")]
-        while len(numbers) > 1 and numbers[-1] == 0:
-            numbers.pop()
-        return tuple(numbers)
-
-    have = release(version)
-    for operator, bound in re.findall(r"(==|>=|<=|<|>)\s*(\d[^,\s*]*)(?=,|$|\s)", wanted):
-        want = release(bound)
-        if not {"==": have == want, ">=": have >= want, "<=": have <= want, "<": have < want, ">": have > want}[
-            operator
-        ]:
-            return False
-    return True

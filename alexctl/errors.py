@@ -19,9 +19,10 @@ class UserError(Exception):
 def nearest(word: str, choices: Iterable[str]) -> str:
     """A hint that ends a message: the closest choice if one is close, else all of them."""
     choices = sorted(choices)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.6)
+    folded = {choice.casefold(): choice for choice in choices}
+    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{close[0]}'?"
+        return f"did you mean '{folded[close[0]]}'?"
     return "choose from: " + ", ".join(choices) if choices else "there are none"
 
 

@@ -4,8 +4,10 @@ A knob is declared here once and read in one place. Knobs are flat: a `Setting` 
 values, the part every net shares (`TrainingKnobs`) and the part of its own net (`NETS[net]`).
 """
 
+import datetime
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -17,12 +19,32 @@ NUMERICS = 1
 
 DATA_NAMES = ("cifar10", "mnist", "shapes")
 DATA_HELP = ", ".join(DATA_NAMES) + " or imagefolder:PATH"
+WORDS = {  # for what pydantic finds; its own words speak of integers, strings and inputs
+    "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number",
+    "int_parsing_size": "a whole number of fewer digits", "float_type": "a number", "float_parsing": "a number",
+    "finite_number": "a finite number", "string_type": "text in quotes", "bool_type": "true or false",
+    "tuple_type": "a list, such as [1, 2]", "dict_type": "a table", "model_type": "a table, such as {{ at_most = 0.25 }}",
+    "greater_than": "above {gt}", "greater_than_equal": "{ge} or more", "less_than": "below {lt}",
+    "less_than_equal": "{le} or less", "literal_error": "{expected}", "too_long": "a list of {max_length}",
+    "enum": "{expected}",
+}  # fmt: skip
 
 
 def _known_data(spec: str) -> str:
     if spec in DATA_NAMES or (spec.startswith("imagefolder:") and spec != "imagefolder:"):
         return spec
-    raise ValueError(f"unknown data set '{printable(spec)}', choose from: {DATA_HELP}")
+    raise ValueError(unknown_data(spec))
+
+
+def unknown_data(spec: str) -> str:
+    """The fault for a data set nobody has, with the nearest first."""
+    if "/" in spec or "\\" in spec or spec.startswith((".", "~")):
+        return f"a folder of pictures is written imagefolder:PATH, so try imagefolder:{printable(spec)}"
+    if spec.casefold().startswith(("imagefolder", "image-folder", "image_folder", "folder")):
+        return f"'{printable(spec)}' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"
+    hint = nearest(spec, DATA_NAMES)
+    close = hint if hint.startswith("did") else ""
+    return f"unknown data set '{printable(spec)}', {close}{' ' * bool(close)}choose from: {DATA_HELP}"
 
 
 def spec_of(name: Any) -> str:
@@ -136,20 +158,23 @@ def known_keys(net: Any) -> set[str]:
     return set(TrainingKnobs.model_fields) | (set(model.model_fields) if model else set())
 
 
-def resolve(table: dict[str, Any]) -> tuple[TrainingKnobs | None, Knobs | None, list[str]]:
-    """The two halves of a flat table, and every fault in it (each `key: what is wrong, what would do`)."""
+def resolve(table: dict[str, Any], also: Iterable[str] = ()) -> tuple[TrainingKnobs | None, Knobs | None, list[str]]:
+    """The two halves of a flat table, and every fault in it (each `key: what is wrong, what would do`).
+
+    `also` are keys that the person may have meant although they are no knobs.
+    """
     net_name = table.get("net")
     net_model = NETS.get(net_name) if isinstance(net_name, str) else None
     faults = []
     if net_name is None:
         faults.append(f"net: missing, choose from: {', '.join(NETS)}")
     elif not isinstance(net_name, str):
-        faults.append(f"net: should be a valid string, not {_shown(net_name)}")
+        faults.append(f"net: should be text in quotes, not {in_toml(net_name)}")
     elif net_model is None:
         faults.append(f"net: unknown net '{printable(net_name)}', {nearest(net_name, NETS)}")
     known = known_keys(net_name)
     if net_model is not None:  # without a net, its knobs can't be told from typing errors
-        faults += [unknown_key(key, known) for key in table if key not in known]
+        faults += [unknown_key(key, known | set(also)) for key in table if key not in known]
     shared = {key: value for key, value in table.items() if key in TrainingKnobs.model_fields}
     own = {key: value for key, value in table.items() if net_model and key in net_model.model_fields}
     training = _build(TrainingKnobs, shared, faults)
@@ -183,12 +208,29 @@ def fault_line(entry: dict[str, Any]) -> str:
     if kind == "literal_error" and isinstance(given, str):
         choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
         return f"{key}: '{printable(given)}' is not allowed, {nearest(given, choices)}"
-    message = entry["msg"].replace("Input should be", "should be")
-    return f"{key}: {message[0].lower()}{message[1:]}, not {_shown(given)}"
+    if kind in WORDS:
+        bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
+        message = "should be " + WORDS[kind].format(**bounds)
+    else:
+        message = entry["msg"].replace("Input should be", "should be")
+        message = message[0].lower() + message[1:]
+    return f"{key}: {message}, not {in_toml(given)}"
 
 
-def _shown(given: Any) -> str:
+def in_toml(given: Any) -> str:
+    """A value as a TOML file has it, cut short."""
+    if isinstance(given, datetime.date | datetime.time):
+        return f"the date {given.isoformat()}" if isinstance(given, datetime.date) else f"the time {given.isoformat()}"
     try:
-        return printable(repr(given))[:60]
+        text = _toml(given)
+        return text if len(text) <= 60 else text[:57] + "..."
     except ValueError:  # Python does not print integers of over 4300 digits
         return "a number of thousands of digits"
+
+
+def _toml(given: Any) -> str:
+    if isinstance(given, dict):
+        return "{ " + ", ".join(f"{printable(str(key))} = {_toml(value)}" for key, value in given.items()) + " }"
+    if isinstance(given, list | tuple):
+        return f"[{', '.join(map(_toml, given))}]"
+    return str(given).lower() if isinstance(given, bool) else printable(repr(given))

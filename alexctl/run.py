@@ -11,7 +11,7 @@ from alexctl import machine, results, trial
 from alexctl.ablation import Ablation
 from alexctl.campaign import Campaign, Job
 from alexctl.claims import Claim, Claimed
-from alexctl.data.sources import DataSet, data_root, prepare
+from alexctl.data.sources import data_root, prepare
 from alexctl.errors import UserError
 from alexctl.launch.inline import InlinePool
 from alexctl.launch.local import LocalPool
@@ -79,7 +79,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         )
         campaign.retry_failed = options.retry_failed
         notes = [*data.notes, *campaign.write_plan(git_state()), *_weightless(campaign, options.keeping)]
-        workers = options.workers or default_workers(device)
+        workers = options.workers or default_workers(device.type)
         seconds = seconds_per_epoch(campaign, data, device, options.threads) if campaign.ready() else {}
         watcher.planned(campaign, seconds, workers, notes)
         _Conductor(campaign, claim, options, root, workers, watcher).go()
@@ -97,15 +97,15 @@ def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:
     without = [record for record in done if not (record.folder / trial.WEIGHTS).exists()]
     if not (keeping.weights and without):
         return []
-    trials = f"{len(without)} trial{'s were' if len(without) > 1 else ' was'}"
     return [
-        f"{trials} done before without --keep-weights and has no weights; to get them, delete trials/... and run again"
+        f"trials done before that kept no weights: {len(without)}; where they are wanted, delete the trial's folder "
+        "and give the same command again"
     ]
 
 
-def default_workers(device: torch.device) -> int:
+def default_workers(device_type: str) -> int:
     """One worker a core on a CPU, one on an accelerator."""
-    return machine.default_workers() if device.type == "cpu" else 1
+    return machine.default_workers() if device_type == "cpu" else 1
 
 
 class _Conductor:

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from alexctl.campaign import Campaign, Job
 from alexctl.errors import printable
+from alexctl.show import layout
 
 HEARTBEAT_SECONDS = 60.0
 
@@ -23,6 +24,7 @@ class Screen:
         self.console = Console(stderr=True, highlight=False, quiet=quiet)
         self.live: Live | None = None
         self.rows: dict[str, dict[str, Any]] = {}
+        self.first: dict[str, tuple[float, float]] = {}  # when a running trial's first row came, and its epoch
         self.began = self.spoke = time.monotonic()
         self.last_shown = 0.0
         self.seconds: dict[str, float] = {}
@@ -47,17 +49,16 @@ class Screen:
         self.console.print(f"[bold]{escape(ablation.title)}[/] on {campaign.data_name}: the claim (section "
                            f"{escape(ablation.claim.section)}) is that {escape(_first_arm(campaign))} "
                            f"{escape(ablation.claim.says)}", soft_wrap=not self.console.is_terminal)  # fmt: skip
-        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for column in ("arm", "differs in", "learning rate", "seeds", "one epoch takes"):
-            table.add_column(column, header_style="dim")
+        rows = []
         for arm, knobs in ablation.arms.items():
-            rate = "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}"
-            table.add_row(
-                arm + (" (control)" if arm == ablation.control else ""),
-                escape(", ".join(f"{k} = {printable(str(v))}" for k, v in knobs.items())),
-                rate, str(ablation.plan.seeds), f"{seconds[arm]:.1f} s" if seconds else "-",
-            )  # fmt: skip
-        self.console.print(table)
+            rows.append({
+                "arm": arm + (" (control)" if arm == ablation.control else ""),
+                "differs in": ", ".join(f"{k} = {v}" for k, v in knobs.items()),
+                "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
+                "seeds": ablation.plan.seeds,
+                "one epoch takes": _duration(seconds[arm], ".1f") if seconds else "-",
+            })  # fmt: skip
+        self.console.print(layout(rows, self.console))
         done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
         total = len(ablation.arms) * ablation.plan.seeds
         already = f", {done} of them done already" if done else ""
@@ -75,19 +76,29 @@ class Screen:
     def _estimate(self, campaign: Campaign) -> str:
         if not self.seconds:
             return "nothing left to run"
-        left = remaining_seconds(campaign, self.seconds) / self.workers
-        return f"at most {_duration(left)} by a timed probe; less where the target is met early"
+        left = _duration(remaining_seconds(campaign, self.seconds) / self.workers)
+        unknown = [arm for arm in campaign.ablation.arms if not lengths(campaign, arm)]
+        if not unknown:
+            return f"about {left}, going by the trials done"
+        epochs = max(campaign.setting(arm, "final", 1.0).training.epochs for arm in unknown)
+        whose = "" if len(unknown) == len(campaign.ablation.arms) else f" of {' and '.join(unknown)}"
+        return f"about {left} if every trial{whose} needs all its {epochs} epochs"
 
     def started(self, job: Job) -> None:
         """A worker took a trial."""
 
     def row(self, job: Job, row: dict[str, Any]) -> None:
-        """A running trial measured something."""
+        """A running trial measured something; from the second epoch on its pace replaces the probe's."""
         self.rows[job.name] = row
+        now = time.monotonic()
+        since, epoch = self.first.setdefault(job.name, (now, row["epoch"]))
+        if row["epoch"] - epoch >= 1 and job.arm in self.seconds:
+            self.seconds[job.arm] = (now - since) / (row["epoch"] - epoch)
 
     def ended(self, job: Job, state: str, error: str | None) -> None:
         """A trial came to an end, or to the rung where the search paused it."""
         row = self.rows.pop(job.name, None)
+        self.first.pop(job.name, None)
         where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "epoch 0"
         mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
         line = f"{_clock(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
@@ -130,13 +141,12 @@ class Screen:
             at = row["epoch"] if row else 0.0
             error = f"training error {row['train_error']:.1%}" if row else "starting"
             table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
-        final = [record for record in campaign.records.values() if record.phase == "final" and record.state == "done"]
-        left = remaining_seconds(campaign, self.seconds) / self.workers
+        final = [r for r in campaign.counted() if r.phase == "final" and r.state in ("done", "diverged")]
         searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
         parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.ablation.plan.seeds} reported trials done"]
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
-        parts.append(f"{_clock(time.monotonic() - self.began)} gone, at most {_duration(left)} to go")
+        parts.append(f"{_clock(time.monotonic() - self.began)} gone, to go: {self._estimate(campaign)}")
         return Group(
             table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim")
         )
@@ -145,23 +155,18 @@ class Screen:
 def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
     """Worker-seconds still to spend; an arm's trials are taken to last as long as its longest so far, or the budget."""
     total = 0.0
-    plan = campaign.ablation.plan
+    plan, counted = campaign.ablation.plan, campaign.counted()
     for arm in campaign.ablation.arms:
         grid = plan.lr_grid
         knobs = campaign.setting(arm, "final", min(grid) if arm in campaign.ablation.searched else None).training
         rate = campaign.rate(arm)
-        mine = [record for record in campaign.records.values() if record.arm == arm]
         if rate is None:
-            ran = sum(record.rows[-1]["epoch"] for record in mine if record.phase == "search" and record.rows)
+            ran = sum(r.rows[-1]["epoch"] for r in counted if r.arm == arm and r.phase == "search" and r.rows)
             # All rates one epoch, the better half two, ...; two of them to the end.
             search = (len(grid) + 2 * knobs.epochs) * plan.search_seeds
             total += max(0.0, search - ran) * seconds[arm]
-        lengths = [
-            record.rows[-1]["epoch"]
-            for record in mine
-            if record.rows and record.state == "done" and (record.phase == "final" or record.setting["lr"] == rate)
-        ]
-        expected = min(float(knobs.epochs), 1.15 * max(lengths) + 0.5) if lengths else float(knobs.epochs)
+        known = lengths(campaign, arm)
+        expected = min(float(knobs.epochs), 1.15 * max(known) + 0.5) if known else float(knobs.epochs)
         if rate is None:
             total += plan.seeds * expected * seconds[arm]
             continue
@@ -173,6 +178,16 @@ def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
     return total
 
 
+def lengths(campaign: Campaign, arm: str) -> list[float]:
+    """How many epochs the arm's trials took so far, at the rate that is reported."""
+    rate = campaign.rate(arm)
+    return [
+        record.rows[-1]["epoch"]
+        for record in campaign.counted()
+        if record.arm == arm and record.rows and record.state == "done" and record.setting["lr"] == rate
+    ]
+
+
 def _first_arm(campaign: Campaign) -> str:
     return next(arm for arm in campaign.ablation.arms if arm != campaign.ablation.control)
 
@@ -182,9 +197,9 @@ def _label(job: Job) -> str:
     return f"{job.arm} {what}"
 
 
-def _duration(seconds: float) -> str:
+def _duration(seconds: float, form: str = ".0f") -> str:
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{seconds:{form}} s"
     minutes = seconds / 60
     return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 

@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from alexctl import results
-from alexctl.ablation import Ablation, load, shipped
+from alexctl.ablation import Ablation
 from alexctl.errors import printable
+from alexctl.load import load, shipped
 
 
 def _console() -> Console:
@@ -20,17 +21,40 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
-def table(rows: list[dict[str, Any]], *, as_json: bool = False, title: str | None = None) -> None:
+def table(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
     """Rows of equal keys, as a table or as JSON."""
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
         return
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), title=title, title_justify="left")
-    for key in rows[0] if rows else ():
-        grid.add_column(key.replace("_", " "), header_style="dim", overflow="fold")
-    for row in rows:
-        grid.add_row(*(escape(printable("" if value is None else str(value))) for value in row.values()))
-    _console().print(grid)
+    console = _console()
+    console.print(layout(rows, console))
+
+
+def layout(rows: list[dict[str, Any]], console: Console) -> Table:
+    """Rows of equal keys side by side, or where a terminal is too narrow for that, a paragraph a row."""
+    texts = [
+        {key.replace("_", " "): escape(printable("" if v is None else str(v))) for key, v in row.items()}
+        for row in rows
+    ]
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, key in enumerate(texts[0] if texts else ()):
+        grid.add_column(key, header_style="dim", overflow="fold", no_wrap=i == 0)  # a name broken can't be copied
+    for row in texts:
+        grid.add_row(*row.values())
+    wide = console.measure(grid, options=console.options.update(max_width=10_000))
+    # No word broken, and no cell a tower of many lines.
+    if not console.is_terminal or (wide.minimum <= console.width and wide.maximum <= 2.5 * console.width):
+        return grid
+    paragraphs = Table.grid(padding=(0, 2, 0, 0))
+    paragraphs.add_column(style="dim")
+    paragraphs.add_column(overflow="fold")
+    for i, row in enumerate(texts):
+        if i:
+            paragraphs.add_row()
+        for key, text in row.items():
+            if text not in ("", "-"):
+                paragraphs.add_row(key, text)
+    return paragraphs
 
 
 def ablations(folder: Path, *, as_json: bool) -> None:
@@ -79,8 +103,9 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
     )
     base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("", "knob", "value"):
-        grid.add_column(column, header_style="dim")
+    grid.add_column("", min_width=len("(control)"))
+    grid.add_column("knob", header_style="dim", no_wrap=True)
+    grid.add_column("value", header_style="dim", overflow="fold")
     for i, (key, value) in enumerate(base.items()):
         grid.add_row("base" if i == 0 else "", key, escape(printable(_value(value))))
     for arm, knobs in which.arms.items():
@@ -104,20 +129,18 @@ def result(campaign, made) -> None:
     """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
     console = _console()
     which, summary = campaign.ablation, made.summary
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for column in ("arm", "learning rate", "seeds", _measure_words(which.measure), "of each seed", "not reached"):
-        grid.add_column(column, header_style="dim")
+    rows = []
     for line in summary.to_dict("records"):
         values = _values_of(made.trials, line["arm"], which.measure)
-        grid.add_row(
-            line["arm"] + (" (control)" if line["arm"] == which.control else ""),
-            "-" if line["lr"] is None else f"{line['lr']:g}",
-            str(line["n"]),
-            "-" if line["median"] is None else f"{line['median']:.3g}",
-            ", ".join(f"{value:.3g}" for value in values) or "-",
-            _lost(line),
-        )
-    console.print(grid)
+        rows.append({
+            "arm": line["arm"] + (" (control)" if line["arm"] == which.control else ""),
+            "learning rate": "-" if line["lr"] is None else f"{line['lr']:g}",
+            "seeds": line["n"],
+            _measure_words(which.measure): "-" if line["median"] is None else f"{line['median']:.3g}",
+            "of each seed": ", ".join(f"{value:.3g}" for value in values) or "-",
+            "not reached": _lost(line),
+        })  # fmt: skip
+    console.print(layout(rows, console))
     for line in made.verdict["comparisons"]:
         console.print(f"[bold]{escape(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     claim = which.claim
@@ -126,7 +149,7 @@ def result(campaign, made) -> None:
             f"The paper, section {escape(claim.section)}: {escape(_arms_claimed(which))} {escape(claim.says)} "
             f"(on {claim.data}, one run)", soft_wrap=not console.is_terminal,
         )  # fmt: skip
-    for line in failures(made.trials):
+    for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{escape(line)}[/]", soft_wrap=not console.is_terminal)
     console.print(f"Files: {escape(shown(campaign.folder))}/ (figure.svg, search.svg, trials.csv, curves.csv, summary.csv, verdict.json)",
                   soft_wrap=not console.is_terminal)  # fmt: skip
@@ -140,11 +163,11 @@ def shown(path: Path) -> str:
         return str(path)
 
 
-def failures(trials) -> list[str]:
+def failures(trials, folder: Path) -> list[str]:
     """A line for each trial that failed: which, why, where its log is."""
     return [
         f"{row['trial']} failed: {row['error']}; "
-        + (f"log: {row['log']}; " if isinstance(row["log"], str) else "")
+        + (f"log: {shown(folder / row['log'])}; " if isinstance(row["log"], str) else "")
         + "`--retry failed` runs it again"
         for row in trials[trials["status"] == "failed"].to_dict("records")
     ]
@@ -174,15 +197,25 @@ def stopped(campaign) -> None:
     if campaign is None:
         console.print("Stopped before any trial began.")
         return
-    done = sum(r.state in ("done", "diverged") for r in campaign.records.values() if r.phase == "final")
-    total = len(campaign.ablation.arms) * campaign.ablation.plan.seeds
-    console.print(
-        f"Stopped. {done} of {total} reported trials are done and every running one has its checkpoint; "
-        "the same command goes on from here.", soft_wrap=not console.is_terminal,
-    )  # fmt: skip
+    console.print(f"Stopped. {_left(campaign)}", soft_wrap=not console.is_terminal)
 
 
-def overview(made: list, *, as_json: bool) -> None:
+def _left(campaign) -> str:
+    """What is done and what the same command would go on with."""
+    final = [record for record in campaign.counted() if record.phase == "final"]
+    done = sum(record.state in ("done", "diverged") for record in final)
+    failed = len(campaign.failed())
+    words = [f"{done} of {len(campaign.ablation.arms) * campaign.ablation.plan.seeds} reported trials are done"]
+    words += [f"{failed} trial{'s' * (failed > 1)} failed"] if failed else []
+    ready = campaign.ready()
+    if searching := sorted({job.arm for job in ready if job.phase == "search"}):
+        words.append(f"the learning-rate search of {' and '.join(searching)} is not over")
+    if kept := sum((campaign.folder / "trials" / job.name / "checkpoint.pt").exists() for job in ready):
+        words.append(f"{kept} trial{'s have' if kept > 1 else ' has'} a checkpoint to continue from")
+    return ", ".join(words) + "; the same command goes on from here."
+
+
+def overview(made: list, folder: Path, *, as_json: bool) -> None:
     """`alexctl report`: one line a comparison."""
     from alexctl.report.rebuild import overview as frame_of
 
@@ -199,8 +232,16 @@ def overview(made: list, *, as_json: bool) -> None:
     ])  # fmt: skip
     console = _console()
     for tables in made:
-        for line in failures(tables.trials):
+        for line in failures(tables.trials, _home(folder, tables)):
             console.print(escape(line), soft_wrap=not console.is_terminal)
+
+
+def _home(folder: Path, tables) -> Path:
+    """The folder of a campaign that tables were made of, found by one of its trials."""
+    name = tables.verdict["ablation"]
+    places = [path for path in results.campaigns(folder) if path.name.split("@")[0] == name]
+    trials = set(tables.trials["trial"])
+    return next((p for p in places if any((p / "trials" / trial).is_dir() for trial in trials)), folder / name)
 
 
 def _claimed(row: dict[str, Any]) -> str:

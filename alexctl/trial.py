@@ -33,6 +33,9 @@ class Keeping:
     weights: bool = False
 
 
+ROWS_ONLY = Keeping()
+
+
 class Interrupted(Exception):
     """Somebody asked the trial to stop; its checkpoint is written."""
 
@@ -53,7 +56,7 @@ def run(
     root: Path,
     device: torch.device,
     until: float | None = None,
-    keeping: Keeping = Keeping(),
+    keeping: Keeping = ROWS_ONLY,
     on_row: Callable[[dict[str, Any]], None] = lambda row: None,
     should_stop: Callable[[], bool] = lambda: False,
     datasets: dict[str, DataSet] | None = None,

@@ -105,9 +105,13 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
     ("words", "message", "code"),
     [
         (["ablate", "relu-vs-tan"], "unknown ablation 'relu-vs-tan', did you mean 'relu-vs-tanh'?", 2),
-        (["ablate", "relu-vs-tanh", "--data", "cifer10"], "unknown data set 'cifer10', choose from:", 2),
+        (
+            ["ablate", "relu-vs-tanh", "--data", "cifer10"],
+            "--data: unknown data set 'cifer10', did you mean 'cifar10'? choose from:",
+            2,
+        ),
         (["ablate", "relu-vs-tanh"], "alexctl data fetch cifar10", 2),
-        (["ablate", "relu-vs-tanh", "--seeds", "-1"], "seeds: should be greater than or equal to 1, not -1", 2),
+        (["ablate", "relu-vs-tanh", "--seeds", "-1"], "--seeds: should be 1 or more, not -1", 2),
         (["ablate", "relu-vs-tanh", "--set", "momentun=1"], "did you mean 'momentum'?", 2),
         (
             ["ablate", "relu-vs-tanh", "--data", "shapes", "--device", "cuda:9"],
@@ -115,6 +119,20 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
             2,
         ),
         (["ablate", "relu-vs-tanh", "--data", "imagefolder:nowhere"], "nowhere", 2),
+        (["ablate", "relu-vs-tanh", "--seeds", "zero"], "--seeds: should be a whole number, not 'zero'", 2),
+        (["ablate", "relu-vs-tanh", "--workers", "0"], "--workers: should be 1 or more, not 0", 2),
+        (["ablate", "relu-vs-tanh", "--threads", "1.5"], "--threads: should be a whole number, not 1.5", 2),
+        (["ablate", "relu-vs-tanh", "--seed", "3"], "no such option: --seed, did you mean '--seeds'?", 2),
+        (["ablate", "relu-vs-tanh", "--zzz"], "no such option: --zzz; `alexctl ablate --help` names them all", 2),
+        (["ablate", "relu-vs-tanh", "--seeds"], "--seeds needs a value after it", 2),
+        (["ablate", "relu-vs-tanh", "--smoke=1"], "--smoke takes no value", 2),
+        (["ablate", "relu-vs-tanh", "--retry", "all"], "--retry: 'all' is not one of 'failed'", 2),
+        (["ablate", "relu", "vs\x1b", "tanh"], r"too many words: vs\x1b tanh; a value with spaces", 2),
+        (["ablate"], "NAME is missing; `alexctl ablate --help` says what it is", 2),
+        (["ablat"], "no such command: ablat, did you mean 'ablate'?", 2),
+        (["data", "fetc"], "no such command: fetc, did you mean 'fetch'?", 2),
+        (["frob"], "no such command: frob; `alexctl --help` names them all", 2),
+        (["relu-vs-tanh"], "did you mean 'alexctl ablate relu-vs-tanh'?", 2),
         (["report"], "no results in results; `alexctl ablate relu-vs-tanh` makes some", 2),
         (["data", "fetch", "imagenet"], "imagenet", 2),
         (["data", "verify", "cifar10"], "alexctl data fetch cifar10", 2),
@@ -123,7 +141,7 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
 def test_bad_input_is_one_line(words, message, code, capsys):
     got, out, err = alexctl(*words, capsys=capsys)
     line = err.strip().splitlines()[-1]
-    assert (got, out) == (code, "")
+    assert (got, out, len(err.splitlines())) == (code, "", 1)
     assert line.startswith("alexctl: ")
     assert message in line
     assert "Traceback" not in err
@@ -146,8 +164,8 @@ def test_an_edited_trial_is_named_not_averaged_in(tmp_path, capsys):
 
 
 def test_two_at_once_are_told_apart(tmp_path, capsys):
-    from alexctl.ablation import load
     from alexctl.data.sources import data_root, prepare
+    from alexctl.load import load
 
     ablation = load(mine(tmp_path))
     _, lock = run.claim(ablation, tmp_path / "results", prepare("shapes", data_root()))

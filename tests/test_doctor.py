@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from alexctl import doctor, machine
+from alexctl import doctor, machine, packages
 
 NO_NMS = "operator torchvision::nms does not exist"
 
@@ -137,7 +137,7 @@ def test_packages_all_misfits_at_once_with_the_command_that_mends_them(installed
         versions={"typer": "1.0", "rich": "13.8", "numpy": "2.0.0rc1"},
         requires={"alexctl": ["typer<1,>=0.26", "rich>=13.8", "pandas>=2.2", "numpy>=1.26", "torch>=2.11", "x; extra == 'y'"]},
     )  # fmt: skip
-    assert doctor.packages() == (
+    assert doctor.others() == (
         "fail",
         "typer 1.0 is here, <1,>=0.26 is needed; pandas is missing",
         'uv pip install "typer<1,>=0.26" "pandas>=2.2"',
@@ -149,7 +149,7 @@ def test_packages_without_an_installed_alexctl(monkeypatch):
         raise metadata.PackageNotFoundError(name)
 
     monkeypatch.setattr(metadata, "requires", requires)
-    assert doctor.packages()[0] == "note"
+    assert doctor.others()[0] == "note"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_packages_without_an_installed_alexctl(monkeypatch):
     ],
 )  # fmt: skip
 def test_versions_are_compared_as_numbers(version, wanted, fits):
-    assert doctor._within(version, wanted) is fits
+    assert packages.within(version, wanted) is fits
 
 
 # --- the machine

@@ -103,7 +103,7 @@ def change_json(path, **changes):
         ("setting.json", {"setting": [1]}, "setting.json is damaged"),
         ("setting.json", {"setting__activation": "tanh"}, "no longer matches the hash"),
         ("setting.json", {"setting__momentum": False}, "no longer matches the hash"),
-        ("setting.json", {"setting__weight_decay": False}, "weight_decay: should be a valid number"),
+        ("setting.json", {"setting__weight_decay": False}, "weight_decay: should be a number"),
         ("setting.json", {"setting__epochs": float("nan")}, "setting.json is damaged"),
         ("setting.json", {"schema": True}, "setting.json is damaged"),
         ("status.json", {"state": "good"}, "status.json is damaged"),

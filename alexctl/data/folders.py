@@ -20,7 +20,7 @@ from alexctl.errors import UserError, printable
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 50_000_000
-SHOWN_FAULTS = 5
+SHOWN_FAULTS = 10
 BLOCK = 128  # pictures in memory at a time
 NEEDS = "an image folder holds train/CLASS/*.jpg and test/CLASS/*.jpg"
 
@@ -47,13 +47,14 @@ def scan(path: Path) -> Folder:
     root = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
     shown = printable(str(path))
     if not root.is_dir():
-        raise UserError(f"there is no folder {shown}; {NEEDS}")
+        raise UserError(
+            f"{shown} is a file, not a folder; {NEEDS}" if root.exists() else f"there is no folder {shown}; {NEEDS}"
+        )
     faults: list[str] = []
     ignored: Counter[str] = Counter()
     parts = {"train": "train", "test": "test" if (root / "test").is_dir() else "val"}
-    for part, folder in parts.items():
-        if not (root / folder).is_dir():
-            raise UserError(f"{shown} has no folder {part}/; {NEEDS}")
+    if missing := [f"{part}/" for part, folder in parts.items() if not (root / folder).is_dir()]:
+        raise UserError(f"{shown} has no folder {' and no folder '.join(missing)}; {NEEDS}")
     try:
         listed = {part: _classes(root, folder, faults, ignored) for part, folder in parts.items()}
     except OSError as error:
@@ -143,7 +144,7 @@ def _class_faults(shown: str, listed: dict[str, dict[str, list]]) -> Iterator[st
             yield f"{shown}: class {printable(name)} is in test/ but not in train/; add it there or remove it"
     for part, by_class in listed.items():
         if not any(by_class.values()):
-            yield f"{shown}: {part}/ holds no pictures ({', '.join(SUFFIXES)} in a folder a class); {NEEDS}"
+            yield f"{shown}: {part}/ holds no pictures; {NEEDS} (or {', '.join(SUFFIXES[1:])})"
     if any(train.values()):
         for name in sorted(train):
             if not train[name]:
@@ -160,13 +161,16 @@ def _few(faults: list[str]) -> list[str]:
 def read(folder: Folder, image_size: int) -> Reading:
     """The folder's pictures, (image_size, image_size, 3) each, decoded as the blocks are taken.
 
-    Broken pictures are collected, and named in one UserError when the last block of a part has been asked for.
+    Broken pictures are collected, and named in one UserError when the last block of a part has been asked for; the
+    parts still to come are then looked through as well, so that all faults are told in one go.
     """
     counts: Counter[str] = Counter()
     parts = {}
-    for name, pictures in folder.pictures.items():
+    files = {name: [file for file, _ in pictures] for name, pictures in folder.pictures.items()}
+    for i, (name, pictures) in enumerate(folder.pictures.items()):
         labels = np.array([label for _, label in pictures], dtype=np.int64)
-        blocks = _decode_all(folder.path, [file for file, _ in pictures], image_size, counts)
+        later = [file for other in list(files)[i + 1 :] for file in files[other]]
+        blocks = _decode_all(folder.path, files[name], later, image_size, counts)
         parts[name] = Part(labels=labels, shape=(image_size, image_size, 3), blocks=blocks)
     return Reading(
         classes=folder.classes,
@@ -175,28 +179,39 @@ def read(folder: Folder, image_size: int) -> Reading:
     )
 
 
-def _decode_all(root: Path, files: list[str], image_size: int, counts: Counter) -> Iterator[np.ndarray]:
+def _decode_all(
+    root: Path, files: list[str], later: list[str], image_size: int, counts: Counter
+) -> Iterator[np.ndarray]:
+    """The pictures in blocks; after a broken one no block, and in the end one UserError for it and those in `later`."""
     from PIL import Image
 
     Image.init()  # else Pillow knows only its five commonest formats
-    faults = []
+    faults: list[str] = []
     # Pillow lets other threads run while it decodes; few of them, since each may hold a picture of 50 megapixels.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         for start in range(0, len(files), BLOCK):
-            pixels = []
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-                decoded = pool.map(lambda file: _decode(root, file, image_size), files[start : start + BLOCK])
-                for picture, remarks in decoded:
-                    counts.update(remarks)
-                    if isinstance(picture, str):
-                        faults.append(picture)
-                    else:
-                        pixels.append(picture)
+            pixels = _decode_block(pool, root, files[start : start + BLOCK], image_size, faults, counts)
             if not faults:
                 yield np.stack(pixels)
+        for start in range(0, len(later) if faults else 0, BLOCK):
+            _decode_block(pool, root, later[start : start + BLOCK], image_size, faults, counts)
     if faults:
         raise UserError(*_few(faults))
+
+
+def _decode_block(
+    pool: ThreadPoolExecutor, root: Path, files: list[str], image_size: int, faults: list[str], counts: Counter
+) -> list[np.ndarray]:
+    pixels = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
+        for picture, remarks in pool.map(lambda file: _decode(root, file, image_size), files):
+            counts.update(remarks)
+            if isinstance(picture, str):
+                faults.append(picture)
+            else:
+                pixels.append(picture)
+    return pixels
 
 
 def _decode(root: Path, file: str, size: int) -> tuple[np.ndarray | str, list[str]]:

@@ -1,5 +1,6 @@
 """From the name of a data set to its verified pictures: prepared once as plain arrays, then mapped, never fetched."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -10,16 +11,15 @@ from alexctl.data import archives, folders, prepared, shapes
 from alexctl.data.archives import fetch
 from alexctl.data.prepared import PARTS, DataSet, Part, Progress, Reading, Source, key_of, open_prepared
 from alexctl.errors import UserError, nearest, printable
+from alexctl.knobs import DATA_NAMES, unknown_data
 
 __all__ = ["DataSet", "data_root", "fetch", "list_sources", "open_prepared", "prepare", "verify"]
-
-NAMES = ("cifar10", "mnist", "shapes")
 
 
 def data_root(option: Path | None = None) -> Path:
     """The folder that holds data: the option, else ALEXCTL_DATA, else the user's cache folder."""
     chosen = option or os.environ.get("ALEXCTL_DATA") or Path(platformdirs.user_cache_dir("alexctl", False)) / "data"
-    return Path(chosen).expanduser()
+    return Path(os.path.expanduser(chosen))  # noqa: PTH111, Path.expanduser raises on the ~ of a stranger
 
 
 def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress | None = None) -> DataSet:
@@ -31,9 +31,10 @@ def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress |
     try:
         return prepared.open_or_build(source, root, progress)
     except OSError as error:
+        mend = "make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
         raise UserError(
             f"cannot prepare {printable(spec)} in {printable(str(root))}: {error.strerror or error}; "
-            "make room there, or name another folder with --data-root"
+            f"{mend}, or choose another folder with --data-root"
         ) from error
 
 
@@ -48,9 +49,9 @@ def verify(name_or_spec: str, root: Path) -> list[str]:
     digests = [digest for held, digest in prepared.held(root) if held == name]
     if name in ("cifar10", "mnist"):
         lines = archives.check(name, root)
-    elif not digests and name not in NAMES and name == name_or_spec:
-        known = {*NAMES, *(held for held, _ in prepared.held(root))}
-        raise UserError(f"no data is called '{printable(name)}': {nearest(name, known)}")
+    elif not digests and name not in DATA_NAMES and name == name_or_spec:
+        known = {*DATA_NAMES, *(held for held, _ in prepared.held(root))}
+        raise UserError(f"unknown data set '{printable(name)}', {nearest(name, known)}")
     lines += [prepared.check(name, digest, root) for digest in digests]
     return lines or [f"{name}: not prepared yet; the first run does it"]
 
@@ -92,10 +93,8 @@ def _source(spec: str, root: Path, image_size: int) -> Source:
         folder = folders.scan(Path(path))
         key = key_of("imagefolder", image_size, folder.fingerprint)
         return Source(name=folder.name, key=key, read=lambda: folders.read(folder, image_size), verb="decoding")
-    if kind == "imagefolder":
-        raise UserError("--data imagefolder: names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it")
-    if spec not in NAMES:
-        raise UserError(f"no data is called '{printable(spec)}': {nearest(spec, (*NAMES, 'imagefolder:PATH'))}")
+    if spec not in DATA_NAMES:
+        raise UserError(unknown_data(spec))
     if image_size != 32 and not (spec == "mnist" and image_size >= 28):
         side = 28 if spec == "mnist" else 32
         raise UserError(

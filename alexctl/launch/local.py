@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from alexctl.trial import Keeping
+from alexctl.trial import ROWS_ONLY, Keeping
 
 # Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
@@ -76,7 +76,7 @@ class Worker:
 class LocalPool:
     """A fixed number of workers. `submit` gives a trial to a free one; `events` tells what happens, and when nothing does."""
 
-    def __init__(self, *, workers: int, root: Path, device: str, threads: int, keeping: Keeping = Keeping()):
+    def __init__(self, *, workers: int, root: Path, device: str, threads: int, keeping: Keeping = ROWS_ONLY):
         self.queue: queue.Queue = queue.Queue()
         command = [sys.executable, "-m", "alexctl.launch.worker", "--serve", "--data-root", str(root)]
         command += [

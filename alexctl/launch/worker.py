@@ -20,7 +20,7 @@ from alexctl import results
 from alexctl.claims import Claimed
 from alexctl.data.sources import DataSet, data_root
 from alexctl.errors import UserError
-from alexctl.trial import Keeping, choose_device, run
+from alexctl.trial import ROWS_ONLY, Keeping, choose_device, run
 
 
 def main() -> None:
@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--checkpoint-every", type=float, default=Keeping().checkpoint_seconds)
+    parser.add_argument("--checkpoint-every", type=float, default=ROWS_ONLY.checkpoint_seconds)
     parser.add_argument("--keep-weights", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)

@@ -149,22 +149,34 @@ def test_exif_orientation_is_honoured_and_broken_exif_is_not_fatal(folder, tmp_p
     assert len(data.train_images) == 4
 
 
-def test_broken_pictures_are_named_five_at_most(folder, tmp_path):
+def test_broken_pictures_are_named_ten_at_most(folder, tmp_path):
     jpeg = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(jpeg, "JPEG")
     (folder / "train/cat/a.jpg").write_bytes(b"")
     (folder / "train/cat/b.jpg").write_text("no picture at all")
     (folder / "train/cat/c\n\x1b[2J.jpg").write_bytes(jpeg.getvalue()[:900])
     (folder / "train/cat/d.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
-    for number in range(4):
+    for number in range(9):
         (folder / f"train/dog/x{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     lines = faults(folder, tmp_path)
     assert lines[0] == "train/cat/a.jpg is empty (0 bytes); remove it or replace it"
     assert lines[1] == "train/cat/b.jpg is no picture of a known kind; remove it or replace it"
     assert lines[2].startswith(r"train/cat/c\n\x1b[2J.jpg is broken (image file is truncated")
     assert lines[3] == "train/cat/d.jpg is no picture of a known kind; remove it or replace it"
-    assert lines[5] == "... and 3 more"
+    assert lines[10] == "... and 3 more"
     assert not list((tmp_path / "root/prepared").glob("*pets*/*"))  # nothing half-made is left
+
+
+def test_faults_of_both_parts_are_told_in_one_go(folder, tmp_path):
+    (folder / "train/cat/1.png").write_bytes(b"")
+    (folder / "test/dog/1.png").write_text("no picture")
+    assert faults(folder, tmp_path) == (
+        "train/cat/1.png is empty (0 bytes); remove it or replace it",
+        "test/dog/1.png is no picture of a known kind; remove it or replace it",
+    )
+    for part in ("train", "test"):
+        (folder / part).rename(tmp_path / part)
+    assert "has no folder train/ and no folder test/; " in faults(folder, tmp_path)[0]
 
 
 def test_a_bomb_is_refused_before_it_is_decoded(folder, tmp_path, monkeypatch):
@@ -191,6 +203,14 @@ def test_links_inside_are_followed_and_links_outside_are_refused_by_name(folder,
         "train/cat/a.png is a symbolic link that leads outside the folder; copy there what it points to",
         "train/cat/b.png is a symbolic link to nothing; remove it",
         "train/cow is a symbolic link that leads outside the folder; copy there what it points to",
+    )
+
+
+def test_a_part_that_is_a_link_to_the_outside(folder, tmp_path):
+    (folder / "test").rename(tmp_path / "elsewhere")
+    (folder / "test").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert faults(folder, tmp_path)[0] == (
+        "test is a symbolic link that leads outside the folder; copy there what it points to"
     )
 
 

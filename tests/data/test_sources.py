@@ -132,8 +132,8 @@ def test_processes_at_once_make_it_once(tmp_path):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("shaps", "no data is called 'shaps': did you mean 'shapes'?"),
-        ("\x1b[2J", r"no data is called '\\x1b\[2J'"),
+        ("shaps", "unknown data set 'shaps', did you mean 'shapes'?"),
+        ("\x1b[2J", r"unknown data set '\\x1b\[2J'"),
         ("imagefolder:", "names no folder; write imagefolder:PATH"),
         ("imagefolder", "write imagefolder:PATH"),
         ("cifar10", "get it with `alexctl data fetch cifar10`, or use --data imagefolder:PATH, or --data shapes"),

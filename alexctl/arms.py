@@ -1,0 +1,60 @@
+"""Whether arms make a controlled comparison: each changes what varies, nothing else, and something."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from alexctl.errors import printable
+from alexctl.knobs import NETS, in_toml, known_keys, resolve, unknown_key
+
+
+def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: Iterable[str] = ()) -> list[str]:
+    """What is wrong with one arm's knobs, and with measuring it; `searchable`: there are rates to try."""
+    faults = []
+    if table.get("lr") == "search":
+        table = {**table, "lr": 1.0}
+        if not searchable:
+            faults.append('lr_grid: missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]')
+    training, _, wrong = resolve(table, also)
+    if training is not None:
+        if measure == "epochs_to_target" and training.target is None:
+            faults.append('target: missing; measure = "epochs_to_target" needs one, such as { at_most = 0.25 }')
+        on_test = measure == "test_error" or (training.target and training.target.metric == "test_error")
+        if on_test and training.evaluate_every == 0:
+            faults.append("evaluate_every: 0 never measures the test error, which this comparison needs; write 1")
+    return faults + wrong
+
+
+def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
+    """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison."""
+    varies, faults = head["varies"], []
+    known = known_keys(None).union(*map(known_keys, _nets(base, arms)))
+    if all(isinstance(net, str) and net in NETS for net in _nets(base, arms)):  # else its knobs can't be told
+        faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
+    if "data" in varies:
+        faults.append("varies: data can't vary, all arms are trained on the same pictures; try --data")
+    for arm, knobs in arms.items():
+        faults += [
+            f"[arms.{arm}] changes {key}, which is not in varies = {printable(str(varies))}; "
+            "move it to [base] or name it in varies"
+            for key in knobs
+            if varies and key in known and key not in varies
+        ]
+    seen: list[tuple[str, Any]] = []
+    for arm, knobs in arms.items():
+        table = {**base, **knobs}
+        searched = table.get("lr") == "search"
+        training, net, wrong = resolve({**table, "lr": 1.0} if searched else table)
+        twin = next((other for other, its in seen if its == (searched, training, net)), None)
+        if twin and not wrong:
+            faults.append(f"[arms.{arm}] is the same as [arms.{twin}]: it changes nothing")
+        seen.append((arm, (searched, training, net)))
+    margin, measure = head.get("margin"), head.get("measure")
+    if type(margin) in (int, float) and isinstance(measure, str) and not measure.endswith("_error") and margin <= 1:
+        faults.append(
+            f"margin: should be a factor above 1 for {printable(measure)}, such as 1.25, not {in_toml(margin)}"
+        )
+    return faults
+
+
+def _nets(base: dict[str, Any], arms: dict[str, dict]) -> list[Any]:
+    return [{**base, **knobs}.get("net") for knobs in arms.values()]
