@@ -12,7 +12,8 @@ import pytest
 from conftest import TINY
 from typer.testing import CliRunner
 
-from alexctl import cli, run
+from alexctl import cli
+from alexctl.claims import Claim
 from alexctl.data import shapes
 
 COMMANDS = ["ablate", "list", "show", "report", "data fetch", "data verify", "data list", "doctor"]
@@ -164,15 +165,20 @@ def test_an_edited_trial_is_named_not_averaged_in(tmp_path, capsys):
 
 
 def test_two_at_once_are_told_apart(tmp_path, capsys):
-    from alexctl.data.sources import data_root, prepare
-    from alexctl.load import load
-
-    ablation = load(mine(tmp_path))
-    _, lock = run.claim(ablation, tmp_path / "results", prepare("shapes", data_root()))
+    folder = tmp_path / "results" / "mine"
+    folder.mkdir(parents=True)
+    claim = Claim(folder)
     code, _, err = alexctl("ablate", mine(tmp_path), capsys=capsys)
-    lock.release()
+    claim.release()
     assert code == 2
-    assert "another alexctl is running mine" in err
+    assert "another alexctl is running mine in results on this machine; wait for it" in err
+
+
+def test_weights_come_too_when_asked_for(tmp_path, capsys):
+    assert alexctl("ablate", mine(tmp_path), capsys=capsys)[0] == 0
+    assert not list(tmp_path.glob("results/mine/trials/*/weights.safetensors"))
+    _, _, err = alexctl("ablate", mine(tmp_path), "--keep-weights", capsys=capsys)
+    assert "trials done before that kept no weights: 4" in err
 
 
 def test_list_show_and_data(capsys):
