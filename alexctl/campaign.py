@@ -211,11 +211,15 @@ class Campaign:
         return replace(record, rows=rows, status={**record.status, "state": "stopped", "error": None})
 
     def tidy(self) -> None:
-        """Removes checkpoints nobody goes on from: of trials that are over (a kill came in between), and of rates the
-        search has dropped; should one be needed again, it starts afresh."""
+        """Removes what a kill left in trials that are over, and the checkpoints of rates the search has dropped.
+
+        Should such a rate be needed again, it starts afresh.
+        """
         for record in self.counted():
             if record.state in ("stopped", "done", "diverged"):
-                (record.folder / "checkpoint.pt").unlink(missing_ok=True)
+                results.sweep(record.folder)
+                for name in ("checkpoint.pt", ".claim"):
+                    (record.folder / name).unlink(missing_ok=True)
 
     def failed(self) -> list[TrialRecord]:
         """The counted trials that failed."""

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from alexctl.errors import UserError
+from alexctl.errors import UserError, printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -202,13 +202,15 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as one Ctrl-C, from the first moment
     try:
         sys.exit(app(prog_name="alexctl", standalone_mode=False) or 0)
     except UserError as error:
         for fault in error.faults:
             _tell(fault)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
+        _tell("stopped; the same command goes on from here")
         sys.exit(130)
     except BrokenPipeError:  # `alexctl list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -231,7 +233,7 @@ def _misused(error: Exception) -> int:
 
 def _tell(fault: str) -> None:
     """A fault on stderr: one line, its words wrapped where it is a terminal."""
-    line = f"alexctl: {fault}"
+    line = f"alexctl: {printable(fault)}"
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
         line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)

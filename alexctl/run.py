@@ -194,7 +194,8 @@ class _Conductor:
         if event["event"] == "error":
             raise UserError(event["message"], exit_code=event["exit_code"])
         if event["event"] == "died":
-            trial.record_death(self.campaign.folder / "trials" / job.name, event["why"])
+            if self.campaign.reload(job.name).state not in ("done", "diverged"):  # it may just not have said so
+                trial.record_death(self.campaign.folder / "trials" / job.name, event["why"])
         elif event["state"] == "claimed":  # a worker left over from a killed run is writing its checkpoint
             self.later[job.name] = time.monotonic() + 1.0
             return

@@ -5,14 +5,12 @@ from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
-from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
 from alexctl.campaign import Campaign, Job
-from alexctl.errors import printable
-from alexctl.show import layout
+from alexctl.show import layout, plain
 
 HEARTBEAT_SECONDS = 60.0
 
@@ -35,20 +33,18 @@ class Screen:
         """Data being decoded or drawn."""
         if self.console.is_terminal:
             end = "\n" if done >= total else "\r"
-            self.console.print(
-                f"{escape(printable(what))}: {done:,} of {total:,}", end=end, soft_wrap=not self.console.is_terminal
-            )
+            self.console.print(f"{plain(what)}: {done:,} of {total:,}", end=end, soft_wrap=not self.console.is_terminal)
         elif what != self.shown_preparing:
             self.shown_preparing = what
-            self.console.print(f"{escape(printable(what))} ({total:,})", soft_wrap=not self.console.is_terminal)
+            self.console.print(f"{plain(what)} ({total:,})", soft_wrap=not self.console.is_terminal)
 
     def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None:
         """The plan, before anything runs."""
         self.seconds, self.workers = seconds, workers
         ablation = campaign.ablation
-        self.console.print(f"[bold]{escape(ablation.title)}[/] on {campaign.data_name}: the claim (section "
-                           f"{escape(ablation.claim.section)}) is that {escape(_first_arm(campaign))} "
-                           f"{escape(ablation.claim.says)}", soft_wrap=not self.console.is_terminal)  # fmt: skip
+        self.console.print(f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}: the claim (section "
+                           f"{plain(ablation.claim.section)}) is that {plain(_first_arm(campaign))} "
+                           f"{plain(ablation.claim.says)}", soft_wrap=not self.console.is_terminal)  # fmt: skip
         rows = []
         for arm, knobs in ablation.arms.items():
             rows.append({
@@ -68,7 +64,7 @@ class Screen:
             soft_wrap=not self.console.is_terminal,
         )
         for note in notes:
-            self.console.print(f"[yellow]note:[/] {escape(printable(note))}", soft_wrap=not self.console.is_terminal)
+            self.console.print(f"[yellow]note:[/] {plain(note)}", soft_wrap=not self.console.is_terminal)
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
@@ -103,7 +99,7 @@ class Screen:
         mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
         line = f"{_clock(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
         if error:
-            line += f": {escape(printable(error))}"
+            line += f": {plain(error)}"
         if self.console.is_terminal and state not in ("failed", "diverged"):
             return
         self.spoke = time.monotonic()

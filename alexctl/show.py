@@ -15,6 +15,11 @@ from alexctl.errors import printable
 from alexctl.load import load, shipped
 
 
+def plain(value: Any) -> str:
+    """The value as a terminal may safely have it: control characters spelled out, nothing taken for markup."""
+    return escape(printable(str(value)))
+
+
 def _console() -> Console:
     # Rich takes COLUMNS from the environment; a pipe gets lines as long as they need to be.
     console = Console(highlight=False)
@@ -32,10 +37,7 @@ def table(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
 
 def layout(rows: list[dict[str, Any]], console: Console) -> Table:
     """Rows of equal keys side by side, or where a terminal is too narrow for that, a paragraph a row."""
-    texts = [
-        {key.replace("_", " "): escape(printable("" if v is None else str(v))) for key, v in row.items()}
-        for row in rows
-    ]
+    texts = [{key.replace("_", " "): plain("" if v is None else str(v)) for key, v in row.items()} for row in rows]
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, key in enumerate(texts[0] if texts else ()):
         grid.add_column(key, header_style="dim", overflow="fold", no_wrap=i == 0)  # a name broken can't be copied
@@ -96,9 +98,9 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
     console = _console()
     claim = which.claim
     size = "" if claim.effect is None else f" (effect {claim.effect:g}, measured on {claim.data})"
-    console.print(f"[bold]{escape(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
+    console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
     console.print(
-        f"claim, section {escape(claim.section)}: {escape(_arms_claimed(which))} {escape(claim.says)}{escape(size)}",
+        f"claim, section {plain(claim.section)}: {plain(_arms_claimed(which))} {plain(claim.says)}{plain(size)}",
         soft_wrap=not console.is_terminal,
     )
     base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
@@ -107,11 +109,11 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
     grid.add_column("knob", header_style="dim", no_wrap=True)
     grid.add_column("value", header_style="dim", overflow="fold")
     for i, (key, value) in enumerate(base.items()):
-        grid.add_row("base" if i == 0 else "", key, escape(printable(_value(value))))
+        grid.add_row("base" if i == 0 else "", key, plain(_value(value)))
     for arm, knobs in which.arms.items():
         label = arm + (" (control)" if arm == which.control else "")
         for i, (key, value) in enumerate(knobs.items()):
-            grid.add_row(label if i == 0 else "", key, escape(printable(_value(value))))
+            grid.add_row(label if i == 0 else "", key, plain(_value(value)))
     console.print(grid)
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {which.plan.seeds} seeds to report{searched}")
@@ -142,16 +144,16 @@ def result(campaign, made) -> None:
         })  # fmt: skip
     console.print(layout(rows, console))
     for line in made.verdict["comparisons"]:
-        console.print(f"[bold]{escape(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
+        console.print(f"[bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     claim = which.claim
     if claim.effect is not None:
         console.print(
-            f"The paper, section {escape(claim.section)}: {escape(_arms_claimed(which))} {escape(claim.says)} "
-            f"(on {claim.data}, one run)", soft_wrap=not console.is_terminal,
+            f"The paper, section {plain(claim.section)}: {plain(_arms_claimed(which))} {plain(claim.says)} "
+            f"(on {plain(claim.data)}, one run)", soft_wrap=not console.is_terminal,
         )  # fmt: skip
     for line in failures(made.trials, campaign.folder):
-        console.print(f"[red]{escape(line)}[/]", soft_wrap=not console.is_terminal)
-    console.print(f"Files: {escape(shown(campaign.folder))}/ (figure.svg, search.svg, trials.csv, curves.csv, summary.csv, verdict.json)",
+        console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
+    console.print(f"Files: {plain(shown(campaign.folder))}/ (figure.svg, search.svg, trials.csv, curves.csv, summary.csv, verdict.json)",
                   soft_wrap=not console.is_terminal)  # fmt: skip
 
 
@@ -233,7 +235,7 @@ def overview(made: list, folder: Path, *, as_json: bool) -> None:
     console = _console()
     for tables in made:
         for line in failures(tables.trials, _home(folder, tables)):
-            console.print(escape(line), soft_wrap=not console.is_terminal)
+            console.print(plain(line), soft_wrap=not console.is_terminal)
 
 
 def _home(folder: Path, tables) -> Path:

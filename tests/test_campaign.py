@@ -84,6 +84,23 @@ def test_the_search_leads_to_the_reported_trials(tmp_path):
     assert not dropped.exists()
 
 
+def test_what_a_kill_left_in_a_finished_trial_is_tidied(tmp_path):
+    made = campaign(tmp_path)
+    first, second = made.ready()[:2]
+    finish(made, first, [0.5, 0.2])
+    finish(made, second, [0.5], state="interrupted")
+    for job in (first, second):
+        for name in ("checkpoint.pt", ".claim", ".rows.csv.7.tmp"):
+            (tmp_path / "trials" / job.name / name).write_bytes(b"")
+    made.tidy()
+    assert sorted(p.name for p in (tmp_path / "trials" / first.name).iterdir()) == [
+        "rows.csv",
+        "setting.json",
+        "status.json",
+    ]
+    assert (tmp_path / "trials" / second.name / "checkpoint.pt").exists()
+
+
 def test_a_failed_search_trial_holds_the_verdict(tmp_path):
     made = campaign(tmp_path, lr="search", lr_grid=[0.1, 0.2], lr_widenings=0)
     jobs = made.ready()

@@ -14,9 +14,20 @@ def test_the_table_is_what_the_results_say():
 
 
 def test_its_links_lead_somewhere():
-    links = re.findall(r"\]\(([^)#:]+)\)", TEXT)
+    links = re.findall(r"\]\(([^)#:]+)(?:#\w+)?\)", TEXT)
     assert links
     assert [link for link in links if not (TOP / link).exists()] == []
+
+
+def test_each_line_of_what_survives_what_is_a_test():
+    section = TEXT.partition("## What survives what")[2].partition("\n## ")[0]
+    lines = section.partition("|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    assert len(lines) > 10
+    for line in lines:
+        named = re.findall(r"\]\(([^)#]+)#(\w+)\)", line)
+        assert named, line
+        for path, test in named:
+            assert f"\ndef {test}(" in (TOP / path).read_text(encoding="utf-8"), line
 
 
 def test_its_make_targets_exist():
