@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from alexctl.errors import nearest, printable
+from alexctl.net_knobs import NETS, Knobs
 
 NUMERICS = 1
 """Raised when a change to the code moves numbers on purpose; part of every setting's hash."""
@@ -52,12 +53,6 @@ def spec_of(name: Any) -> str:
     return name if name in DATA_NAMES else f"imagefolder:{name}"
 
 
-class Knobs(BaseModel):
-    """A frozen table of knobs that refuses what it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
 class Target(Knobs):
     """The level that ends the race: `{ metric = "train_error", at_most = 0.25 }`."""
 
@@ -82,16 +77,6 @@ class TrainingKnobs(Knobs):
     evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
     train_error_from: Literal["minibatches", "pass"] = "minibatches"
     precision: Literal["float32"] = "float32"
-
-
-class ConvNet4Knobs(Knobs):
-    """The net of cuda-convnet's `layers-19pct`: three 5x5 convolutions and one fully connected layer."""
-
-    activation: Literal["relu", "tanh"] = "relu"
-    init: Literal["2012", "fan-in"] = "2012"
-
-
-NETS: dict[str, type[Knobs]] = {"convnet4": ConvNet4Knobs}
 
 
 class Setting(BaseModel):

@@ -2,7 +2,8 @@
 
 import pytest
 
-from alexctl.knobs import NETS, NUMERICS, ConvNet4Knobs, Setting, Target, TrainingKnobs, hash_of, resolve
+from alexctl.knobs import NETS, NUMERICS, Setting, Target, TrainingKnobs, hash_of, resolve
+from alexctl.net_knobs import ConvNet4Knobs
 
 FULL = {"data": "cifar10", "net": "convnet4", "lr": 0.01}
 

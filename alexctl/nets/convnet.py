@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alexctl.knobs import ConvNet4Knobs
+from alexctl.net_knobs import ConvNet4Knobs
 from alexctl.nets.draw import normal_
 
 ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh}

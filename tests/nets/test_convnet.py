@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from alexctl.knobs import ConvNet4Knobs
+from alexctl.net_knobs import ConvNet4Knobs
 from alexctl.nets.convnet import ConvNet4, pooled
 
 
