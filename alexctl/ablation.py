@@ -7,7 +7,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from alexctl.arms import arm_faults, setting_faults
 from alexctl.errors import UserError, nearest, printable
-from alexctl.knobs import Setting, fault_line, resolve, unknown_key
+from alexctl.faults import fault_line, unknown_key
+from alexctl.knobs import Setting, resolve
 
 Measure = Literal["epochs_to_target", "test_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from alexctl.errors import printable
-from alexctl.knobs import NETS, in_toml, known_keys, resolve, unknown_key
+from alexctl.faults import in_toml, unknown_key
+from alexctl.knobs import NETS, known_keys, resolve
 
 
 def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: Iterable[str] = ()) -> list[str]:

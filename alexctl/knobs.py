@@ -4,15 +4,15 @@ A knob is declared here once and read in one place. Knobs are flat: a `Setting` 
 values, the part every net shares (`TrainingKnobs`) and the part of its own net (`NETS[net]`).
 """
 
-import datetime
 import hashlib
 import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from alexctl.errors import nearest, printable
+from alexctl.faults import fault_line, in_toml, unknown_key
 from alexctl.net_knobs import NETS, Knobs
 
 NUMERICS = 1
@@ -20,15 +20,6 @@ NUMERICS = 1
 
 DATA_NAMES = ("cifar10", "mnist", "shapes")
 DATA_HELP = ", ".join(DATA_NAMES) + " or imagefolder:PATH"
-WORDS = {  # for what pydantic finds; its own words speak of integers, strings and inputs
-    "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number",
-    "int_parsing_size": "a whole number of fewer digits", "float_type": "a number", "float_parsing": "a number",
-    "finite_number": "a finite number", "string_type": "text in quotes", "bool_type": "true or false",
-    "tuple_type": "a list, such as [1, 2]", "dict_type": "a table", "model_type": "a table, such as {{ at_most = 0.25 }}",
-    "greater_than": "above {gt}", "greater_than_equal": "{ge} or more", "less_than": "below {lt}",
-    "less_than_equal": "{le} or less", "literal_error": "{expected}", "too_long": "a list of {max_length}",
-    "enum": "{expected}",
-}  # fmt: skip
 
 
 def _known_data(spec: str) -> str:
@@ -67,16 +58,27 @@ class TrainingKnobs(Knobs):
     net: str
     lr: Annotated[float, Field(gt=0, le=1000)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    lr_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after each of these epochs the rate is a tenth
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] | Literal["file"] = 0.0  # "file": each layer's own, as published
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
     num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
+    crop: Annotated[int, Field(ge=1)] | None = None  # side in pixels; random in training, the centre in tests
+    flips: bool = False  # half of the training pictures mirrored
+    colour_noise: Annotated[float, Field(ge=0, le=10)] = 0.0  # section 4.1's alpha; 0.1 there
+    test_views: Literal[1, 10] = 1  # 10: corners and centre, mirrored too, averaged (section 4.1)
     target: Target | None = None
     epochs_after_target: Annotated[float, Field(ge=0)] | None = None  # None: train all `epochs` in any case
     rows_per_epoch: Annotated[int, Field(ge=1, le=100)] = 4
     evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
     train_error_from: Literal["minibatches", "pass"] = "minibatches"
     precision: Literal["float32"] = "float32"
+
+    @model_validator(mode="after")
+    def _views_are_crops(self) -> "TrainingKnobs":
+        if self.test_views == 10 and self.crop is None:
+            raise ValueError("test_views: the ten views are crops; give their side too, such as crop = 24")
+        return self
 
 
 class Setting(BaseModel):
@@ -132,9 +134,13 @@ def hash_of(table: dict[str, Any]) -> str:
     fields = dict(TrainingKnobs.model_fields)
     if isinstance(table.get("net"), str) and table["net"] in NETS:
         fields |= NETS[table["net"]].model_fields
-    told = {key: value for key, value in table.items() if key not in fields or value != fields[key].default}
+    told = {key: value for key, value in table.items() if key not in fields or value != _as_json(fields[key].default)}
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def known_keys(net: Any) -> set[str]:
@@ -167,55 +173,11 @@ def resolve(table: dict[str, Any], also: Iterable[str] = ()) -> tuple[TrainingKn
     return training, net, faults
 
 
-def unknown_key(key: str, known: set[str]) -> str:
-    """The fault for a key nobody reads."""
-    return f"{printable(key)}: unknown key, {nearest(key, known)}"
-
-
 def _build(model: type[Knobs], table: dict[str, Any], faults: list[str]) -> Knobs | None:
+    # TOML and JSON have arrays where a strict model wants a tuple.
+    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
     try:
         return model.model_validate(table)
     except ValidationError as error:
         faults += [fault_line(entry) for entry in error.errors() if entry["loc"] != ("net",)]
         return None
-
-
-def fault_line(entry: dict[str, Any]) -> str:
-    """One of pydantic's findings as `key: what is wrong`, with the value given and what would be allowed."""
-    key = ".".join(printable(str(part)) for part in entry["loc"])
-    kind, given, context = entry["type"], entry["input"], entry.get("ctx", {})
-    if kind == "missing":
-        return f"{key}: missing"
-    if kind == "extra_forbidden":
-        return f"{key}: unknown key, {nearest(str(entry['loc'][-1]), Target.model_fields)}"  # the one nested table
-    if kind == "value_error":
-        return f"{key}: {context['error']}"
-    if kind == "literal_error" and isinstance(given, str):
-        choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
-        return f"{key}: '{printable(given)}' is not allowed, {nearest(given, choices)}"
-    if kind in WORDS:
-        bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
-        message = "should be " + WORDS[kind].format(**bounds)
-    else:
-        message = entry["msg"].replace("Input should be", "should be")
-        message = message[0].lower() + message[1:]
-    return f"{key}: {message}, not {in_toml(given)}"
-
-
-def in_toml(given: Any) -> str:
-    """A value as a TOML file has it, cut short."""
-    if isinstance(given, datetime.date | datetime.time):
-        return f"the date {given.isoformat()}" if isinstance(given, datetime.date) else f"the time {given.isoformat()}"
-    try:
-        text = _toml(given)
-        return text if len(text) <= 60 else text[:57] + "..."
-    except ValueError:  # Python does not print integers of over 4300 digits
-        return "a number of thousands of digits"
-
-
-def _toml(given: Any) -> str:
-    if isinstance(given, dict):
-        return "{ " + ", ".join(f"{printable(str(key))} = {_toml(value)}" for key, value in given.items()) + " }"
-    if isinstance(given, list | tuple):
-        return f"[{', '.join(map(_toml, given))}]"
-    return str(given).lower() if isinstance(given, bool) else printable(repr(given))

@@ -8,7 +8,7 @@ from typing import Any
 
 from alexctl.ablation import Ablation, parse
 from alexctl.errors import UserError, nearest, printable
-from alexctl.knobs import in_toml
+from alexctl.faults import in_toml
 
 
 def ablation_folders() -> list[Path]:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from alexctl.data.batches import Batches
 from alexctl.data.sources import DataSet
 from alexctl.knobs import Setting
 from alexctl.nets import build
+from alexctl.nets.layers import set_step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,28 +56,44 @@ class Diverged(Exception):
 class Momentum:
     """The paper's update (section 5): v <- m v - wd lr w - lr g;  w <- w + v. Weight decay is multiplied by the rate.
 
-    Biases have no weight decay and their own rate, as in the 2011 and 2012 files.
+    Biases have no weight decay and their own rate, as in the 2011 and 2012 files. `weight_decay` is one number for all
+    weights, or a table of parameter names, those that are missing having none.
     """
 
-    def __init__(self, net: nn.Module, *, lr: float, momentum: float, weight_decay: float, bias_rate: float):
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        lr: float,
+        momentum: float,
+        weight_decay: float | Mapping[str, float],
+        bias_rate: float = 1.0,
+    ):
+        self.lr, self.momentum = lr, momentum
+        self.velocity = {name: torch.zeros_like(p) for name, p in net.named_parameters()}
+        alike: dict[tuple[float, float], list[str]] = {}
+        for name in self.velocity:
+            own = weight_decay.get(name, 0.0) if isinstance(weight_decay, Mapping) else weight_decay
+            key = (bias_rate, 0.0) if name.endswith("bias") else (1.0, own)
+            alike.setdefault(key, []).append(name)
         named = dict(net.named_parameters())
         self.groups = [
-            ([p for name, p in named.items() if not name.endswith("bias")], lr, weight_decay),
-            ([p for name, p in named.items() if name.endswith("bias")], lr * bias_rate, 0.0),
-        ]
-        self.momentum = momentum
-        self.velocity = {name: torch.zeros_like(p) for name, p in named.items()}
-        self._velocities = [
-            [self.velocity[name] for name in named if name.endswith("bias") == is_bias] for is_bias in (False, True)
+            ([named[name] for name in names], [self.velocity[name] for name in names], rate, decay)
+            for (rate, decay), names in alike.items()
         ]
 
     @torch.no_grad()
-    def step(self) -> None:
-        for (weights, lr, weight_decay), velocities in zip(self.groups, self._velocities, strict=True):
+    def step(self, *, factor: float = 1.0) -> None:
+        """One update; `factor` is where the schedule stands.
+
+        It lowers no rate that biases have of their own: the 2011 and 2012 files only ever lowered epsW.
+        """
+        for weights, velocities, rate, decay in self.groups:
+            lr = self.lr * rate * (factor if rate == 1.0 else 1.0)
             torch._foreach_mul_(velocities, self.momentum)
             torch._foreach_add_(velocities, [w.grad for w in weights], alpha=-lr)
-            if weight_decay:
-                torch._foreach_add_(velocities, weights, alpha=-lr * weight_decay)
+            if decay:
+                torch._foreach_add_(velocities, weights, alpha=-lr * decay)
             torch._foreach_add_(weights, velocities)
             for weight in weights:
                 weight.grad = None
@@ -103,14 +120,18 @@ class Training:
     ):
         self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch
         knobs = setting.training
-        self.net = build(setting, image_shape=data.train_images.shape[1:], num_classes=len(data.classes), seed=seed)
+        height, width, channels = data.train_images.shape[1:]
+        shape = (height, width, channels) if knobs.crop is None else (knobs.crop, knobs.crop, channels)
+        self.net = build(setting, image_shape=shape, num_classes=len(data.classes), seed=seed)
         scaling, bias_rate = self.net.input_scaling, self.net.bias_rate
         self.net.to(device=device, memory_format=torch.channels_last)
         self.batches = Batches(
-            data, device=device, scaling=scaling, batch_size=knobs.batch_size, num_train=knobs.num_train
-        )
+            data, device=device, scaling=scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
+            crop=knobs.crop, flips=knobs.flips, colour_noise=knobs.colour_noise,
+        )  # fmt: skip
+        decay = self.net.weight_costs if knobs.weight_decay == "file" else knobs.weight_decay
         self.optimiser = Momentum(
-            self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=knobs.weight_decay, bias_rate=bias_rate
+            self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=bias_rate
         )
         self.clock = clock or Clock(sync=synchroniser(device))
         self.step = 0
@@ -132,8 +153,9 @@ class Training:
         while self.step < knobs.epochs * per_epoch:
             self.clock.switch("train")
             epoch, first_step = divmod(self.step, per_epoch)
+            factor = 0.1 ** sum(epoch >= drop for drop in knobs.lr_drops)
             for pictures, labels in self.batches.epoch(self.seed, epoch, first_step=first_step):
-                self._learn(pictures, labels)
+                self._learn(pictures, labels, factor)
                 self.step += 1
                 if self._ends_row(row_steps):
                     yield self._row()
@@ -144,11 +166,12 @@ class Training:
     def _ends_row(self, row_steps: set[int]) -> bool:
         return (self.step - 1) % self.batches.steps_per_epoch + 1 in row_steps
 
-    def _learn(self, pictures: Tensor, labels: Tensor) -> None:
+    def _learn(self, pictures: Tensor, labels: Tensor, factor: float) -> None:
+        set_step(self.net, self.seed, self.step)
         logits = self.net(pictures)
         loss = F.cross_entropy(logits, labels)
         loss.backward()
-        self.optimiser.step()
+        self.optimiser.step(factor=factor)
         with torch.no_grad():
             # Before the update, on the minibatch itself: what the 2012 code logged and Figure 1 most likely shows.
             wrong = (logits.argmax(1) != labels).sum()
@@ -181,11 +204,13 @@ class Training:
 
     @torch.inference_mode()
     def error_on(self, part: str) -> float:
-        """The error rate (a fraction) on all of `train` or `test`."""
+        """The error rate (a fraction) on all of `train` or `test`; the probabilities of several views are averaged."""
+        views = self.setting.training.test_views if part == "test" else 1
         self.net.eval()
         wrong = 0
-        for pictures, labels in self.batches.in_order(part):
-            wrong = wrong + (self.net(pictures).argmax(1) != labels).sum()
+        for seen, labels in self.batches.in_order(part, views=views):
+            scores = sum(self.net(view).softmax(1) for view in seen) if views > 1 else self.net(seen[0])
+            wrong = wrong + (scores.argmax(1) != labels).sum()
             self.on_batch(self)
         self.net.train()
         return wrong.item() / len(self.batches.test_labels if part == "test" else self.batches.train_labels)

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterable
 
 from alexctl.errors import nearest, printable
-from alexctl.knobs import fault_line
+from alexctl.faults import fault_line
 from alexctl.load import shipped
 
 

@@ -49,7 +49,7 @@ def test_every_shipped_file_loads(name, smoke):
         (lambda d: d.pop("varies"), 'varies: should be a list of knobs, such as ["activation"]'),
         (lambda d: d["base"].pop("lr"), "[base] lr: missing"),
         (lambda d: d["base"].pop("data"), "[base] data: missing"),
-        (lambda d: d["base"].pop("net"), "[base] net: missing, choose from: convnet4"),
+        (lambda d: d["base"].pop("net"), f"[base] net: missing, choose from: {', '.join(NETS)}"),
         (lambda d: d["base"].update(net=4), "[base] net: should be text in quotes, not 4"),
         (lambda d: d["base"].update(epochs=2.0), "[base] epochs: should be a whole number, not 2.0"),
         (lambda d: d["base"].update(epochs=16**5000),

@@ -3,7 +3,6 @@
 import pytest
 
 from alexctl.knobs import NETS, NUMERICS, Setting, Target, TrainingKnobs, hash_of, resolve
-from alexctl.net_knobs import ConvNet4Knobs
 
 FULL = {"data": "cifar10", "net": "convnet4", "lr": 0.01}
 
@@ -21,16 +20,42 @@ def faults_of(**changes) -> list[str]:
 def test_defaults_may_not_change_without_a_new_numerics():
     """Knobs at their default are left out of the hash, so another default would pass old results off as new ones."""
     assert NUMERICS == 1
-    assert set(NETS) == {"convnet4"}
     required = {"data", "net", "lr"}
     defaults = {name: field.default for name, field in TrainingKnobs.model_fields.items() if name not in required}
     assert defaults == {
         "momentum": 0.9, "weight_decay": 0.0, "batch_size": 128, "epochs": 60, "num_train": None, "target": None,
+        "lr_drops": (), "crop": None, "flips": False, "colour_noise": 0.0, "test_views": 1,
         "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
         "precision": "float32",
     }  # fmt: skip
-    assert {n: f.default for n, f in ConvNet4Knobs.model_fields.items()} == {"activation": "relu", "init": "2012"}
+    alexnet = {
+        "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
+        "norm_place": "after-relu", "lrn_alpha": "printed", "pooling": "3/2", "dropout": 0.5, "without": None,
+        "init": "paper", "biases": 1, "activation": "relu",
+    }  # fmt: skip
+    of_nets = {net: {name: field.default for name, field in knobs.model_fields.items()} for net, knobs in NETS.items()}
+    assert of_nets == {
+        "convnet4": {"activation": "relu", "init": "2012", "norm": "none", "hidden": None},
+        "convlocal": {"activation": "relu", "init": "2012", "norm": "none", "local3_maps": 32},
+        "lenet5": {"form": "1998", "activation": "scaled-tanh", "init": "1998"},
+        "alexnet": alexnet,
+        "alexnet32": alexnet,
+    }
     assert Target(at_most=0.25).metric == "train_error"
+
+
+def test_ten_views_need_crops():
+    assert faults_of(test_views=10) == [
+        "test_views: the ten views are crops; give their side too, such as crop = 24"
+    ]  # fmt: skip
+    assert faults_of(test_views=10, crop=24) == []
+
+
+def test_a_list_left_at_its_default_is_not_in_the_hash():
+    table = make().flat()
+    assert table["lr_drops"] == []  # as JSON has it
+    del table["lr_drops"]
+    assert hash_of(table) == make().hash8
 
 
 @pytest.mark.parametrize(
@@ -53,7 +78,8 @@ def test_the_hash_leaves_out_defaults_and_nothing_else():
     for change in (
         {"lr": 0.02}, {"epochs": 61}, {"momentum": 0.8}, {"weight_decay": 0.1}, {"batch_size": 127}, {"num_train": 5},
         {"target": {"at_most": 0.2}}, {"epochs_after_target": 0.0}, {"rows_per_epoch": 1}, {"evaluate_every": 0},
-        {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
+        {"lr_drops": [3]}, {"crop": 24}, {"flips": True}, {"colour_noise": 0.1}, {"weight_decay": "file"},
+        {"crop": 24, "test_views": 10}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
     ):  # fmt: skip
         assert make(**change).hash8 != base, change
     table = make().flat()

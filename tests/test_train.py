@@ -39,6 +39,43 @@ def test_the_papers_update():
     assert layer.weight.grad is None
 
 
+def test_each_layer_its_own_weight_cost_and_a_rate_that_drops():
+    """Two layers, one of them with a cost; the schedule lowers the weights' rate and leaves the biases' own alone."""
+    net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 2.0)
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay={"1.weight": 3.0}, bias_rate=2.0)
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step(factor=0.1)
+    moved = {name: parameter.item() for name, parameter in net.named_parameters()}
+    assert moved == pytest.approx({
+        "0.weight": 2 - 0.01, "0.bias": 2 - 0.2, "1.weight": 2 - 0.01 - 0.01 * 3 * 2, "1.bias": 2 - 0.2,
+    })  # fmt: skip
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay=0.0, bias_rate=1.0)
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step(factor=0.1)
+    assert net[1].bias.item() == pytest.approx(2 - 0.2 - 0.01)
+
+
+def test_the_rate_drops_after_the_epochs_that_are_named(tiny_data):
+    factors = []
+    training = Training(setting(epochs=3, lr_drops=[1, 2], evaluate_every=0), 0, tiny_data, device=CPU)
+    step = training.optimiser.step
+    training.optimiser.step = lambda *, factor: (factors.append(factor), step(factor=factor))
+    list(training)
+    assert factors == pytest.approx([1.0] * 5 + [0.1] * 5 + [0.01] * 5)
+
+
+def test_ten_views_average_probabilities(tiny_data):
+    training = Training(setting(crop=24, test_views=10), 0, tiny_data, device=CPU)
+    views, labels = next(training.batches.in_order("test", batch_size=20, views=10))
+    with torch.no_grad():
+        mean = torch.stack([training.net(view).softmax(1) for view in views]).mean(0)
+    assert training.error_on("test") == pytest.approx((mean.argmax(1) != labels).double().mean().item())
+
+
 def test_rows(tiny_data):
     """70 pictures in batches of 16: five steps an epoch, rows after 1, 2, 4 and 5 of them."""
     rows = list(Training(setting(evaluate_every=2), 0, tiny_data, device=CPU))

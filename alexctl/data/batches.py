@@ -15,22 +15,40 @@ from alexctl.nets.draw import generator
 class Batches:
     """The pictures of one data set on one device: shuffled training batches, test batches, the net's input scaling.
 
-    Batches are (batch, channels, height, width) float32 in channels_last order, with (batch,) int64 labels.
+    Batches are (batch, channels, height, width) float32 in channels_last order, with (batch,) int64 labels. With `crop`
+    height and width are its side: a random square of each training picture, the centre of each test picture, less the
+    centre of the mean image (cuda-convnet). `flips` mirrors half of the training pictures; `colour_noise` adds
+    multiples of the principal components of the training pictures' colours (section 4.1).
     """
 
     def __init__(
-        self, data: DataSet, *, device: torch.device, scaling: str, batch_size: int, num_train: int | None = None
+        self,
+        data: DataSet,
+        *,
+        device: torch.device,
+        scaling: str,
+        batch_size: int,
+        num_train: int | None = None,
+        crop: int | None = None,
+        flips: bool = False,
+        colour_noise: float = 0.0,
     ):
         chosen = slice(None) if num_train is None else subset(data.train_labels, num_train)
-        self.batch_size = batch_size
-        self.device = device
+        self.batch_size, self.device = batch_size, device
+        self.flips, self.colour_noise = flips, colour_noise
         self.train_images = _resident(data.train_images[chosen], device)
         self.train_labels = torch.from_numpy(data.train_labels[chosen]).to(device)
         self.test_images = _resident(data.test_images, device)
         self.test_labels = torch.from_numpy(data.test_labels).to(device)
         self.num_train = len(self.train_labels)
         self.steps_per_epoch = -(-self.num_train // batch_size)
-        self.mean, self.scale = _statistics(self.train_images, scaling)
+        self.mean, self.scale = statistics(self.train_images, scaling)
+        self.margins = _margins(self.train_images.shape[1:3], crop)
+        self.shape = (*(side - margin for side, margin in zip(self.train_images.shape[1:3], self.margins, strict=True)),
+                      self.train_images.shape[3])  # fmt: skip
+        if self.mean.dim() == 3:
+            self.mean = self._square(self.mean[None], *(margin // 2 for margin in self.margins))[0]
+        self.components = colour_components(self.train_images) if colour_noise else None
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """A fresh permutation for each (seed, epoch), the same for every arm (cuda-convnet went through in file order)."""
@@ -39,20 +57,70 @@ class Batches:
     def epoch(self, seed: int, epoch: int, *, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """The training batches of one epoch from `first_step` on; the last one holds what is left over."""
         order = self.order(seed, epoch)
+        corners, mirrored, colours = self._draws(seed, epoch)
         for start in range(first_step * self.batch_size, self.num_train, self.batch_size):
-            index = order[start : start + self.batch_size]
-            yield self._scaled(self.train_images[index]), self.train_labels[index]
+            here = slice(start, start + self.batch_size)
+            index = order[here]
+            if corners is None and mirrored is None:
+                pictures = self._scaled(self.train_images[index])
+            else:
+                pictures = self._scaled(self._gathered(index, corners, mirrored, here))
+            if colours is not None:
+                pictures = pictures + (colours[here] * self.scale)[:, :, None, None]
+            yield pictures, self.train_labels[index]
 
-    def in_order(self, part: str, *, batch_size: int = 500) -> Iterator[tuple[Tensor, Tensor]]:
-        """All pictures of `train` or `test` once, for evaluation."""
+    def in_order(self, part: str, *, batch_size: int = 500, views: int = 1) -> Iterator[tuple[list[Tensor], Tensor]]:
+        """All pictures of `train` or `test` once, for evaluation: the centre, or ten views (corners, centre, mirrored)."""
         images, labels = (
             (self.test_images, self.test_labels) if part == "test" else (self.train_images, self.train_labels)
         )
+        down, right = self.margins
+        corners = [(down // 2, right // 2)]
+        if views == 10:
+            corners += [(0, 0), (0, right), (down, 0), (down, right)]
         for start in range(0, len(labels), batch_size):
-            yield self._scaled(images[start : start + batch_size]), labels[start : start + batch_size]
+            block = images[start : start + batch_size]
+            seen = [self._scaled(self._square(block, *corner)) for corner in corners]
+            yield seen + [view.flip(3) for view in seen if views == 10], labels[start : start + batch_size]
+
+    def _draws(self, seed: int, epoch: int) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
+        """An epoch's corners (n, 2), mirrorings (n,) and colour shifts (n, channels), in the order the pictures come."""
+        corners = mirrored = colours = None
+        if any(self.margins):
+            draw = generator(seed, "crop", epoch)
+            corners = torch.stack([torch.randint(m + 1, (self.num_train,), generator=draw) for m in self.margins], 1)
+            corners = corners.to(self.device)
+        if self.flips:
+            mirrored = torch.rand(self.num_train, generator=generator(seed, "flip", epoch)).to(self.device) < 0.5
+        if self.components is not None:
+            alphas = torch.randn(self.num_train, len(self.components), generator=generator(seed, "colour", epoch))
+            colours = (self.colour_noise * alphas).to(self.device) @ self.components
+        return corners, mirrored, colours
+
+    def _gathered(self, index: Tensor, corners: Tensor | None, mirrored: Tensor | None, here: slice) -> Tensor:
+        """(batch, height, width, channels) uint8: each picture from its own corner, mirrored where it is to be."""
+        height, width, _ = self.shape
+        top, left = (0, 0) if corners is None else (corners[here, 0, None], corners[here, 1, None])
+        rows = (torch.arange(height, device=self.device) + top).expand(len(index), height)
+        columns = torch.arange(width, device=self.device).expand(len(index), width)
+        if mirrored is not None:
+            columns = torch.where(mirrored[here, None], width - 1 - columns, columns)
+        return self.train_images[index[:, None, None], rows[:, :, None], (columns + left)[:, None, :]]
+
+    def _square(self, pictures: Tensor, top: int, left: int) -> Tensor:
+        return pictures[:, top : top + self.shape[0], left : left + self.shape[1]]
 
     def _scaled(self, pictures: Tensor) -> Tensor:
         return pictures.float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)
+
+
+def _margins(size: tuple[int, int], crop: int | None) -> tuple[int, int]:
+    """How many pixels a crop leaves over, down and across; UserError when it does not fit."""
+    if crop is None:
+        return 0, 0
+    if crop > min(size):
+        raise UserError(f"crop: {crop} does not fit pictures of {size[0]}x{size[1]} pixels; give {min(size)} or less")
+    return size[0] - crop, size[1] - crop
 
 
 def subset(labels: np.ndarray, count: int) -> np.ndarray:
@@ -72,8 +140,14 @@ def _resident(images, device: torch.device) -> Tensor:
         return torch.from_numpy(images).to(device)
 
 
-def _statistics(images: Tensor, scaling: str, *, chunk: int = 5000) -> tuple[Tensor, Tensor]:
-    """(mean, scale) that broadcast over (batch, height, width, channels), from the training pictures alone."""
+def statistics(images: Tensor, scaling: str, *, chunk: int = 5000) -> tuple[Tensor, Tensor]:
+    """(mean, scale) that broadcast over (batch, height, width, channels), from the training pictures alone.
+
+    `mean-image`: 0-255 less the mean picture; `standardised`: each channel to mean 0, variance 1; `lenet`: 0-255 to
+    -0.1 to 1.175, which on MNIST comes near both (LeCun et al. 1998).
+    """
+    if scaling == "lenet":
+        return torch.tensor(20.0, device=images.device), torch.tensor(1.275 / 255, device=images.device)
     total = torch.zeros(images.shape[1:], dtype=torch.float64)
     squares = torch.zeros(images.shape[-1], dtype=torch.float64)
     for part in images.split(chunk):
@@ -88,3 +162,20 @@ def _statistics(images: Tensor, scaling: str, *, chunk: int = 5000) -> tuple[Ten
         variance = squares / images[..., 0].numel() - mean.square()
         scale = variance.clamp_min(1e-12).rsqrt()
     return mean.float().to(images.device), scale.float().to(images.device)
+
+
+def colour_components(images: Tensor, *, chunk: int = 5000) -> Tensor:
+    """(channels, channels): the principal components of the colours of all training pixels, each times its deviation.
+
+    Section 4.1 writes of eigenvalues; the code that was run took their roots, the standard deviations.
+    """
+    count, channels = images[..., 0].numel(), images.shape[-1]
+    total = torch.zeros(channels, dtype=torch.float64)
+    products = torch.zeros(channels, channels, dtype=torch.float64)
+    for part in images.split(chunk):
+        pixels = part.cpu().reshape(-1, channels).double()
+        total += pixels.sum(0)
+        products += pixels.T @ pixels
+    mean = total / count
+    variances, directions = torch.linalg.eigh(products / count - mean[:, None] * mean)
+    return (directions * variances.clamp_min(0).sqrt()).T.float().to(images.device)

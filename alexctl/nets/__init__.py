@@ -3,9 +3,18 @@
 from torch import nn
 
 from alexctl.knobs import Setting
+from alexctl.nets.alexnet import AlexNet, AlexNet32
+from alexctl.nets.convlocal import ConvLocal
 from alexctl.nets.convnet import ConvNet4
+from alexctl.nets.lenet import LeNet5
 
-BUILDERS = {"convnet4": ConvNet4}
+BUILDERS = {
+    "convnet4": ConvNet4,
+    "convlocal": ConvLocal,
+    "lenet5": LeNet5,
+    "alexnet": AlexNet,
+    "alexnet32": AlexNet32,
+}
 
 
 def build(setting: Setting, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:

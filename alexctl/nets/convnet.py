@@ -6,35 +6,29 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alexctl.net_knobs import ConvNet4Knobs
+from alexctl.errors import UserError
+from alexctl.net_knobs import ConvLocalKnobs, ConvNet4Knobs
 from alexctl.nets.draw import normal_
+from alexctl.nets.layers import LocallyConnected, ResponseNorm, average_pool, max_pool, pooled
 
 ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh}
 GAIN = {"relu": 2.0, "tanh": 1.0}  # variance kept from layer to layer: He et al. 2015; Glorot & Bengio 2010
 
 
-class ConvNet4(nn.Module):
-    """cuda-convnet's `layers-19pct`: conv 5x5x32, max; conv 5x5x32, average; conv 5x5x64, average; FC to the classes.
+class Net2011(nn.Module):
+    """What the nets of the 2011 files have in common: how they start, and what pictures and rates they expect."""
 
-    Takes (batch, channels, height, width) float pictures, gives (batch, classes) logits. Every pooling is 3x3 with
-    stride 2 and counts partial windows (32 -> 16 -> 8 -> 4). 89,578 parameters for 32x32x3 pictures and ten classes.
-    """
-
-    STD_2012 = (1e-4, 0.01, 0.01, 0.01)  # initW of conv1, conv2, conv3, fc10
-
-    def __init__(self, knobs: ConvNet4Knobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
+    def __init__(self, knobs: ConvNet4Knobs | ConvLocalKnobs):
         super().__init__()
-        height, width, channels = image_shape
         self.knobs = knobs
-        self.conv1 = nn.Conv2d(channels, 32, 5, padding=2)
-        self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
-        self.conv3 = nn.Conv2d(32, 64, 5, padding=2)
-        for _ in range(3):
-            height, width = pooled(height), pooled(width)
-        self.fc = nn.Linear(64 * height * width, num_classes)
-        for (name, layer), std in zip(self.named_children(), self.STD_2012, strict=True):
-            if knobs.init == "fan-in":
-                std = math.sqrt(GAIN[knobs.activation] / layer.weight[0].numel())
+
+    def initialise(self, stds_2012: dict[str, float], *, seed: int) -> None:
+        """Draws the weights of the layers named, with these deviations or, for `fan-in`, their own; biases are zero."""
+        for name, std in stds_2012.items():
+            layer = getattr(self, name)
+            if self.knobs.init == "fan-in":
+                fan_in = layer.fan_in if isinstance(layer, LocallyConnected) else layer.weight[0].numel()
+                std = math.sqrt(GAIN[self.knobs.activation] / fan_in)
             normal_(layer.weight, std, seed=seed, name=name)
             nn.init.zeros_(layer.bias)
 
@@ -48,15 +42,59 @@ class ConvNet4(nn.Module):
         """The biases' learning rate as a multiple of the weights': epsB 0.002 against epsW 0.001 in the 2011 files."""
         return 2.0 if self.knobs.init == "2012" else 1.0
 
+
+class ConvNet4(Net2011):
+    """cuda-convnet's `layers-19pct`: conv 5x5x32, max; conv 5x5x32, average; conv 5x5x64, average; FC to the classes.
+
+    Takes (batch, channels, height, width) float pictures, gives (batch, classes) logits. Every pooling is 3x3 with
+    stride 2 and counts partial windows (32 -> 16 -> 8 -> 4). 89,578 parameters for 32x32x3 pictures and ten classes.
+    `norm="same-map"` makes it `layers-18pct`, `hidden=64` `layers-80sec` (145,578 parameters); no file has both, or
+    a norm across maps or over the batch: these stand where 18pct has its own, after the first and second pooling.
+    Raises UserError for pictures that the third pooling would leave nothing of.
+    """
+
+    def __init__(self, knobs: ConvNet4Knobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
+        super().__init__(knobs)
+        height, width, channels = image_shape
+        if min(height, width) < 8:
+            raise UserError(f"convnet4 takes pictures of 8 x 8 pixels or more, not {height} x {width}")
+        self.conv1 = nn.Conv2d(channels, 32, 5, padding=2)
+        self.norm1 = norm_layer(knobs.norm, 32)
+        self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
+        self.norm2 = norm_layer(knobs.norm, 32)
+        self.conv3 = nn.Conv2d(32, 64, 5, padding=2)
+        for _ in range(3):
+            height, width = pooled(height), pooled(width)
+        if knobs.hidden is not None:
+            self.hidden = nn.Linear(64 * height * width, knobs.hidden)
+        self.fc = nn.Linear(knobs.hidden or 64 * height * width, num_classes)
+        stds = {"conv1": 1e-4, "conv2": 0.01, "conv3": 0.01}  # initW in the files
+        stds |= {"fc": 0.01} if knobs.hidden is None else {"hidden": 0.1, "fc": 0.1}
+        self.initialise(stds, seed=seed)
+
+    @property
+    def weight_costs(self) -> dict[str, float]:
+        """Weight costs (wc) by parameter: of 80sec with a hidden layer, else of 19pct, or of 18pct with any norm."""
+        costs = {"conv1.weight": 0.004, "conv2.weight": 0.004, "conv3.weight": 0.004}
+        if self.knobs.hidden is not None:
+            return costs | {"hidden.weight": 0.03, "fc.weight": 0.03}
+        return costs | {"fc.weight": 3.0 if self.knobs.norm == "none" else 1.0}
+
     def forward(self, pictures: Tensor) -> Tensor:
         activation = ACTIVATIONS[self.knobs.activation]
         # An increasing function and a maximum commute; four times fewer values to squash this way round.
-        x = activation(F.max_pool2d(self.conv1(pictures), 3, 2, ceil_mode=True))
-        x = F.avg_pool2d(activation(self.conv2(x)), 3, 2, ceil_mode=True)
-        x = F.avg_pool2d(activation(self.conv3(x)), 3, 2, ceil_mode=True)
-        return self.fc(x.flatten(1))
+        x = self.norm1(activation(max_pool(self.conv1(pictures))))
+        x = self.norm2(average_pool(activation(self.conv2(x))))
+        x = average_pool(activation(self.conv3(x))).flatten(1)
+        if self.knobs.hidden is not None:
+            x = activation(self.hidden(x))
+        return self.fc(x)
 
 
-def pooled(size: int) -> int:
-    """The side of a map after 3x3 pooling with stride 2 in ceil mode: `1 + ceil((size - 3) / 2)` (cuda-convnet)."""
-    return 1 + math.ceil((size - 3) / 2)
+def norm_layer(norm: str, channels: int) -> nn.Module:
+    """The layer of a `norm` knob: 18pct's for `same-map`, conv-local-11pct's for `cross-map`, torch's for `batch`."""
+    if norm == "same-map":
+        return ResponseNorm(3, alpha=5e-5, beta=0.75, k=1.0, maps="within", divided=True)
+    if norm == "cross-map":
+        return ResponseNorm(9, alpha=0.001, beta=0.75, k=1.0, maps="across", divided=True)
+    return nn.BatchNorm2d(channels) if norm == "batch" else nn.Identity()

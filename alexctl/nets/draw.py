@@ -13,6 +13,12 @@ def generator(seed: int, *purpose: str | int) -> torch.Generator:
 
 
 @torch.no_grad()
-def normal_(weight: Tensor, std: float, *, seed: int, name: str) -> None:
+def normal_(weight: Tensor, std: float | Tensor, *, seed: int, name: str) -> None:
     """Fills a weight from N(0, std^2); two nets whose layer of this name has the same shape get the same draws."""
     weight.copy_(torch.randn(weight.shape, generator=generator(seed, "init", name)) * std)
+
+
+@torch.no_grad()
+def uniform_(weight: Tensor, bound: float | Tensor, *, seed: int, name: str) -> None:
+    """Fills a weight uniformly within +-bound; two nets whose layer of this name has the same shape draw alike."""
+    weight.copy_((2 * torch.rand(weight.shape, generator=generator(seed, "init", name)) - 1) * bound)

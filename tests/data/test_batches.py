@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from alexctl.data.batches import Batches, subset
+from alexctl.data.batches import Batches, colour_components, subset
 from alexctl.errors import UserError
 
 
@@ -31,12 +31,14 @@ def test_going_on_in_the_middle(tiny_data):
 
 def test_scaling(tiny_data):
     images = np.asarray(tiny_data.train_images, dtype=np.float64)
-    pictures, _ = next(batches(tiny_data).in_order("train", batch_size=70))
+    (pictures,), _ = next(batches(tiny_data).in_order("train", batch_size=70))
     assert np.allclose(pictures.permute(0, 2, 3, 1), images - images.mean(0), atol=1e-4)
-    pictures, _ = next(batches(tiny_data, "standardised").in_order("train", batch_size=70))
+    (pictures,), _ = next(batches(tiny_data, "standardised").in_order("train", batch_size=70))
     assert pictures.mean((0, 2, 3)).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
     assert pictures.std((0, 2, 3), correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
     assert pictures.is_contiguous(memory_format=torch.channels_last)
+    (pictures,), _ = next(batches(tiny_data, "lenet").in_order("train", batch_size=70))
+    assert np.allclose(pictures.permute(0, 2, 3, 1), images / 255 * 1.275 - 0.1, atol=1e-6)
 
 
 def test_a_part_of_the_pictures(tiny_data):
@@ -44,3 +46,64 @@ def test_a_part_of_the_pictures(tiny_data):
     assert batches(tiny_data, num_train=35).num_train == 35
     with pytest.raises(UserError, match="71 pictures asked for, the data has 70"):
         batches(tiny_data, num_train=71)
+
+
+def test_random_crops_and_flips_are_squares_of_the_pictures(tiny_data):
+    """Each picture of the batch is found, mirrored or not, at one corner of the picture its label belongs to."""
+    made = batches(tiny_data, crop=24, flips=True)
+    assert made.shape == (24, 24, 3)
+    images = torch.from_numpy(np.array(tiny_data.train_images))
+    centre = images.double().mean(0)[4:28, 4:28]
+    index = made.order(5, 1)[:16]
+    pictures, labels = next(made.epoch(5, 1))
+    assert torch.equal(labels, made.train_labels[index])
+    corners, flipped = set(), 0
+    for picture, at in zip(pictures.permute(0, 2, 3, 1), index, strict=True):
+        seen = (picture.double() + centre).round().to(torch.uint8)
+        hits = [
+            (top, left, mirrored)
+            for top in range(9)
+            for left in range(9)
+            for mirrored in (False, True)
+            if torch.equal(images[at, top : top + 24, left : left + 24].flip(1) if mirrored
+                           else images[at, top : top + 24, left : left + 24], seen)
+        ]  # fmt: skip
+        assert len(hits) >= 1
+        corners.add(hits[0][:2])
+        flipped += hits[0][2]
+    assert len(corners) > 8
+    assert 2 <= flipped <= 14
+    rest = list(made.epoch(5, 1, first_step=3))
+    assert torch.equal(rest[0][0], list(made.epoch(5, 1))[3][0])
+
+
+def test_ten_views_are_corners_and_centre_and_their_mirrors(tiny_data):
+    views, _ = next(batches(tiny_data, crop=24).in_order("test", batch_size=20, views=10))
+    assert len(views) == 10
+    images = torch.from_numpy(np.array(tiny_data.test_images)).double()
+    centre = torch.from_numpy(np.array(tiny_data.train_images)).double().mean(0)[4:28, 4:28]
+    corners = [(4, 4), (0, 0), (0, 8), (8, 0), (8, 8)]
+    for view, mirror, (top, left) in zip(views[:5], views[5:], corners, strict=True):
+        expected = images[:, top : top + 24, left : left + 24] - centre
+        assert torch.allclose(view.permute(0, 2, 3, 1).double(), expected, atol=1e-4)
+        assert torch.equal(mirror, view.flip(3))
+    (only,), _ = next(batches(tiny_data, crop=24).in_order("test", batch_size=20))
+    assert torch.equal(only, views[0])
+
+
+def test_colour_noise_moves_whole_pictures_along_the_components(tiny_data):
+    """Covariance and components by numpy; the shift of a picture is the same at every pixel."""
+    plain_, noisy = batches(tiny_data), batches(tiny_data, colour_noise=0.1)
+    pixels = np.array(tiny_data.train_images, dtype=np.float64).reshape(-1, 3)
+    components = colour_components(noisy.train_images).double().numpy()
+    assert np.allclose(components.T @ components, np.cov(pixels.T, bias=True), rtol=1e-5)
+    shift = next(noisy.epoch(0, 0))[0] - next(plain_.epoch(0, 0))[0]
+    assert torch.allclose(shift, shift[:, :, :1, :1].expand_as(shift), atol=1e-4)
+    shifts = torch.cat([a[0][:, :, 0, 0] - b[0][:, :, 0, 0] for e in range(40)
+                        for a, b in zip(noisy.epoch(0, e), plain_.epoch(0, e), strict=True)])  # fmt: skip
+    assert np.allclose(np.cov(shifts.T.numpy()), 0.01 * np.cov(pixels.T), rtol=0.1, atol=0.1)
+
+
+def test_a_crop_that_does_not_fit(tiny_data):
+    with pytest.raises(UserError, match="crop: 40 does not fit pictures of 32x32 pixels; give 32 or less"):
+        batches(tiny_data, crop=40)

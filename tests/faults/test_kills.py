@@ -27,8 +27,8 @@ from faults.harness import (
 )
 
 SEED = int(os.environ.get("FAULTS_SEED", "2012"))
-CAMPAIGNS = 10
-KILLS_EACH = 5
+CAMPAIGNS = 5
+KILLS_EACH = 10
 AT_ONCE = 2  # so that one starts while the other trains
 
 
@@ -56,11 +56,12 @@ def torment(folder: Path, root: Path, undisturbed) -> list[Kill]:
     draw = random.Random(SEED + int(folder.name))
     kills: list[Kill] = []
     killed_while_starting(folder, root, draw, kills, undisturbed)
-    killed_while_running(folder, root, draw, kills)
+    for _ in range(2):
+        killed_while_running(folder, root, draw, kills)
     killed_at_the_end(folder, root, draw, kills, undisturbed)
     while len(kills) < KILLS_EACH:
         killed_while_starting(folder, root, draw, kills, undisturbed)
-    for _ in range(4):  # the first time may find what a killed worker left as failed
+    for _ in range(6):  # the first time may find what a killed worker left as failed
         ended = alexctl(folder, *words(root, "--retry", "failed"))
         assert "Traceback" not in ended.err + ended.out, ended.err
         if ended.code == 0:
@@ -84,10 +85,10 @@ def killed_while_starting(folder: Path, root: Path, draw: random.Random, kills: 
 
 
 def killed_while_running(folder: Path, root: Path, draw: random.Random, kills: list[Kill]) -> None:
-    """A worker in the search, a worker in the trials that count, then the parent or everybody, in one run."""
+    """Two workers in the search, one in the trials that count, then the parent or everybody, in one run."""
     campaign = folder / "results" / "small"
     started = start(folder, *words(root, "--retry", "failed"))
-    for phase, seeds in (("searching", SEARCH), ("training", FINAL)):
+    for phase, seeds in (("searching", SEARCH), ("searching", SEARCH), ("training", FINAL)):
         if wait_for(lambda seeds=seeds: at_work(campaign, started.began, seeds=seeds), started):
             time.sleep(draw.uniform(0, 1.0))
             kill(started, "worker", phase, folder, kills, draw)

@@ -1,0 +1,203 @@
+"""The paper's net, in one or two towers, and the same net shrunk to 32 px, built from their knobs."""
+
+import math
+from dataclasses import replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from alexctl.net_knobs import AlexNetKnobs
+from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_picture, windows
+from alexctl.nets.draw import normal_
+from alexctl.nets.layers import Dropout, ResponseNorm
+
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+GAIN = {"relu": 2.0, "tanh": 1.0}  # variance kept from layer to layer: He et al. 2015; Glorot & Bengio 2010
+BIAS_KNOB = ("conv2", "conv4", "conv5", "fc6", "fc7")  # section 5: these biases start at 1, the others at 0
+NORMED = {"both": (1, 2), "first": (1,), "second": (2,)}
+
+
+class AlexNet(nn.Sequential):
+    """The net of section 3.5 and Figure 2: five convolutional and three fully connected layers, in two towers.
+
+    Takes (batch, channels, height, width) float pictures of `image_shape` = (height, width, channels), gives
+    (batch, classes) logits. 60,965,224 parameters for 224x224x3 or 227x227x3 pictures and 1000 classes.
+
+    Two towers are two halves of the maps of every layer, computed on one device as grouped convolutions: a layer
+    that is not in `links` sees its own tower's half. With `links = (8,)` the towers meet in the last layer only, as
+    in run 150 (whose towers were wider, conv2 160 and FC 4096 each; here the widths stay). Response normalisation
+    never crosses towers, as each GPU of 2012 had its own (layers-145.cfg). That file also has a second, spatial
+    normalisation after conv2, of which the paper says nothing: left out.
+
+    A layer left out (`without`) leaves its place, link included, to the next one. A layer's initial draws depend on
+    the seed, its name and its shape; on the meta device there are none.
+    Raises UserError for pictures too small.
+    """
+
+    CONVS = (
+        ConvSpec(number=1, maps=96, kernel=11, stride=4, padding=0, pooled=True),
+        ConvSpec(number=2, maps=256, kernel=5, padding=2, pooled=True),
+        ConvSpec(number=3, maps=384, kernel=3, padding=1),
+        ConvSpec(number=4, maps=384, kernel=3, padding=1),
+        ConvSpec(number=5, maps=256, kernel=3, padding=1, pooled=True),
+    )
+    HIDDEN = 4096  # units of fc6 and of fc7
+    FEWER_INPUTS: ClassVar[dict[str, float]] = {}  # by layer: how many times fewer a unit has here than in the paper
+
+    def __init__(self, knobs: AlexNetKnobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
+        super().__init__()
+        self.knobs, self.image_shape = knobs, image_shape
+        height, width, channels = image_shape
+        convs = [conv for conv in self.CONVS if conv.number != knobs.without]
+        convs[-1] = replace(convs[-1], pooled=True)  # without conv5 its pooling stays
+        paddings, num_places = fit_picture(convs, height, width, knobs.pooling)
+        for conv, padding in zip(convs, paddings, strict=True):
+            channels = self._add_conv(conv, channels, padding)
+        self.add_module("flat", nn.Flatten())
+        num_inputs = channels * num_places
+        for number, num_outputs in ((6, self.HIDDEN), (7, self.HIDDEN), (8, num_classes)):
+            self.add_module(f"fc{number}", TowerLinear(num_inputs, num_outputs, self._groups(number)))
+            if number < 8:
+                self.add_module(f"{knobs.activation}{number}", ACTIVATIONS[knobs.activation]())
+                if knobs.dropout:
+                    self.add_module(f"dropout{number}", Dropout(knobs.dropout))
+            num_inputs = num_outputs
+        self._draw(seed)
+
+    def _add_conv(self, conv: ConvSpec, channels: int, padding: tuple[int, int]) -> int:
+        """Adds a convolution and what follows it; returns how many maps that hands on."""
+        knobs, number = self.knobs, conv.number
+        maps = conv.maps // 2 if knobs.kernels == "halved" and number < 5 else conv.maps
+        groups = self._groups(number)
+        self.add_module(
+            f"conv{number}", HangingConv2d(channels, maps, conv.kernel, conv.stride, padding, groups=groups)
+        )
+        parts: dict[str, nn.Module] = {knobs.activation: ACTIVATIONS[knobs.activation]()}
+        if knobs.norm != "none" and number in NORMED[knobs.norm_layers]:
+            parts["norm"] = self._norm(maps)
+        if conv.pooled:
+            parts["pool"] = nn.MaxPool2d(POOLS[knobs.pooling], 2, ceil_mode=True)
+        if "norm" in parts and knobs.norm_place == "after-relu":
+            order = (knobs.activation, "norm", "pool")
+        else:  # an increasing function and a maximum commute; four times fewer values to squash this way round
+            order = ("norm", "pool", knobs.activation)
+        for part in order:
+            if part in parts:
+                self.add_module(f"{part}{number}", parts[part])
+        return maps
+
+    def _groups(self, number: int) -> int:
+        """Into how many parts a layer's inputs fall: as many as there are towers, unless it sees them all."""
+        links, without = self.knobs.links, self.knobs.without
+        linked = number in links or (without in links and number == without + 1)
+        return 1 if number == 1 or linked else self.knobs.towers
+
+    def _norm(self, maps: int) -> nn.Module:
+        if self.knobs.norm == "batch":
+            return nn.BatchNorm2d(maps)
+        divided = self.knobs.lrn_alpha == "divided"
+        norm = ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=divided)  # section 3.3
+        return PerTower(norm, self.knobs.towers)
+
+    def _draw(self, seed: int) -> None:
+        for name, layer in self.named_children():
+            if not isinstance(layer, nn.Conv2d | TowerLinear):
+                continue
+            std = 0.03 if self.knobs.init == "code" and name in ("conv3", "conv4", "conv5") else 0.01
+            std *= math.sqrt(self.FEWER_INPUTS.get(name, 1.0))
+            if self.knobs.init == "fan-in":
+                std = math.sqrt(GAIN[self.knobs.activation] / layer.weight[0].numel())
+            if not layer.weight.is_meta:
+                normal_(layer.weight, std, seed=seed, name=name)
+            nn.init.constant_(layer.bias, float(self.knobs.biases) if name in BIAS_KNOB else 0.0)
+
+    @property
+    def input_scaling(self) -> str:
+        """`mean-image`: 0-255 minus the mean image (section 2); `standardised`: per channel to mean 0, variance 1."""
+        return "standardised" if self.knobs.init == "fan-in" else "mean-image"
+
+    @property
+    def bias_rate(self) -> float:
+        """The biases' learning rate as a multiple of the weights': epsB 0.02 against epsW 0.01 in the code of 2012."""
+        return 2.0 if self.knobs.init == "code" else 1.0
+
+    @property
+    def weight_costs(self) -> dict[str, float]:
+        """Each weight's cost by its parameter's name: 0.0005 (section 5); biases and batch norm have none."""
+        layers = [name for name, layer in self.named_children() if isinstance(layer, nn.Conv2d | TowerLinear)]
+        return {f"{name}.weight": 0.0005 for name in layers}
+
+
+class AlexNet32(AlexNet):
+    """AlexNet shrunk to 32 px and a laptop: a proxy, which the paper does not define.
+
+    The same layers, towers, links and knobs. Widths: a quarter of the kernels, an eighth of the fully connected
+    units. conv1 is 4x4 with stride 1 instead of 11x11 with stride 4, so that a 32 px picture gives maps of 31, 15, 7
+    and 3: odd like the paper's 55, 27, 13 and 6 before each pooling, no window hanging over, and sizes that 2x2 pooling
+    does not meet unless the same two paddings give way as in run 147. The initial weights of `paper` and `code` are
+    larger by the root of how many times fewer inputs a unit has here, so that each layer passes on as much of its
+    input as the paper's does; 0.01 as it stands leaves logits of 1e-6, and the loss stayed at that of guessing for the
+    250 steps we watched. 708,322 parameters in two towers for 32x32x3 pictures and ten classes.
+    """
+
+    CONVS = (
+        ConvSpec(number=1, maps=24, kernel=4, padding=1, pooled=True),
+        ConvSpec(number=2, maps=64, kernel=5, padding=2, pooled=True),
+        ConvSpec(number=3, maps=96, kernel=3, padding=1),
+        ConvSpec(number=4, maps=96, kernel=3, padding=1),
+        ConvSpec(number=5, maps=64, kernel=3, padding=1, pooled=True),
+    )
+    HIDDEN = 512
+    FEWER_INPUTS: ClassVar[dict[str, float]] = {
+        "conv1": 363 / 48, "conv2": 4, "conv3": 4, "conv4": 4, "conv5": 4, "fc6": 9216 / 576, "fc7": 8, "fc8": 8,
+    }  # fmt: skip
+
+
+class HangingConv2d(nn.Conv2d):
+    """A convolution by the ceil rule: the last window may hang over the right and lower edge, where it meets zeros.
+
+    So 11x11 with stride 4 makes the paper's 55x55 maps of 224 px; at 227 px nothing hangs over, and the floor rule
+    of other frameworks gives the same (inconsistency 1 of our notes; layer.py of the 2012 code).
+    """
+
+    def forward(self, maps: Tensor) -> Tensor:
+        sides = zip(maps.shape[2:], self.kernel_size, self.stride, self.padding, strict=True)
+        down, across = (
+            (windows(side + 2 * padding, kernel, stride) - 1) * stride + kernel - side - 2 * padding
+            for side, kernel, stride, padding in sides
+        )
+        return super().forward(F.pad(maps, (0, across, 0, down)) if down or across else maps)
+
+
+class TowerLinear(nn.Module):
+    """A fully connected layer in `groups` equal parts, each of which sees its own part of the inputs only.
+
+    (batch, num_inputs) to (batch, num_outputs); the weight is (num_outputs, num_inputs / groups), drawn by the net.
+    """
+
+    def __init__(self, num_inputs: int, num_outputs: int, groups: int):
+        super().__init__()
+        self.groups = groups
+        self.weight = nn.Parameter(torch.empty(num_outputs, num_inputs // groups))
+        self.bias = nn.Parameter(torch.empty(num_outputs))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        if self.groups == 1:
+            return F.linear(inputs, self.weight, self.bias)
+        parts = zip(inputs.chunk(self.groups, 1), self.weight.chunk(self.groups), strict=True)
+        return torch.cat([F.linear(part, weight) for part, weight in parts], 1) + self.bias
+
+
+class PerTower(nn.Module):
+    """A layer that each tower applies to its own half of the maps."""
+
+    def __init__(self, layer: nn.Module, towers: int):
+        super().__init__()
+        self.layer, self.towers = layer, towers
+
+    def forward(self, maps: Tensor) -> Tensor:
+        if self.towers == 1:
+            return self.layer(maps)
+        return torch.cat([self.layer(part) for part in maps.chunk(self.towers, 1)], 1)

@@ -1,0 +1,199 @@
+"""LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998), and the short form that most people mean by its name."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from alexctl.errors import UserError
+from alexctl.net_knobs import LeNet5Knobs
+from alexctl.nets.draw import normal_, uniform_
+
+A, S = 1.7159, 2 / 3  # so that f(1) = 1 and f(-1) = -1, about where the curve bends most (1998, appendix A)
+
+C3_TABLE = (  # the maps of S2 that each map of C3 sees (1998, table I)
+    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
+    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
+    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
+    (0, 1, 2, 3, 4, 5),
+)  # fmt: skip
+
+DIGITS = """
+..###.. ...##.. .#####. .#####. ....##. ####### ..####. ####### .#####. .#####.
+.##.##. ..###.. ##...## ##...## ...###. ##..... .##..## .....## ##...## ##...##
+##...## .####.. .....## .....## ...###. ##..... ##..... .....## ##...## ##...##
+##...## ...##.. .....## .....## ..#.##. ##..... ##..... ....##. ##...## ##...##
+##...## ...##.. .....## ....##. ..#.##. ##.###. ##..... ....##. .##.##. ##...##
+##...## ...##.. ....##. ..###.. .##.##. ###..## ##.###. ...##.. ..###.. .##..##
+##...## ...##.. ...##.. ....##. .#..##. .....## ###..## ...##.. .##.##. ..###.#
+##...## ...##.. ..##... .....## ####### .....## ##...## ..##... ##...## .....##
+##...## ...##.. .##.... .....## ....##. .....## ##...## ..##... ##...## .....##
+##...## ...##.. ##..... .....## ....##. ##...## ##...## .##.... ##...## .....##
+.##.##. ...##.. ##..... ##...## ....##. .##.##. .##.##. .##.... ##...## ##..##.
+..###.. .###### ####### .#####. ....##. ..###.. ..###.. .##.... .#####. .####..
+"""
+
+
+def scaled_tanh(a: Tensor) -> Tensor:
+    """f(a) = A tanh(S a), with A = 1.7159 and S = 2/3."""
+    return A * torch.tanh(S * a)
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"scaled-tanh": scaled_tanh, "tanh": torch.tanh, "relu": F.relu}
+# Variance kept from layer to layer: He et al. 2015 for ReLU, Glorot & Bengio 2010 for tanh; A and S were chosen to
+# turn variance 1 into variance 1 (LeCun et al., Efficient BackProp, 1998).
+GAIN = {"scaled-tanh": 1.0, "tanh": 1.0, "relu": 2.0}
+
+
+class Subsampling(nn.Module):
+    """The 1998 subsampling: the sum of each 2x2 square, times the map's coefficient, plus its bias, squashed.
+
+    (batch, maps, height, width) to (batch, maps, height / 2, width / 2); two parameters a map.
+    """
+
+    fan_in = 4
+
+    def __init__(self, num_maps: int, activation: Callable[[Tensor], Tensor]):
+        super().__init__()
+        self.activation = activation
+        self.coefficient = nn.Parameter(torch.full((num_maps,), 1 / self.fan_in))
+        self.bias = nn.Parameter(torch.zeros(num_maps))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        sums = F.avg_pool2d(maps, 2, divisor_override=1)
+        return self.activation(sums * self.coefficient[:, None, None] + self.bias[:, None, None])
+
+
+class SparseConv(nn.Module):
+    """A 5x5 convolution whose every output map sees only the input maps that its line of `table` names.
+
+    The weight is (pairs, 5, 5), a kernel for each pair of maps in the order of the table; what is not connected has no
+    parameter.
+    """
+
+    def __init__(self, num_inputs: int, table: tuple[tuple[int, ...], ...]):
+        super().__init__()
+        self.num_inputs, self.out_channels = num_inputs, len(table)
+        pairs = [(output, source) for output, sources in enumerate(table) for source in sources]
+        places = torch.tensor([output * num_inputs + source for output, source in pairs])
+        self.register_buffer("places", places, persistent=False)
+        self.fan_in = torch.tensor([25.0 * len(table[output]) for output, _ in pairs])[:, None, None]
+        self.weight = nn.Parameter(torch.zeros(len(pairs), 5, 5))
+        self.bias = nn.Parameter(torch.zeros(len(table)))
+
+    def forward(self, maps: Tensor) -> Tensor:
+        full = self.weight.new_zeros(self.out_channels * self.num_inputs, 5, 5).index_copy(0, self.places, self.weight)
+        return F.conv2d(maps, full.view(self.out_channels, self.num_inputs, 5, 5), self.bias)
+
+
+class EuclideanRBF(nn.Module):
+    """Minus the squared distance of the 84 units of F6 to each digit's code: (batch, 84) to (batch, 10).
+
+    The codes are fixed, (10, 84), +1 where the digit's 7x12 bitmap is black and -1 where it is white. The bitmaps are
+    ours (`DIGITS`): those of 1998 are a picture in the paper.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("codes", digit_codes(), persistent=False)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return -(features[:, None, :] - self.codes).square().sum(2)
+
+
+def digit_codes() -> Tensor:
+    """The ten bitmaps as (10, 84) numbers +1 and -1, line by line from the top."""
+    lines = [line.split() for line in DIGITS.split("\n") if line]
+    bitmaps = ["".join(line[digit] for line in lines) for digit in range(10)]
+    return torch.tensor([[1.0 if dot == "#" else -1.0 for dot in bitmap] for bitmap in bitmaps])
+
+
+class LeNet5(nn.Module):
+    """C1 5x5x6, S2, C3 5x5x16, S4, C5 5x5x120, F6 84 and the output, for 32x32 pictures of one channel.
+
+    Takes (batch, 1, 32, 32) float pictures, gives (batch, classes) logits.
+
+    Form "1998": subsampling with a coefficient, a bias and its own squashing, the sparse C3, and a Euclidean RBF output
+    for the ten digits; 60,000 parameters. Its logits are minus the penalties, so that their cross-entropy is the
+    discriminative ("MAP") criterion of 1998 without its constant j. Without j the length of F6's output x drops out of
+    the softmax: what is learned from is 2 x.code, a softmax layer with fixed weights. The 1998 net was trained picture
+    by picture with a diagonal Hessian, ours is not.
+
+    Form "short": average pooling, every map of C3 sees all of S2, and a softmax layer; 61,706 parameters for ten classes.
+
+    Init "1998": weights and coefficients uniform within 2.4 / fan-in; "fan-in": normal with a variance that keeps that
+    of the activations, coefficients 1/4 (the average). Biases start at 0; the paper does not speak of them apart.
+
+    UserError for pictures of another shape, and in form "1998" for other than ten classes.
+    """
+
+    input_scaling = "lenet"  # (pixel / 255) * 1.275 - 0.1: background -0.1, foreground 1.175 as in 1998
+    bias_rate = 1.0
+
+    def __init__(self, knobs: LeNet5Knobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
+        super().__init__()
+        _refuse(knobs, image_shape, num_classes)
+        self.knobs = knobs
+        self.activation = activation = ACTIVATIONS[knobs.activation]
+        is_1998 = knobs.form == "1998"
+        self.c1 = nn.Conv2d(1, 6, 5)  # 28x28
+        self.s2 = Subsampling(6, activation) if is_1998 else nn.AvgPool2d(2)  # 14x14
+        self.c3 = SparseConv(6, C3_TABLE) if is_1998 else nn.Conv2d(6, 16, 5)  # 10x10
+        self.s4 = Subsampling(16, activation) if is_1998 else nn.AvgPool2d(2)  # 5x5
+        self.c5 = nn.Conv2d(16, 120, 5)  # 1x1
+        self.f6 = nn.Linear(120, 84)
+        self.output = EuclideanRBF() if is_1998 else nn.Linear(84, num_classes)
+        for name, layer in self.named_children():
+            self._draw(name, layer, seed)
+
+    def _draw(self, name: str, layer: nn.Module, seed: int) -> None:
+        weight = layer.coefficient if isinstance(layer, Subsampling) else getattr(layer, "weight", None)
+        if weight is None:
+            return
+        nn.init.zeros_(layer.bias)
+        fan_in = layer.fan_in if isinstance(layer, Subsampling | SparseConv) else weight[0].numel()
+        if self.knobs.init == "1998":
+            uniform_(weight, 2.4 / fan_in, seed=seed, name=name)
+        elif not isinstance(layer, Subsampling):
+            normal_(weight, (GAIN[self.knobs.activation] / fan_in) ** 0.5, seed=seed, name=name)
+
+    @property
+    def weight_costs(self) -> dict[str, float]:
+        """Empty: the paper of 1998 gives none."""
+        return {}
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        x = self.s2(self.activation(self.c1(pictures)))
+        x = self.s4(self.activation(self.c3(x)))
+        x = self.activation(self.c5(x)).flatten(1)
+        return self.output(self.activation(self.f6(x)))
+
+
+def connections(net: LeNet5) -> dict[str, int]:
+    """The connections of each layer, counted as in 1998: every unit has one to each of its inputs and one to its bias."""
+    side, num_maps, counts = 32, 1, {}
+    for name, layer in net.named_children():
+        num_parameters = sum(parameter.numel() for parameter in layer.parameters())
+        if isinstance(layer, nn.Conv2d | SparseConv):
+            side, num_maps = side - 4, layer.out_channels
+            counts[name] = num_parameters * side**2
+        elif isinstance(layer, Subsampling | nn.AvgPool2d):
+            side //= 2
+            counts[name] = num_maps * side**2 * (5 if num_parameters else 4)
+        else:
+            counts[name] = num_parameters or layer.codes.numel()
+    return counts
+
+
+def _refuse(knobs: LeNet5Knobs, image_shape: tuple[int, int, int], num_classes: int) -> None:
+    height, width, channels = image_shape
+    if channels != 1:
+        raise UserError(f"lenet5 sees one channel, these pictures have {channels}; try data = 'mnist' or another net")
+    if (height, width) != (32, 32):
+        raise UserError(f"lenet5 needs pictures of 32x32 pixels, not {height}x{width}")
+    if knobs.form == "1998" and num_classes != 10:
+        raise UserError(
+            f"lenet5 in form '1998' has a code for each of ten digits, this data has {num_classes} classes; "
+            "form = 'short' takes any number"
+        )
