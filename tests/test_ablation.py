@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from alexctl.ablation import Ablation, parse
 from alexctl.load import load, shipped
+from alexctl.net_knobs import NETS
 
 
 def faults_of(change) -> list[str]:
