@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 
 from alexctl.errors import nearest, printable
 from alexctl.faults import fault_line, in_toml, unknown_key
@@ -39,6 +39,12 @@ def unknown_data(spec: str) -> str:
     return f"unknown data set '{printable(spec)}', {close}{' ' * bool(close)}choose from: {DATA_HELP}"
 
 
+def _decay(given: Any) -> float | str:
+    if given == "file" or (type(given) in (int, float) and 0 <= given < 1):
+        return given if given == "file" else float(given)
+    raise ValueError(f"should be a number, 0 or more and below 1, or 'file', not {in_toml(given)}")
+
+
 def spec_of(name: Any) -> str:
     """A spec for the stored name of a data set ("cifar10-jpeg"), which only a folder could have been given as."""
     return name if name in DATA_NAMES else f"imagefolder:{name}"
@@ -59,7 +65,7 @@ class TrainingKnobs(Knobs):
     lr: Annotated[float, Field(gt=0, le=1000)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     lr_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after each of these epochs the rate is a tenth
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] | Literal["file"] = 0.0  # "file": each layer's own, as published
+    weight_decay: Annotated[float | Literal["file"], PlainValidator(_decay)] = 0.0  # "file": each layer's, as published
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
     num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all

@@ -51,6 +51,14 @@ def test_ten_views_need_crops():
     assert faults_of(test_views=10, crop=24) == []
 
 
+def test_weight_decay_is_a_number_or_that_of_the_file():
+    assert make(weight_decay=0).hash8 == make().hash8
+    for given, shown in ((1, "1"), (-0.1, "-0.1"), (True, "true"), ("fil", "'fil'")):
+        assert faults_of(weight_decay=given) == [
+            f"weight_decay: should be a number, 0 or more and below 1, or 'file', not {shown}"
+        ]
+
+
 def test_a_list_left_at_its_default_is_not_in_the_hash():
     table = make().flat()
     assert table["lr_drops"] == []  # as JSON has it
