@@ -30,7 +30,7 @@ test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
 	$(BIN)/python -m pytest $(ARGS)
 
 faults: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
-	$(BIN)/python -m pytest -m faults tests/faults $(ARGS)
+	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile tests/faults $(ARGS)
 
 lint: setup ## check style and format, change nothing
 	$(BIN)/ruff check .

@@ -149,6 +149,28 @@ def test_no_label_touches_another_or_leaves_the_page():
             assert not box.overlaps(other_box), (name, other)
 
 
+def test_no_line_to_a_label_runs_through_another():
+    """Crossings close together, as in the demo, where the first line to a label once ran through the second label."""
+    curves = pd.concat(
+        [rows("relu", 0, [0.8, 0.7, 0.5, 0.3, 0.2]), rows("tanh", 0, [0.7, 0.5, 0.45, 0.4, 0.35, 0.28, 0.2])]
+    )
+    figure = draw(curves, pd.DataFrame([trial("relu", 0, 4.5), trial("tanh", 0, 6.4)]), ghosts=())
+    labels = [text for text in figure.findobj(Annotation) if "epochs" in text.get_text()]
+    boxes = {text.get_text(): Text.get_window_extent(text) for text in labels}
+    assert len(boxes) == 2
+    leaders = [text for text in labels if text.arrow_patch is not None]
+    assert leaders
+    for text in leaders:
+        (own,) = [box for name, box in boxes.items() if name == text.get_text()]
+        (other,) = [box for name, box in boxes.items() if name != text.get_text()]
+        start = figure.axes[0].transData.transform(text.xy)
+        ends = [(x, y) for x in (own.x0, own.x1) for y in (own.y0, own.y1)]
+        end = min(ends, key=lambda corner: math.dist(corner, start))
+        for i in range(100):
+            point = [a + (b - a) * i / 99 for a, b in zip(start, end, strict=True)]
+            assert not other.contains(*point), text.get_text()
+
+
 def test_saving_gives_the_same_bytes_and_leaves_nothing_else(tmp_path):
     for name in ("one", "two"):
         paths = save(draw(), tmp_path / name)

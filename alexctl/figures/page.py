@@ -136,6 +136,7 @@ class Placer:
         self.axes = axes
         self.points = np.empty((0, 2))
         self.boxes: list[Bbox] = []
+        self.leaders: list[np.ndarray] = []
 
     def avoid_lines(self) -> None:
         """Takes all lines drawn so far as they stand; the axes' limits must not change any more."""
@@ -143,7 +144,7 @@ class Placer:
 
     def put(self, words: str, spots: Sequence[tuple], **look) -> Text:
         """Writes the words at the best spot (x, y, ha, va[, dx, dy in points])."""
-        best, least = None, math.inf
+        best, least, leader_points = None, math.inf, np.empty((0, 2))
         for x, y, ha, va, *offset in spots:
             far = offset and max(map(abs, offset)) > 12
             corner = (float(ha == "right"), float(va == "top"))
@@ -160,25 +161,40 @@ class Placer:
                 arrowprops=leader if far else None,
                 **look,
             )
-            cost = self._cost(_box(text))
+            line = self._leader(text) if far else np.empty((0, 2))
+            cost = self._cost(_box(text)) + 1_000 * sum(_within(line, box).any() for box in self.boxes)
             if cost >= least:
                 text.remove()
                 continue
             if best is not None:
                 best.remove()
-            best, least = text, cost
+            best, least, leader_points = text, cost, line
             if cost == 0:
                 break
         self.boxes.append(_box(best).padded(1))
+        self.leaders.append(leader_points)
         return best
+
+    def _leader(self, text: Annotation) -> np.ndarray:
+        """Points (n, 2) in pixels along the line from a mark to the corner of its words."""
+        box, (across, up) = _box(text), text.arrowprops["relpos"]
+        corner = (box.x0 + across * box.width, box.y0 + up * box.height)
+        return np.linspace(self.axes.transData.transform(text.xy), corner, 50)
 
     def _cost(self, box: Bbox) -> float:
         frame = self.axes.get_window_extent()
         outside = box.x0 < frame.x0 or box.y0 < frame.y0 or box.y1 > frame.y1 + 2
         outside = outside or box.x1 > self.axes.figure.bbox.x1 - 2
         box = box.padded(1)
-        inside = ((self.points > box.p0) & (self.points < box.p1)).all(axis=1).sum()
-        return 10_000 * outside + 1_000 * sum(box.overlaps(other) for other in self.boxes) + inside
+        inside = _within(self.points, box).sum()
+        taken = sum(box.overlaps(other) for other in self.boxes) + sum(
+            _within(line, box).any() for line in self.leaders
+        )
+        return 10_000 * outside + 1_000 * taken + inside
+
+
+def _within(points: np.ndarray, box: Bbox) -> np.ndarray:
+    return ((points > box.p0) & (points < box.p1)).all(axis=1)
 
 
 def _box(text: Annotation) -> Bbox:

@@ -32,6 +32,20 @@ def note(text: str) -> None:
     NOTES.append(text)
 
 
+def as_plain() -> dict:
+    """All that was counted, to be sent to another process."""
+    return {"tried": TRIED, "survived": SURVIVED, "impossible": IMPOSSIBLE, "notes": NOTES}
+
+
+def add(counted: dict) -> None:
+    """Takes over what another process counted."""
+    for mine, theirs in ((TRIED, "tried"), (SURVIVED, "survived")):
+        for fault, times in counted.get(theirs, {}).items():
+            mine[fault] = mine.get(fault, 0) + times
+    IMPOSSIBLE.update(counted.get("impossible", {}))
+    NOTES.extend(counted.get("notes", []))
+
+
 def table() -> list[str]:
     """The table at the end of the suite, a line a fault."""
     width = max(map(len, [*TRIED, *IMPOSSIBLE, "all"]))
