@@ -111,7 +111,8 @@ def ablate(
     except runner.Stopped as stopped:
         screen.close()
         show.stopped(stopped.campaign)
-        raise typer.Exit(130) from None
+        sys.stderr.flush()
+        os._exit(130)  # everything is written; Python would take a second to put torch away
     finally:
         screen.close()
     if json_:

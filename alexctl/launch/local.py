@@ -126,7 +126,7 @@ class LocalPool:
             if event["event"] != "start":
                 yield event
 
-    def stop(self, *, patience: float = 3.0) -> None:
+    def stop(self, *, patience: float = 2.5) -> None:
         """Asks every worker to write its checkpoint and go; kills those that do not within `patience` seconds."""
         running = [worker for worker in self.workers if worker.process is not None]
         for worker in running:

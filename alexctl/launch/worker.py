@@ -37,6 +37,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     keeping = Keeping(checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights)
     Worker(data_root(options.data_root), options.device, keeping).work(options.folders, serve=options.serve)
+    os._exit(0)  # everything is written; Python would take a second to put torch away
 
 
 class Worker:

@@ -27,8 +27,8 @@ from faults.harness import (
 )
 
 SEED = int(os.environ.get("FAULTS_SEED", "2012"))
-CAMPAIGNS = 5
-KILLS_EACH = 10
+CAMPAIGNS = 4
+KILLS_EACH = 13
 AT_ONCE = 2  # so that one starts while the other trains
 
 
@@ -85,10 +85,10 @@ def killed_while_starting(folder: Path, root: Path, draw: random.Random, kills: 
 
 
 def killed_while_running(folder: Path, root: Path, draw: random.Random, kills: list[Kill]) -> None:
-    """Two workers in the search, one in the trials that count, then the parent or everybody, in one run."""
+    """Three workers in the search, two in the trials that count, then the parent or everybody, in one run."""
     campaign = folder / "results" / "small"
     started = start(folder, *words(root, "--retry", "failed"))
-    for phase, seeds in (("searching", SEARCH), ("searching", SEARCH), ("training", FINAL)):
+    for phase, seeds in 3 * [("searching", SEARCH)] + 2 * [("training", FINAL)]:
         if wait_for(lambda seeds=seeds: at_work(campaign, started.began, seeds=seeds), started):
             time.sleep(draw.uniform(0, 1.0))
             kill(started, "worker", phase, folder, kills, draw)
