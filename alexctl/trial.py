@@ -120,7 +120,8 @@ class _Run:
                 self.rows, state = saved["rows"], saved["training"]
             except Exception:  # damaged from outside; the trial begins again, its log says why
                 traceback.print_exc()
-                (self.folder / "status.json").unlink(missing_ok=True)
+        if state is None:  # what status.json says of rows that are made again would be wrong
+            (self.folder / "status.json").unlink(missing_ok=True)
         data = {"data": name, "data_digest": digest}
         results.write_json(self.folder / "env.json", environment(self.device) | data)
         self.training = Training(

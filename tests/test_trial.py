@@ -112,6 +112,24 @@ def test_a_damaged_checkpoint_begins_the_trial_again(tiny_root, tiny_data, tmp_p
     assert rows_of(folder) == rows_of(whole)
 
 
+def test_a_lost_checkpoint_begins_the_trial_again(tiny_root, tiny_data, tmp_path):
+    """As in a clone, where checkpoints are not; killed again early, its few rows are no contradiction."""
+    whole, folder = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(whole, tiny_root)
+    run(folder, tiny_root, until=1.0)
+    (folder / "checkpoint.pt").unlink()
+
+    def killed(row):
+        results.write_rows(folder, [row])
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(folder, tiny_root, on_row=killed)
+    assert results.read_trial(folder).problem is None
+    assert run(folder, tiny_root) == "done"
+    assert rows_of(folder) == rows_of(whole)
+
+
 def test_paused_by_the_search_and_gone_on(tiny_root, tiny_data, tmp_path):
     whole, paused = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
     run(whole, tiny_root)
