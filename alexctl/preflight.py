@@ -24,7 +24,7 @@ def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, t
     for arm in campaign.ablation.arms:
         lr = min(campaign.ablation.plan.lr_grid) if arm in campaign.ablation.searched else None
         try:
-            seconds[arm] = _timed(campaign.setting(arm, "final", lr), data, device, threads)
+            seconds[arm] = _timed(campaign.setting(arm, "search", lr), data, device, threads)  # without evaluations
         except UserError:
             raise
         except Exception as error:
