@@ -217,9 +217,7 @@ class Campaign:
         """
         for record in self.counted():
             if record.state in ("stopped", "done", "diverged"):
-                results.sweep(record.folder)
-                for name in ("checkpoint.pt", ".claim"):
-                    (record.folder / name).unlink(missing_ok=True)
+                results.clear(record.folder)
 
     def failed(self) -> list[TrialRecord]:
         """The counted trials that failed."""

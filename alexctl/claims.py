@@ -30,7 +30,7 @@ class Claim:
     """Ours from construction to `release()`; raises Claimed, or UserError where the folder can't be written."""
 
     def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / ".claim"
+        self.folder, self.path = folder, folder / results.CLAIM
         self.token = uuid.uuid4().hex
         self._lost = False
         self._released = threading.Event()

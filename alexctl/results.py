@@ -19,6 +19,7 @@ from alexctl.knobs import Setting, hash_of
 
 SCHEMA = 1
 ROW_COLUMNS = ("epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds")
+CHECKPOINT, WEIGHTS, CLAIM = "checkpoint.pt", "weights.safetensors", ".claim"
 STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
 _FOLDER = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
 
@@ -44,6 +45,13 @@ def sweep(folder: Path) -> None:
     for path in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()
+
+
+def clear(folder: Path) -> None:
+    """Removes from the folder of a trial that is over what only a running one needs, and what a kill left there."""
+    sweep(folder)
+    for name in (CHECKPOINT, CLAIM):
+        (folder / name).unlink(missing_ok=True)
 
 
 def storage_error(path: Path, error: OSError) -> UserError:

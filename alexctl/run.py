@@ -94,7 +94,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
 def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:
     """A note where weights are wanted of trials that were done without keeping them."""
     done = [r for r in campaign.records.values() if r.state == "done" and r.phase == "final"]
-    without = [record for record in done if not (record.folder / trial.WEIGHTS).exists()]
+    without = [record for record in done if not (record.folder / results.WEIGHTS).exists()]
     if not (keeping.weights and without):
         return []
     return [

@@ -153,8 +153,9 @@ def result(campaign, made) -> None:
         )  # fmt: skip
     for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
-    console.print(f"Files: {plain(shown(campaign.folder))}/ (figure.svg, search.svg, trials.csv, curves.csv, summary.csv, verdict.json)",
-                  soft_wrap=not console.is_terminal)  # fmt: skip
+    names = ("figure.svg", "search.svg", "trials.csv", "curves.csv", "summary.csv", "verdict.json")
+    made_now = ", ".join(name for name in names if (campaign.folder / name).exists())
+    console.print(f"Files: {plain(shown(campaign.folder))}/ ({made_now})", soft_wrap=not console.is_terminal)
 
 
 def shown(path: Path) -> str:

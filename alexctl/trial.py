@@ -21,7 +21,6 @@ from alexctl.stats import target_epoch
 from alexctl.train import Diverged, Training, row_table
 
 ROWS_SECONDS = 5.0
-WEIGHTS = "weights.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,7 +112,7 @@ class _Run:
         if digest not in self.datasets:
             self.datasets[digest] = open_prepared(name, digest, self.root)
         state = None
-        checkpoint = self.folder / "checkpoint.pt"
+        checkpoint = self.folder / results.CHECKPOINT
         if checkpoint.exists():
             try:
                 saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
@@ -182,7 +181,7 @@ class _Run:
         training.clock.switch(None)
         content = io.BytesIO()
         torch.save({"rows": self.rows, "training": training.state()}, content)
-        results.write_atomic(self.folder / "checkpoint.pt", content.getvalue())
+        results.write_atomic(self.folder / results.CHECKPOINT, content.getvalue())
         self.saved = time.monotonic()
         # Saving takes at most a twentieth of the time, however slow the disk.
         self.pause = max(self.keeping.checkpoint_seconds, 20 * (self.saved - before))
@@ -192,7 +191,7 @@ class _Run:
         self.claim.check()
         if state == "done" and self.keeping.weights:
             weights = {name: tensor.contiguous() for name, tensor in self.training.net.state_dict().items()}
-            results.write_atomic(self.folder / WEIGHTS, safetensors.torch.save(weights))
+            results.write_atomic(self.folder / results.WEIGHTS, safetensors.torch.save(weights))
         if self.training:
             results.write_rows(self.folder, self.rows)
         last = self.rows[-1] if self.rows else {}
@@ -211,7 +210,7 @@ class _Run:
         }
         results.write_json(self.folder / "status.json", status)
         if state in ("done", "diverged"):
-            (self.folder / "checkpoint.pt").unlink(missing_ok=True)
+            (self.folder / results.CHECKPOINT).unlink(missing_ok=True)
 
 
 def record_death(folder: Path, why: str) -> None:

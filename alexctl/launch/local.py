@@ -79,14 +79,8 @@ class LocalPool:
     def __init__(self, *, workers: int, root: Path, device: str, threads: int, keeping: Keeping = ROWS_ONLY):
         self.queue: queue.Queue = queue.Queue()
         command = [sys.executable, "-m", "alexctl.launch.worker", "--serve", "--data-root", str(root)]
-        command += [
-            "--device",
-            device,
-            "--threads",
-            str(threads),
-            "--checkpoint-every",
-            str(keeping.checkpoint_seconds),
-        ]
+        command += ["--device", device, "--threads", str(threads)]
+        command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
         command += ["--keep-weights"] * keeping.weights
         self.workers = [Worker(command, threads, self.queue) for _ in range(workers)]
 
