@@ -1,16 +1,17 @@
 """An ablation is one controlled comparison: a base, its arms, what varies, a measure. It is data; no code runs from it."""
 
+import math
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
-from alexctl.arms import arm_faults, setting_faults
+from alexctl.arms import arm_faults, claim_faults, setting_faults
 from alexctl.errors import UserError, nearest, printable
-from alexctl.faults import fault_line, unknown_key
-from alexctl.knobs import Setting, resolve
+from alexctl.faults import fault_line, in_toml, unknown_key
+from alexctl.knobs import Setting, TrainingKnobs, resolve
 
-Measure = Literal["epochs_to_target", "test_error", "seconds_per_epoch"]
+Measure = Literal["epochs_to_target", "test_error", "top5_error", "train_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
 """Learning rates are searched on seeds from here on, which are never reported (reported ones are 0, 1, 2, ...)."""
 
@@ -29,6 +30,18 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
+def _sizes(given: Any) -> float | dict[str, float] | None:
+    if given is None or _is_number(given):
+        return given if given is None else float(given)
+    if isinstance(given, dict) and given and all(map(_is_number, given.values())):
+        return {str(arm): float(size) for arm, size in given.items()}
+    raise ValueError(f"should be a number, or a table of arms such as {{ relu = 6.0 }}, not {in_toml(given)}")
+
+
+def _is_number(given: Any) -> bool:
+    return type(given) in (int, float) and math.isfinite(given)
+
+
 class _Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -38,10 +51,17 @@ class Claim(_Part):
 
     section: str
     says: str
-    effect: float | None = None
+    effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = (
+        None  # ratio, or percentage points; one for all arms, or arm by arm
+    )
     effect_range: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
+    direction: Literal["positive", "negative"] | None = None  # negative: an arm is worse; None: the effect's sign
     data: str
     landmarks: dict[str, float] = {}  # arm -> epochs read off the paper's figure
+
+    def effect_of(self, arm: str) -> float | None:
+        """The size claimed for an arm, in the effect's units; None where the paper gives none."""
+        return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
 
 
 class Plan(_Part):
@@ -53,6 +73,9 @@ class Plan(_Part):
     ] | None = None  # fmt: skip
     lr_widenings: Annotated[int, Field(ge=0, le=20)] = 6  # how often the grid may grow when a rate on its edge is best
     search_seeds: Annotated[int, Field(ge=1, le=100)] = 1
+    search_epochs: Annotated[int, Field(ge=1, le=10000)] | None = (
+        None  # budget of a search trial; None: that of the others
+    )
 
 
 class Ablation(_Part):
@@ -63,6 +86,7 @@ class Ablation(_Part):
     control: str
     varies: tuple[str, ...]
     measure: Measure
+    compares: Literal["arms", "interaction"] = "arms"  # interaction: of two knobs, in four arms
     margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
     claim: Claim
     plan: Plan
@@ -76,6 +100,16 @@ class Ablation(_Part):
         """The arms whose learning rate is searched."""
         return tuple(arm for arm, knobs in self.arms.items() if {**self.base, **knobs}["lr"] == "search")
 
+    @property
+    def image_size(self) -> int:
+        """The side in pixels that pictures of a folder are cut to."""
+        return self.base.get("image_size", TrainingKnobs.model_fields["image_size"].default)
+
+    @property
+    def scale(self) -> Literal["ratio", "points"]:
+        """Errors are compared by their difference in percentage points, times by their ratio."""
+        return "points" if self.measure.endswith("_error") else "ratio"
+
     def setting(self, arm: str, data_name: str, data_digest: str, *, lr: float | None = None, **changes) -> Setting:
         """The fully resolved setting of one arm; `lr` replaces a searched rate."""
         table = {**self.base, **self.arms[arm], **changes}
@@ -87,7 +121,8 @@ class Ablation(_Part):
         return Setting(training=training, net=net, data_name=data_name, data_digest=data_digest)
 
 
-TOP_KEYS = {"title", "control", "varies", "measure", "margin", "claim", "base", "arms", "smoke"}
+HEAD_KEYS = ("title", "control", "varies", "measure", "compares", "margin")
+TOP_KEYS = {*HEAD_KEYS, "claim", "base", "arms", "smoke"}
 
 
 def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smoke: bool):
@@ -103,7 +138,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
             faults.append(f"{key}: should be a table, write [{key}]")
             tables[key] = {}
     base = {**tables["base"], **(tables["smoke"] if smoke else {}), **overrides}
-    head = {key: document[key] for key in ("title", "control", "varies", "measure", "margin") if key in document}
+    head = {key: document[key] for key in HEAD_KEYS if key in document}
     if not (isinstance(v := head.get("varies"), list) and v and all(isinstance(key, str) for key in v)):
         faults.append('varies: should be a list of knobs, such as ["activation"]')
         head["varies"] = []
@@ -125,11 +160,14 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     if tables["arms"] and isinstance(control, str) and control not in tables["arms"]:
         faults.append(f"control: no arm is called '{printable(control)}', {nearest(control, arms)}")
     if claim:
+        named = {"landmarks": claim.landmarks, "effect": claim.effect if isinstance(claim.effect, dict) else {}}
         faults += [
-            f"[claim] landmarks: no arm is called '{printable(arm)}', {nearest(arm, arms)}"
-            for arm in claim.landmarks
+            f"[claim] {key}: no arm is called '{printable(arm)}', {nearest(arm, arms)}"
+            for key, table in named.items()
+            for arm in table
             if arms and arm not in arms
         ]
+        faults += claim_faults(claim.effect, claim.direction, head.get("measure"))
     rest = {"plan": plan or Plan(), "claim": claim or Claim(section="", says="", data="")}
     ablation = _validate(
         Ablation,

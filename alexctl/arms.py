@@ -5,7 +5,7 @@ from typing import Any
 
 from alexctl.errors import printable
 from alexctl.faults import in_toml, unknown_key
-from alexctl.knobs import NETS, known_keys, resolve
+from alexctl.knobs import NETS, TrainingKnobs, known_keys, resolve
 
 
 def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: Iterable[str] = ()) -> list[str]:
@@ -19,7 +19,9 @@ def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: 
     if training is not None:
         if measure == "epochs_to_target" and training.target is None:
             faults.append('target: missing; measure = "epochs_to_target" needs one, such as { at_most = 0.25 }')
-        on_test = measure == "test_error" or (training.target and training.target.metric == "test_error")
+        on_test = measure in ("test_error", "top5_error") or (
+            training.target and training.target.metric == "test_error"
+        )
         if on_test and training.evaluate_every == 0:
             faults.append("evaluate_every: 0 never measures the test error, which this comparison needs; write 1")
     return faults + wrong
@@ -31,8 +33,11 @@ def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]
     known = known_keys(None).union(*map(known_keys, _nets(base, arms)))
     if all(isinstance(net, str) and net in NETS for net in _nets(base, arms)):  # else its knobs can't be told
         faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
-    if "data" in varies:
-        faults.append("varies: data can't vary, all arms are trained on the same pictures; try --data")
+    faults += [
+        f"varies: {key} can't vary, all arms are trained on the same pictures; try --data"
+        for key in ("data", "image_size")
+        if key in varies
+    ]
     for arm, knobs in arms.items():
         faults += [
             f"[arms.{arm}] changes {key}, which is not in varies = {printable(str(varies))}; "
@@ -49,6 +54,8 @@ def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]
         if twin and not wrong:
             faults.append(f"[arms.{arm}] is the same as [arms.{twin}]: it changes nothing")
         seen.append((arm, (searched, training, net)))
+    if head.get("compares") == "interaction":
+        faults += _factorial_faults(varies, base, arms)
     margin, measure = head.get("margin"), head.get("measure")
     if type(margin) in (int, float) and isinstance(measure, str) and not measure.endswith("_error") and margin <= 1:
         faults.append(
@@ -59,3 +66,39 @@ def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]
 
 def _nets(base: dict[str, Any], arms: dict[str, dict]) -> list[Any]:
     return [{**base, **knobs}.get("net") for knobs in arms.values()]
+
+
+def level(base: dict[str, Any], knobs: dict[str, Any], key: str) -> Any:
+    """What an arm has for a knob: its own value, the base's, or the knob's default."""
+    table = {**base, **knobs}
+    default = next((model.model_fields[key].default for model in (TrainingKnobs, NETS.get(table.get("net")))
+                    if model and key in model.model_fields), None)  # fmt: skip
+    return table.get(key, default)
+
+
+def _factorial_faults(varies: list[str], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
+    """An interaction needs two knobs of two values each, and every combination of them in an arm of its own."""
+    if len(varies) != 2:
+        return [f"varies: an interaction is of two knobs, not {len(varies)}; name two, such as ['activation', 'init']"]
+    cells = [tuple(repr(level(base, knobs, key)) for key in varies) for knobs in arms.values()]
+    values = [set(column) for column in zip(*cells, strict=True)]
+    if len(cells) == len(set(cells)) == 4 and all(len(column) == 2 for column in values):
+        return []
+    return [
+        f"[arms]: an interaction needs four arms, {varies[0]} and {varies[1]} with two values each in all combinations"
+    ]
+
+
+def claim_faults(effect: Any, direction: str | None, measure: Any) -> list[str]:
+    """A claimed size that its measure can't have, or that contradicts the direction beside it."""
+    sizes = list(effect.values()) if isinstance(effect, dict) else [effect] if effect is not None else []
+    ratio = isinstance(measure, str) and not measure.endswith("_error")
+    faults = [
+        f"[claim] effect: a ratio (control / arm) should be above 0, not {size:g}"
+        for size in sizes
+        if ratio and size <= 0
+    ]
+    below = [size < (1 if ratio else 0) for size in sizes]
+    if direction and any(is_below != (direction == "negative") for is_below in below):
+        faults.append(f"[claim] direction: '{direction}' contradicts the sign of the effect; leave one of them out")
+    return faults

@@ -99,6 +99,8 @@ class Campaign:
         changes: dict[str, Any] = {}
         if phase == "search":
             changes = {"evaluate_every": 0, "epochs_after_target": 0.0}
+            if self.ablation.plan.search_epochs is not None:
+                changes["epochs"] = self.ablation.plan.search_epochs
         return self.ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)
 
     def reload(self, name: str) -> TrialRecord:

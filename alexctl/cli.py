@@ -73,7 +73,7 @@ def _root(
 @app.command()
 def ablate(
     name: NameArgument,
-    data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes or imagefolder:PATH.")] = None,
+    data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Seconds instead of minutes, on embedded data: does it run?")] = False,
     seeds: Annotated[int | None, typer.Option(help="Reported seeds an arm.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget of epochs a trial.")] = None,

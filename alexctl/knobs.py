@@ -18,7 +18,7 @@ from alexctl.net_knobs import NETS, Knobs
 NUMERICS = 1
 """Raised when a change to the code moves numbers on purpose; part of every setting's hash."""
 
-DATA_NAMES = ("cifar10", "mnist", "shapes")
+DATA_NAMES = ("cifar10", "mnist", "shapes", "shapes-grey")
 DATA_HELP = ", ".join(DATA_NAMES) + " or imagefolder:PATH"
 
 
@@ -69,7 +69,11 @@ class TrainingKnobs(Knobs):
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
     num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
+    image_size: Annotated[int, Field(ge=8, le=1024)] = (
+        32  # side in pixels the pictures of a folder are cut to; paper: 256
+    )
     crop: Annotated[int, Field(ge=1)] | None = None  # side in pixels; random in training, the centre in tests
+    random_crops: bool = True  # false: the centre in training too
     flips: bool = False  # half of the training pictures mirrored
     colour_noise: Annotated[float, Field(ge=0, le=10)] = 0.0  # section 4.1's alpha; 0.1 there
     test_views: Literal[1, 10] = 1  # 10: corners and centre, mirrored too, averaged (section 4.1)
@@ -84,6 +88,10 @@ class TrainingKnobs(Knobs):
     def _views_are_crops(self) -> "TrainingKnobs":
         if self.test_views == 10 and self.crop is None:
             raise ValueError("test_views: the ten views are crops; give their side too, such as crop = 24")
+        if not self.random_crops and self.crop is None:
+            raise ValueError(
+                "random_crops: there are no crops to take from the centre; give their side, such as crop = 24"
+            )
         return self
 
 

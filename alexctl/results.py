@@ -18,7 +18,10 @@ from alexctl.errors import UserError, printable
 from alexctl.knobs import Setting, hash_of
 
 SCHEMA = 1
-ROW_COLUMNS = ("epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds")
+ROW_COLUMNS = (
+    "epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "top5_error",
+)  # fmt: skip
+FIRST_ROW_COLUMNS = ROW_COLUMNS[:-1]  # of trials from before the top-5 error was measured
 CHECKPOINT, WEIGHTS, CLAIM = "checkpoint.pt", "weights.safetensors", ".claim"
 STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
 _FOLDER = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
@@ -163,7 +166,12 @@ def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], .
 
 def rows_digest(rows: Sequence[dict[str, Any]]) -> str:
     """16 hex digits that identify `rows.csv`."""
-    return hashlib.sha256(csv_text(ROW_COLUMNS, rows).encode()).hexdigest()[:16]
+    return hashlib.sha256(_rows_text(rows).encode()).hexdigest()[:16]
+
+
+def _rows_text(rows: Sequence[dict[str, Any]]) -> str:
+    measured = not rows or any("top5_error" in row for row in rows)
+    return csv_text(ROW_COLUMNS if measured else FIRST_ROW_COLUMNS, rows)
 
 
 def read_rows(path: Path) -> tuple[dict[str, float | None], ...]:
@@ -177,11 +185,12 @@ def read_rows(path: Path) -> tuple[dict[str, float | None], ...]:
     if not text.endswith("\n"):
         raise ValueError("rows.csv is cut off")
     header, *lines = text[:-1].split("\n")
-    if header != ",".join(ROW_COLUMNS):
+    columns = tuple(header.split(","))
+    if columns not in (ROW_COLUMNS, FIRST_ROW_COLUMNS):
         raise ValueError("rows.csv has other columns than alexctl writes")
     rows, last = [], -1
     for number, line in enumerate(lines, start=2):
-        row = _read_row(line, f"rows.csv line {number}")
+        row = _read_row(line, columns, f"rows.csv line {number}")
         if row["step"] <= last:
             raise ValueError(f"rows.csv line {number} is out of order")
         last = row["step"]
@@ -189,19 +198,19 @@ def read_rows(path: Path) -> tuple[dict[str, float | None], ...]:
     return tuple(rows)
 
 
-def _read_row(line: str, where: str) -> dict[str, float | None]:
+def _read_row(line: str, columns: tuple[str, ...], where: str) -> dict[str, float | None]:
     cells = line.split(",")
-    if len(cells) != len(ROW_COLUMNS):
+    if len(cells) != len(columns):
         raise ValueError(f"{where} has {len(cells)} fields")
     try:
-        row = {name: float(cell) if cell else None for name, cell in zip(ROW_COLUMNS, cells, strict=True)}
+        row = {name: float(cell) if cell else None for name, cell in zip(columns, cells, strict=True)}
     except ValueError:
         raise ValueError(f"{where} holds something that is not a number") from None
-    missing = [name for name, value in row.items() if value is None and name != "test_error"]
+    missing = [name for name, value in row.items() if value is None and name not in ("test_error", "top5_error")]
     if missing or any(value is not None and not math.isfinite(value) for value in row.values()):
         raise ValueError(f"{where} lacks a finite number")
     row["step"] = int(row["step"])
-    if csv_text(ROW_COLUMNS, [row]).split("\n")[1] != line:
+    if csv_text(columns, [row]).split("\n")[1] != line:
         raise ValueError(f"{where} is not written as alexctl writes numbers")
     return row
 
@@ -229,7 +238,7 @@ def _cell(value: Any) -> str:
 
 def write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
     """`rows.csv`, whole."""
-    write_atomic(folder / "rows.csv", csv_text(ROW_COLUMNS, rows))
+    write_atomic(folder / "rows.csv", _rows_text(rows))
 
 
 def campaign_name(ablation: Ablation, data_name: str) -> str:

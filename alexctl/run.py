@@ -19,8 +19,6 @@ from alexctl.preflight import seconds_per_epoch
 from alexctl.provenance import git_state
 from alexctl.report.tables import Tables
 
-IMAGE_SIZE = 32
-
 
 class Watcher(Protocol):
     """What a screen hears of a campaign."""
@@ -62,7 +60,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
     """
     root = data_root(options.root)
     device = trial.choose_device(options.device)
-    data = prepare(ablation.base["data"], root, image_size=IMAGE_SIZE, progress=watcher.preparing)
+    data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     name = results.campaign_name(ablation, data.name)
     folder = results.make_folder(options.results / name)
     results.make_folder(folder / "trials")

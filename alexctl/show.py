@@ -97,7 +97,7 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
         return
     console = _console()
     claim = which.claim
-    size = "" if claim.effect is None else f" (effect {claim.effect:g}, measured on {claim.data})"
+    size = "" if claim.effect is None else f" (effect {_value(claim.effect)}, measured on {claim.data})"
     console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
     console.print(
         f"claim, section {plain(claim.section)}: {plain(_arms_claimed(which))} {plain(claim.says)}{plain(size)}",

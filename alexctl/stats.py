@@ -5,7 +5,7 @@ percentage points control - arm for errors. Inside, `theta` is the log of a rati
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -140,8 +140,7 @@ def paired_effect(
         pair = _pair(seed, control[seed], arm[seed], scale, budget)
         left_out += pair is None
         kept += [pair] if pair else []
-    bounds = {pair.bound for pair in kept} - {"exact"}
-    bound = "exact" if not bounds else bounds.pop() if len(bounds) == 1 else "none"
+    bound = _common_bound(pair.bound for pair in kept)
     counts = {
         f"num_{what}_{name}": sum(getattr(side[seed], what) for seed in seeds)
         for what in ("censored", "diverged")
@@ -212,6 +211,40 @@ def _size(pairs: list[Pair], bound: Bound, scale: Scale, level: float) -> dict[s
         if (np.ptp(sides, axis=0) > 1e-12).all():
             size["correlation"] = float(np.corrcoef(sides.T)[0, 1])
     return size
+
+
+def interaction(first: Effect, second: Effect) -> Effect:
+    """How much the second effect of a knob differs from its first, seed by seed: a ratio of ratios, or the difference
+    of two differences. In the counts, `control` stands for the two sides of the first, `arm` for those of the second.
+    """
+    scale, level = first.scale, first.level
+    at_first, at_second = ({pair.seed: pair for pair in effect.pairs} for effect in (first, second))
+    pairs = []
+    for seed in sorted(at_first.keys() & at_second.keys()):
+        one, two = at_first[seed], at_second[seed]
+        mirrored = {"at_least": "at_most", "at_most": "at_least"}.get(one.bound, one.bound)
+        bound = _common_bound((mirrored, two.bound))
+        value = None
+        if bound != "none":
+            value = from_theta(to_theta(two.value, scale) - to_theta(one.value, scale), scale)
+        pairs.append(Pair(seed=seed, control=one.value, arm=two.value, value=value, bound=bound))
+    bound = _common_bound(pair.bound for pair in pairs)
+    counts = {
+        f"num_{what}_{name}": getattr(effect, f"num_{what}_control") + getattr(effect, f"num_{what}_arm")
+        for what in ("censored", "diverged")
+        for name, effect in (("control", first), ("arm", second))
+    }
+    return Effect(
+        scale=scale, pairs=tuple(pairs), bound=bound, level=level,
+        num_left_out=max(first.n + first.num_left_out, second.n + second.num_left_out) - len(pairs),
+        num_unpaired=first.num_unpaired + second.num_unpaired, **counts, **_size(pairs, bound, scale, level),
+    )  # fmt: skip
+
+
+def _common_bound(bounds: Iterable[Bound]) -> Bound:
+    """What all of these say together: exact ones go with any, opposite ones leave nothing."""
+    kinds = set(bounds) - {"exact"}
+    return "exact" if not kinds else kinds.pop() if len(kinds) == 1 else "none"
 
 
 def to_theta(value: float, scale: Scale) -> float:

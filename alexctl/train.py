@@ -28,6 +28,7 @@ class Row:
     test_error: float | None
     train_seconds: float
     eval_seconds: float
+    top5_error: float | None = None  # on the test data: the right class is not among the five most probable
 
 
 class Clock:
@@ -127,7 +128,7 @@ class Training:
         self.net.to(device=device, memory_format=torch.channels_last)
         self.batches = Batches(
             data, device=device, scaling=scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
-            crop=knobs.crop, flips=knobs.flips, colour_noise=knobs.colour_noise,
+            crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
         )  # fmt: skip
         decay = self.net.weight_costs if knobs.weight_decay == "file" else knobs.weight_decay
         self.optimiser = Momentum(
@@ -183,13 +184,13 @@ class Training:
             self.clock.switch(None)
             raise Diverged(f"the training loss is {loss_sum} at epoch {self.epoch:.2f}, step {self.step}")
         knobs = self.setting.training
-        train_error, test_error = wrong / count, None
+        train_error, test_error, top5_error = wrong / count, None, None
         whole_epoch = self.step % self.batches.steps_per_epoch == 0
         self.clock.switch("eval")
         if knobs.evaluate_every and whole_epoch and round(self.epoch) % knobs.evaluate_every == 0:
-            test_error = self.error_on("test")
+            test_error, top5_error = self.errors_on("test")
         if knobs.train_error_from == "pass":
-            train_error = self.error_on("train")
+            train_error, _ = self.errors_on("train")
         self.clock.switch(None)
         self.sums.zero_()  # last: a checkpoint written in the evaluation still owes the row
         return Row(
@@ -200,20 +201,24 @@ class Training:
             test_error=test_error,
             train_seconds=self.clock.seconds["train"],
             eval_seconds=self.clock.seconds["eval"],
+            top5_error=top5_error,
         )
 
     @torch.inference_mode()
-    def error_on(self, part: str) -> float:
-        """The error rate (a fraction) on all of `train` or `test`; the probabilities of several views are averaged."""
+    def errors_on(self, part: str) -> tuple[float, float]:
+        """(error, top-5 error), fractions, on all of `train` or `test`; the probabilities of several views are averaged."""
         views = self.setting.training.test_views if part == "test" else 1
         self.net.eval()
-        wrong = 0
+        wrong, wrong5 = 0, 0
         for seen, labels in self.batches.in_order(part, views=views):
             scores = sum(self.net(view).softmax(1) for view in seen) if views > 1 else self.net(seen[0])
             wrong = wrong + (scores.argmax(1) != labels).sum()
+            best = scores.topk(min(5, scores.shape[1])).indices
+            wrong5 = wrong5 + (best != labels[:, None]).all(1).sum()
             self.on_batch(self)
         self.net.train()
-        return wrong.item() / len(self.batches.test_labels if part == "test" else self.batches.train_labels)
+        count = len(self.batches.test_labels if part == "test" else self.batches.train_labels)
+        return wrong.item() / count, wrong5.item() / count
 
     def state(self) -> dict[str, Any]:
         """Tensors and plain numbers from which a new Training goes on bit for bit (on a CPU)."""

@@ -161,7 +161,7 @@ class _Run:
     def _finish(self) -> str:
         if self.setting.training.evaluate_every and self.rows[-1]["test_error"] is None:
             self.training.clock.switch("eval")
-            self.rows[-1]["test_error"] = self.training.error_on("test")
+            self.rows[-1]["test_error"], self.rows[-1]["top5_error"] = self.training.errors_on("test")
             self.training.clock.switch(None)
             self.rows[-1]["eval_seconds"] = self.training.clock.seconds["eval"]
         return "done"

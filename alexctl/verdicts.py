@@ -14,12 +14,15 @@ def _number(value: float, scale: Scale) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
 
 
-def describe(effect: Effect) -> str:
-    """The effect in words, such as 'ratio 5.83 (95% interval 5.10 to 6.60, n = 6 seeds)'."""
+def describe(effect: Effect, sides: tuple[str, str] = ("control", "arm"), trials_a_seed: int = 1) -> str:
+    """The effect in words, such as 'ratio 5.83 (95% interval 5.10 to 6.60, n = 6 seeds)'.
+
+    `sides` name what its counts are of, `trials_a_seed` says how many trials a side has.
+    """
     unit = "ratio" if effect.scale == "ratio" else "difference"
     end = "" if effect.scale == "ratio" else " points"
     seeds = f"n = {effect.n} seed{'s' * (effect.n != 1)}"
-    notes = "".join(f"; {note}" for note in _notes(effect))
+    notes = "".join(f"; {note}" for note in _notes(effect, sides, trials_a_seed))
     if effect.estimate is None:
         return f"no size (n = {effect.n}{notes})"
     if effect.n < 3:
@@ -34,12 +37,12 @@ def describe(effect: Effect) -> str:
     return f"{unit} {estimate}{end} ({level} interval {low} to {high}, {seeds}{notes})"
 
 
-def _notes(effect: Effect) -> list[str]:
+def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int) -> list[str]:
     """What befell the trials behind an effect, counted: nothing is left out in silence."""
     total = effect.n + effect.num_left_out
     notes = [
-        f"{count} of {total} {name} trials {what}"
-        for name in ("control", "arm")
+        f"{count} of {trials_a_seed * total} {side} trials {what}"
+        for name, side in zip(("control", "arm"), sides, strict=True)
         for what in ("censored", "diverged")
         if (count := getattr(effect, f"num_{what}_{name}"))
     ]
@@ -84,16 +87,19 @@ def verdict(
     *,
     claimed: float | None,
     claimed_range: tuple[float, float] | None = None,
+    direction: str | None = None,
     margin: float | None = None,
     chance_ok: bool = True,
     data_matches: bool,
     data: str,
     claim_data: str | None = None,
+    description: str | None = None,
 ) -> Verdict:
     """The first of the design's rules that holds; all sizes in the effect's units.
 
-    A claimed ratio under 1, or a negative difference, turns the claimed direction round. Without a margin and without
-    a claimed size nothing counts as 'no difference'.
+    A claimed ratio under 1, or a negative difference, turns the claimed direction round; `direction` (positive or
+    negative) says it where no size is claimed. Without a margin and without a claimed size nothing counts as 'no
+    difference'. `description` stands in the sentence instead of `describe(effect)`.
     """
     scale = effect.scale
     if margin is not None and margin <= (scale == "ratio"):
@@ -103,7 +109,7 @@ def verdict(
     if margin is None and claimed is not None:
         margin = from_theta(abs(to_theta(claimed, scale)) / 4, scale)
     m = 0.0 if margin is None else to_theta(margin, scale)
-    sign = -1 if claimed is not None and to_theta(claimed, scale) < 0 else 1
+    sign = -1 if direction == "negative" or (claimed is not None and to_theta(claimed, scale) < 0) else 1
     low, high = _turned((effect.low, effect.high), sign, scale)
     claim_low, claim_high = _turned(claimed_range or (None, None), sign, scale)
     smaller = high is not None and claim_low is not None and high < claim_low
@@ -123,7 +129,7 @@ def verdict(
     detail = _detail(word, effect, claimed, margin, smaller or larger, more)
     return Verdict(
         word=word,
-        sentence=f"{word[0].upper()}{word[1:]} ({where}): {describe(effect)}{'; ' + detail if detail else ''}.",
+        sentence=f"{word[0].upper()}{word[1:]} ({where}): {description or describe(effect)}{'; ' + detail if detail else ''}.",
         more_seeds=more,
         size_ruled_out=smaller or larger,
         claimed=claimed,

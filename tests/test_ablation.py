@@ -35,7 +35,7 @@ def test_every_shipped_file_loads(name, smoke):
         (lambda d: d["base"].update(init="2013"), "[base] init: '2013' is not allowed, did you mean '2012'?"),
         (lambda d: d["base"].update(seeds=-1), "[base] seeds: should be 1 or more, not -1"),
         (lambda d: d["base"].update(data="cifar100"), "[base] data: unknown data set 'cifar100', did you mean 'cifar10'? "
-         "choose from: cifar10, mnist, shapes or imagefolder:PATH"),
+         "choose from: cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
         (lambda d: d["arms"]["relu"].update(lr=0.5), "[arms.relu] changes lr, which is not in varies = ['activation']; "
          "move it to [base] or name it in varies"),
         (lambda d: d["arms"]["tanh"].update(activation="relu"), "[arms.tanh] is the same as [arms.relu]: it changes nothing"),

@@ -26,7 +26,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "momentum": 0.9, "weight_decay": 0.0, "batch_size": 128, "epochs": 60, "num_train": None, "target": None,
         "lr_drops": (), "crop": None, "flips": False, "colour_noise": 0.0, "test_views": 1,
         "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
-        "precision": "float32",
+        "precision": "float32", "image_size": 32, "random_crops": True,
     }  # fmt: skip
     alexnet = {
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
@@ -128,11 +128,11 @@ def test_from_flat_refuses(change, words):
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"data": "cifar"}, "data: unknown data set 'cifar', did you mean 'cifar10'? choose from: cifar10, mnist, shapes or imagefolder:PATH"),
+        ({"data": "cifar"}, "data: unknown data set 'cifar', did you mean 'cifar10'? choose from: cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
         ({"data": "imagefolder:"}, "data: 'imagefolder:' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"),
         ({"data": "./pets"}, "data: a folder of pictures is written imagefolder:PATH, so try imagefolder:./pets"),
         ({"data": "CIFAR-10"}, "data: unknown data set 'CIFAR-10', did you mean 'cifar10'? choose from: "
-         "cifar10, mnist, shapes or imagefolder:PATH"),
+         "cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
         ({"net": "convnet"}, "net: unknown net 'convnet', did you mean 'convnet4'?"),
         ({"net": 4}, "net: should be text in quotes, not 4"),
         ({"activation": "rleu"}, "activation: 'rleu' is not allowed, did you mean 'relu'?"),

@@ -73,7 +73,7 @@ def test_an_empty_file_and_a_folder(tmp_path, monkeypatch):
         ([], {"seeds": -1, "epochs": 10**6}, ["--seeds: should be 1 or more, not -1",
          "--epochs: should be 10000 or less, not 1000000"]),
         ([], {"data": "cifar1"}, ["--data: unknown data set 'cifar1', did you mean 'cifar10'? "
-         "choose from: cifar10, mnist, shapes or imagefolder:PATH"]),
+         "choose from: cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"]),
         (["target={at_most = 25}"], {}, ["--set target={ at_most = 25 }: target.at_most: should be below 1, not 25"]),
         (["activation=relu"], {}, ["--set activation=relu: every arm sets its own, so this would change nothing; "
          "change it in a copy of the file"]),

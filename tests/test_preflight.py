@@ -20,7 +20,7 @@ def campaign(tiny_data, tmp_path):
 
 
 def test_every_arm_is_timed_without_an_evaluation(campaign, tiny_data, monkeypatch):
-    monkeypatch.setattr(Training, "error_on", lambda self, part: pytest.fail("an evaluation"))
+    monkeypatch.setattr(Training, "errors_on", lambda self, part: pytest.fail("an evaluation"))
     seconds = preflight.seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
     assert sorted(seconds) == ["relu", "tanh"]
     assert all(value > 0 for value in seconds.values())

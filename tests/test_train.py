@@ -73,7 +73,7 @@ def test_ten_views_average_probabilities(tiny_data):
     views, labels = next(training.batches.in_order("test", batch_size=20, views=10))
     with torch.no_grad():
         mean = torch.stack([training.net(view).softmax(1) for view in views]).mean(0)
-    assert training.error_on("test") == pytest.approx((mean.argmax(1) != labels).double().mean().item())
+    assert training.errors_on("test")[0] == pytest.approx((mean.argmax(1) != labels).double().mean().item())
 
 
 def test_rows(tiny_data):
@@ -95,7 +95,7 @@ def test_the_training_error_is_that_before_the_update(tiny_data):
 
 def test_the_error_of_a_full_pass(tiny_data):
     training = Training(setting(train_error_from="pass"), 0, tiny_data, device=CPU)
-    assert next(iter(training)).train_error == training.error_on("train")
+    assert next(iter(training)).train_error == training.errors_on("train")[0]
 
 
 def test_both_arms_see_the_same_pictures(tiny_data):

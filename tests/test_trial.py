@@ -199,8 +199,8 @@ def test_told_to_stop_in_an_evaluation_it_stops_there_and_then(tiny_root, tiny_d
     run(whole, tiny_root)
     told = []
     with pytest.MonkeyPatch.context() as patch:
-        error_on = trial.Training.error_on
-        patch.setattr(trial.Training, "error_on", lambda self, part: (told.append(part), error_on(self, part))[1])
+        errors_on = trial.Training.errors_on
+        patch.setattr(trial.Training, "errors_on", lambda self, part: (told.append(part), errors_on(self, part))[1])
         assert run(folder, tiny_root, should_stop=lambda: bool(told)) == "interrupted"
     assert (told, len(rows_of(folder))) == (["test"], 3)  # of four rows an epoch
     assert run(folder, tiny_root) == "done"

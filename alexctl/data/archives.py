@@ -132,7 +132,7 @@ def fetch(name: str, root: Path, *, mirror: str | None = None, progress: Progres
     A download that was cut off goes on where it stopped. `mirror` (or ALEXCTL_MIRROR) is the address of the file or
     of its folder (http, https or file); it is asked before the publisher's own server.
     """
-    if name == "shapes" or name.startswith("imagefolder:"):
+    if name.startswith("shapes") or name.startswith("imagefolder:"):
         raise UserError(f"{printable(name)} needs no fetching: use it with --data {printable(name)}")
     if name not in ("cifar10", "mnist"):
         raise UserError(f"no archive is called '{printable(name)}': {nearest(name, ('cifar10', 'mnist'))}")

@@ -16,8 +16,8 @@ class Batches:
     """The pictures of one data set on one device: shuffled training batches, test batches, the net's input scaling.
 
     Batches are (batch, channels, height, width) float32 in channels_last order, with (batch,) int64 labels. With `crop`
-    height and width are its side: a random square of each training picture, the centre of each test picture, less the
-    centre of the mean image (cuda-convnet). `flips` mirrors half of the training pictures; `colour_noise` adds
+    height and width are its side: a random square of each training picture (or the centre), the centre of each test
+    picture, less the centre of the mean image (cuda-convnet). `flips` mirrors half of the training pictures; `colour_noise` adds
     multiples of the principal components of the training pictures' colours (section 4.1).
     """
 
@@ -30,12 +30,13 @@ class Batches:
         batch_size: int,
         num_train: int | None = None,
         crop: int | None = None,
+        random_crops: bool = True,
         flips: bool = False,
         colour_noise: float = 0.0,
     ):
         chosen = slice(None) if num_train is None else subset(data.train_labels, num_train)
         self.batch_size, self.device = batch_size, device
-        self.flips, self.colour_noise = flips, colour_noise
+        self.random_crops, self.flips, self.colour_noise = random_crops, flips, colour_noise
         self.train_images = _resident(data.train_images[chosen], device)
         self.train_labels = torch.from_numpy(data.train_labels[chosen]).to(device)
         self.test_images = _resident(data.test_images, device)
@@ -86,10 +87,14 @@ class Batches:
     def _draws(self, seed: int, epoch: int) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """An epoch's corners (n, 2), mirrorings (n,) and colour shifts (n, channels), in the order the pictures come."""
         corners = mirrored = colours = None
-        if any(self.margins):
+        if any(self.margins) and self.random_crops:
             draw = generator(seed, "crop", epoch)
             corners = torch.stack([torch.randint(m + 1, (self.num_train,), generator=draw) for m in self.margins], 1)
             corners = corners.to(self.device)
+        elif any(self.margins):
+            corners = torch.tensor([margin // 2 for margin in self.margins], device=self.device).expand(
+                self.num_train, 2
+            )
         if self.flips:
             mirrored = torch.rand(self.num_train, generator=generator(seed, "flip", epoch)).to(self.device) < 0.5
         if self.components is not None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from alexctl.data.prepared import Part, Reading, safe_name
 from alexctl.errors import UserError, printable
+from alexctl.knobs import DATA_NAMES
 
 # By content, not by suffix; left out are formats whose readers start other programs (EPS) or are rarely tried.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -74,7 +75,7 @@ def scan(path: Path) -> Folder:
     notes = [f"skipped {n:,} {what}" for what, n in sorted(ignored.items())]
     notes += [f"class {printable(name)} has no test pictures" for name in classes if not listed["test"].get(name)]
     name = safe_name(root.name)
-    if name.casefold() in ("cifar10", "mnist", "shapes"):
+    if name.casefold() in DATA_NAMES:
         name += "-folder"  # results on a copy must not pass for results on the published files
     return Folder(
         path=root,

@@ -37,6 +37,12 @@ def blocks(wanted: np.ndarray, part: str) -> Iterator[np.ndarray]:
         yield draw(wanted[start : start + BLOCK], _generator(part, 1 + number))
 
 
+def grey(pictures: np.ndarray) -> np.ndarray:
+    """The same pictures with one channel, their luma (ITU-R BT.601) in whole numbers: (n, 32, 32, 1) uint8."""
+    luma = pictures.astype(np.uint32) @ np.array([299, 587, 114], np.uint32)
+    return ((luma + 500) // 1000).astype(np.uint8)[..., None]
+
+
 def _generator(part: str, number: int) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64([SEED, ("train", "test").index(part), number]))
 

@@ -13,6 +13,8 @@ from alexctl.data.prepared import PARTS, DataSet, Part, Progress, Reading, Sourc
 from alexctl.errors import UserError, nearest, printable
 from alexctl.knobs import DATA_NAMES, unknown_data
 
+EMBEDDED = ("shapes", "shapes-grey")
+
 __all__ = ["DataSet", "data_root", "fetch", "list_sources", "open_prepared", "prepare", "verify"]
 
 
@@ -63,6 +65,9 @@ def list_sources(root: Path) -> list[dict]:
         _archive_row("cifar10", "CIFAR-10, 60,000 photographs, 10 classes", root, archives.CIFAR10_FOLDER, 7),
         _archive_row("mnist", "MNIST, 70,000 handwritten digits, padded to 32 x 32", root, archives.MNIST_FOLDER, 4),
         _row("shapes", drawn, "built in", None, "--data shapes"),
+        _row(
+            "shapes-grey", "the same in one channel, for nets that see digits", "built in", None, "--data shapes-grey"
+        ),
     ]
     for name, digest in prepared.held(root):
         folder = root / "prepared" / f"{name}-{digest}"
@@ -100,18 +105,21 @@ def _source(spec: str, root: Path, image_size: int) -> Source:
         raise UserError(
             f"{spec} has pictures of {side} pixels, not {image_size}: only an image folder comes in any size"
         )
-    if spec == "shapes":
-        return Source(name=spec, key=key_of(spec, shapes.VERSION), read=_read_shapes, verb="drawing")
+    if spec in EMBEDDED:
+        return Source(name=spec, key=key_of(spec, shapes.VERSION), read=lambda: _read_shapes(spec), verb="drawing")
     # The md5 sums say what the files must be, so they are the state of the files.
     key = key_of(spec, image_size, archives.files_of(spec))
     return Source(name=spec, key=key, read=lambda: _read_archive(spec, root, image_size))
 
 
-def _read_shapes() -> Reading:
+def _read_shapes(name: str) -> Reading:
     parts = {}
     for part, num in zip(PARTS, (shapes.NUM_TRAIN, shapes.NUM_TEST), strict=True):
         labels = shapes.labels(num, part)
-        parts[part] = Part(labels=labels, shape=(shapes.SIDE, shapes.SIDE, 3), blocks=shapes.blocks(labels, part))
+        blocks, channels = shapes.blocks(labels, part), 3
+        if name == "shapes-grey":
+            blocks, channels = map(shapes.grey, blocks), 1
+        parts[part] = Part(labels=labels, shape=(shapes.SIDE, shapes.SIDE, channels), blocks=blocks)
     return Reading(classes=shapes.CLASSES, parts=parts)
 
 

@@ -19,8 +19,9 @@ def block(reference: Path) -> str:
         for line in made.verdict["comparisons"]:
             figure = f"results/{reference.name}/{campaign.folder.name}/figure.png"
             title = f"{made.verdict['title']} ([figure]({figure}))"
+            sides = f"{line['arm']} against {line['control']}" if line["control"] else line["arm"]
             lines.append(
-                f"| {title} | {campaign.data_name} | {line['arm']} against {campaign.ablation.control} | {line['n']} | "
+                f"| {title} | {campaign.data_name} | {sides} | {line['n']} | "
                 f"{line.get('description', '-')} | **{line['verdict']}** |"
             )
     return "\n".join(lines) + "\n"

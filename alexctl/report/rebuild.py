@@ -49,7 +49,8 @@ def caption(campaign: Campaign, made: Tables) -> str:
     lines = []
     for line in made.verdict["comparisons"]:
         if line["n"]:
-            lines.append(f"{campaign.ablation.control} to {line['arm']} on {campaign.data_name}: {line['description']}")
+            sides = f"{line['control']} to {line['arm']} on " if line["control"] else "On "
+            lines.append(f"{sides}{campaign.data_name}: {line['description']}")
     claim = campaign.ablation.claim
     if claim.effect is not None:
         lines.append(f"The paper (section {claim.section}, on {claim.data}): {claim.says}")
@@ -90,9 +91,9 @@ def overview(made: list[Tables]) -> pd.DataFrame:
         verdict = tables_.verdict
         for line in verdict["comparisons"]:
             lines.append({
-                "ablation": verdict["ablation"], "arm": line["arm"], "control": verdict["control"],
+                "ablation": verdict["ablation"], "arm": line["arm"], "control": line["control"],
                 "data": verdict["data"], "measure": verdict["measure"], "n": line["n"], "effect": line["effect"],
-                "low": line["low"], "high": line["high"], "claimed": verdict["claim"]["effect"],
+                "low": line["low"], "high": line["high"], "claimed": line["claimed"],
                 "verdict": line["verdict"], "sentence": line["sentence"],
             })  # fmt: skip
     return pd.DataFrame(lines)

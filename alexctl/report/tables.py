@@ -6,18 +6,21 @@ from typing import Any
 import pandas as pd
 
 from alexctl import results, stats, verdicts
+from alexctl.arms import level
 from alexctl.campaign import Campaign
 from alexctl.knobs import Target
 from alexctl.results import TrialRecord
 
 CURVE_COLUMNS = (
     "ablation", "arm", "phase", "seed", "lr", "epoch", "step", "train_loss", "train_error", "test_error",
-    "train_seconds",
+    "train_seconds", "top5_error",
 )  # fmt: skip
 SUMMARY_COLUMNS = (
     "ablation", "arm", "n", "num_censored", "num_diverged", "num_failed", "median", "mean", "spread", "lr",
     "parameters",
 )  # fmt: skip
+
+ENDS = ("train_loss", "train_error", "test_error", "top5_error", "train_seconds", "eval_seconds")  # of the last row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +38,7 @@ def trial_columns(campaign: Campaign) -> tuple[str, ...]:
     varies = tuple(key for key in campaign.ablation.varies if key != "lr")
     return (
         "ablation", "arm", "phase", "seed", "status", *varies, "lr", "epochs_to_target", "censored", "epochs_run",
-        "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "trial", "error", "log",
+        *ENDS, "trial", "error", "log",
     )  # fmt: skip
 
 
@@ -87,7 +90,7 @@ def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
         "status": record.state, **{key: setting[key] for key in campaign.ablation.varies}, "lr": setting["lr"],
         "epochs_to_target": crossing, "censored": crossing is None if record.state == "done" else None,
         "epochs_run": last.get("epoch", 0.0),
-        **{key: last.get(key) for key in ("train_loss", "train_error", "test_error", "train_seconds", "eval_seconds")},
+        **{key: last.get(key) for key in ENDS},
         "trial": record.folder.name, "error": record.status.get("error"),
         "log": f"trials/{record.folder.name}/stderr.log" if failed and (record.folder / "stderr.log").exists() else None,
     }  # fmt: skip
@@ -136,48 +139,99 @@ def _summary(campaign: Campaign, final: list[TrialRecord]) -> pd.DataFrame:
 
 def _verdict(campaign: Campaign, final: list[TrialRecord]) -> dict[str, Any]:
     ablation = campaign.ablation
-    comparisons = [_comparison(campaign, final, arm) for arm in ablation.arms if arm != ablation.control]
+    if ablation.compares == "interaction":
+        comparisons = [_interaction(campaign, final)]
+    else:
+        comparisons = [_comparison(campaign, final, arm) for arm in ablation.arms if arm != ablation.control]
     return {
         "schema": results.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": campaign.data_name,
-        "data_digest": campaign.data_digest, "measure": ablation.measure, "control": ablation.control,
-        "claim": ablation.claim.model_dump(mode="json"), "comparisons": comparisons,
+        "data_digest": campaign.data_digest, "measure": ablation.measure, "compares": ablation.compares,
+        "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "comparisons": comparisons,
     }  # fmt: skip
 
 
 def _comparison(campaign: Campaign, final: list[TrialRecord], arm: str) -> dict[str, Any]:
     """One arm against the control: the effect, its interval and what they say of the claim."""
+    control = campaign.ablation.control
+    if missing := _missing(campaign, final, [control, arm]):
+        return _line(campaign, arm, control) | missing
+    effect = _effect(campaign, final, control, arm)
+    return _line(campaign, arm, control) | _judged(
+        campaign, final, [control, arm], effect, verdicts.describe(effect), arm
+    )
+
+
+def _interaction(campaign: Campaign, final: list[TrialRecord]) -> dict[str, Any]:
+    """How much what the first knob does depends on the second: the effect at the second's other value, less the effect
+    at the control's."""
     ablation = campaign.ablation
-    scale = "points" if ablation.measure.endswith("_error") else "ratio"
-    control, mine = (_outcomes(campaign, final, name) for name in (ablation.control, arm))
-    epochs = ablation.base.get("epochs")
+    knob, other = ablation.varies
+    values = {
+        arm: tuple(level(ablation.base, knobs, key) for key in ablation.varies) for arm, knobs in ablation.arms.items()
+    }
+    start, at = values[ablation.control]
+    name = f"{knob} x {other}"
+    if missing := _missing(campaign, final, list(ablation.arms)):
+        return _line(campaign, name, None) | missing
+    effects, words = [], []
+    for same in (True, False):
+        control, arm = sorted(
+            (a for a, (_, b) in values.items() if (b == at) == same), key=lambda a: values[a][0] != start
+        )
+        effects.append(_effect(campaign, final, control, arm))
+        words.append(f"{other} = {values[arm][1]}")
+    effect = stats.interaction(*effects)
+    parts = "; ".join(f"{arm_words}: {verdicts.describe(one)}" for arm_words, one in zip(words, effects, strict=True))
+    described = verdicts.describe(effect, sides=tuple(words), trials_a_seed=2)
+    described = f"{name} {described}; what {knob} alone does, {parts}"
+    return _line(campaign, name, None) | _judged(campaign, final, list(ablation.arms), effect, described, name)
+
+
+def _effect(campaign: Campaign, final: list[TrialRecord], control: str, arm: str) -> stats.Effect:
+    epochs = campaign.ablation.base.get("epochs")
     budget = float(epochs) if epochs is not None else float(final[0].setting["epochs"]) if final else None
-    line = {"arm": arm, "verdict": "not run yet", "sentence": "Not run yet.", "effect": None, "low": None, "high": None,
-            "bound": None, "level": 0.95, "scale": scale, "n": 0, "seeds": [], "values": [], "margin": None,
-            "more_seeds": None}  # fmt: skip
-    broken = [name for name in (ablation.control, arm) if campaign.search_failures(name)]
-    if broken:
+    sides = (_outcomes(campaign, final, name) for name in (control, arm))
+    return stats.paired_effect(*sides, scale=campaign.ablation.scale, budget=budget)
+
+
+def _line(campaign: Campaign, name: str, control: str | None) -> dict[str, Any]:
+    """What stands in a comparison that can't be made yet; an interaction has no control."""
+    return {
+        "arm": name, "control": control, "verdict": "not run yet", "sentence": "Not run yet.", "effect": None, "low": None, "high": None,
+        "bound": None, "level": 0.95, "scale": campaign.ablation.scale, "n": 0, "seeds": [], "values": [],
+        "margin": None, "more_seeds": None, "claimed": campaign.ablation.claim.effect_of(name),
+    }  # fmt: skip
+
+
+def _missing(campaign: Campaign, final: list[TrialRecord], arms: list[str]) -> dict[str, Any] | None:
+    """Why these arms can't be compared yet, as the keys of a line; None if they can."""
+    if broken := [arm for arm in arms if campaign.search_failures(arm)]:
         sentence = f"Not judged: the learning-rate search of {' and '.join(broken)} lacks a trial that failed."
-        return line | {"verdict": "not judged", "sentence": sentence}
-    if not control or not mine:
-        return line
-    effect = stats.paired_effect(control, mine, scale=scale, budget=budget)
+        return {"verdict": "not judged", "sentence": sentence}
+    return None if all(_outcomes(campaign, final, arm) for arm in arms) else {"verdict": "not run yet"}
+
+
+def _judged(
+    campaign: Campaign, final: list[TrialRecord], arms: list[str], effect: stats.Effect, described: str, name: str
+) -> dict[str, Any]:
     chance = 1 - 1 / campaign.num_classes
     learned = any(
         stats.learned(
-            [r.rows[-1]["train_error"] if r.rows else chance for r in final if r.arm == name and _over(r)], chance
+            [r.rows[-1]["train_error"] if r.rows else chance for r in final if r.arm == arm and _over(r)], chance
         )
-        for name in (ablation.control, arm)
+        for arm in arms
     )
-    claim = ablation.claim
+    claim = campaign.ablation.claim
     said = verdicts.verdict(
-        effect, claimed=claim.effect, claimed_range=claim.effect_range, margin=ablation.margin, chance_ok=learned,
-        data_matches=campaign.data_name == claim.data, data=campaign.data_name, claim_data=claim.data,
+        effect, claimed=claim.effect_of(name), claimed_range=claim.effect_range, direction=claim.direction,
+        margin=campaign.ablation.margin, chance_ok=learned, data_matches=campaign.data_name == claim.data,
+        data=campaign.data_name, claim_data=claim.data, description=described,
     )  # fmt: skip
-    return line | {
+    return {
         "verdict": said.word, "sentence": said.sentence, "effect": effect.estimate, "low": effect.low,
         "high": effect.high, "bound": effect.bound, "level": effect.level, "n": effect.n,
         "seeds": [pair.seed for pair in effect.pairs], "values": [pair.value for pair in effect.pairs],
-        "margin": said.margin, "more_seeds": said.more_seeds, "description": verdicts.describe(effect),
+        "margin": said.margin, "more_seeds": said.more_seeds, "description": described,
     }  # fmt: skip
 
 
