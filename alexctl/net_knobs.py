@@ -18,6 +18,7 @@ class ConvNet4Knobs(Knobs):
     init: Literal["2012", "fan-in"] = "2012"
     norm: Literal["none", "same-map", "cross-map", "batch"] = "none"  # after the first and second pooling
     hidden: Annotated[int, Field(ge=1, le=65536)] | None = None  # units of a fully connected layer before the output
+    fc_cost: Annotated[float, Field(ge=0, le=100)] | None = None  # fc's, with weight_decay "file"; None: its own file's
 
 
 class ConvLocalKnobs(Knobs):

@@ -35,7 +35,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
     }  # fmt: skip
     of_nets = {net: {name: field.default for name, field in knobs.model_fields.items()} for net, knobs in NETS.items()}
     assert of_nets == {
-        "convnet4": {"activation": "relu", "init": "2012", "norm": "none", "hidden": None},
+        "convnet4": {"activation": "relu", "init": "2012", "norm": "none", "hidden": None, "fc_cost": None},
         "convlocal": {"activation": "relu", "init": "2012", "norm": "none", "local3_maps": 32},
         "lenet5": {"form": "1998", "activation": "scaled-tanh", "init": "1998"},
         "alexnet": alexnet,
