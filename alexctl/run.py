@@ -18,6 +18,7 @@ from alexctl.launch.local import LocalPool
 from alexctl.preflight import seconds_per_epoch
 from alexctl.provenance import git_state
 from alexctl.report.tables import Tables
+from alexctl.sharing import Shared
 
 
 class Watcher(Protocol):
@@ -26,6 +27,7 @@ class Watcher(Protocol):
     def preparing(self, what: str, done: int, total: int) -> None: ...
     def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None: ...
     def started(self, job: Job) -> None: ...
+    def taken(self, job: Job, source: str) -> None: ...
     def row(self, job: Job, row: dict[str, Any]) -> None: ...
     def ended(self, job: Job, state: str, error: str | None) -> None: ...
     def tick(self, campaign: Campaign, running: list[Job]) -> None: ...
@@ -109,6 +111,7 @@ def default_workers(device_type: str) -> int:
 class _Conductor:
     def __init__(self, campaign: Campaign, claim: Claim, options: Options, root: Path, workers: int, watcher: Watcher):
         self.campaign, self.claim, self.options, self.watcher = campaign, claim, options, watcher
+        self.shared = Shared(campaign, weights=options.keeping.weights)
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()
         self.later: dict[str, float] = {}
@@ -126,7 +129,7 @@ class _Conductor:
             while True:
                 self._check_claim()
                 self._fill()
-                if not self.running and not self.later:
+                if not self.running and not self.later and not self.changed:
                     break
                 for event in self.pool.events(0.3):
                     self._hear(event)
@@ -164,10 +167,15 @@ class _Conductor:
             self.changed = True
         if not self.pool.free or not self.changed:
             return
+        taken = False
         for job in self.campaign.ready():
             if not self.pool.free:
                 return
             if job.name in self.running or job.name in self.tried or job.name in self.later:
+                continue
+            if self.campaign.record(job).state == "pending" and (source := self.shared.take(job)):
+                self.watcher.taken(job, source)
+                taken = True
                 continue
             folder = self.campaign.folder / "trials" / job.name
             if not (folder / "setting.json").exists():
@@ -178,7 +186,7 @@ class _Conductor:
             self.running[job.name] = job
             self.watcher.started(job)
             self.pool.submit(folder, job.until)
-        self.changed = False
+        self.changed = taken  # then more may be ready
 
     def _hear(self, event: dict[str, Any]) -> None:
         job = self.running.get(event["folder"])

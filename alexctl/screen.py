@@ -91,6 +91,12 @@ class Screen:
         if row["epoch"] - epoch >= 1 and job.arm in self.seconds:
             self.seconds[job.arm] = (now - since) / (row["epoch"] - epoch)
 
+    def taken(self, job: Job, source: str) -> None:
+        """A trial that another ablation has done was copied."""
+        self.console.print(
+            f"{_clock(time.monotonic() - self.began)}  {_label(job)}  taken from {plain(source)}, which has done it"
+        )
+
     def ended(self, job: Job, state: str, error: str | None) -> None:
         """A trial came to an end, or to the rung where the search paused it."""
         row = self.rows.pop(job.name, None)

@@ -154,3 +154,55 @@ def test_any_document_is_an_ablation_or_a_list_of_faults(document, path, value):
         assert all(fault.isprintable() for fault in faults)
         for arm in ablation.arms if ablation else ():
             ablation.setting(arm, "shapes", "0" * 16, lr=0.1)
+
+
+FOUR = {
+    "a": {"activation": "tanh", "init": "2012"}, "b": {"activation": "relu", "init": "2012"},
+    "c": {"activation": "tanh", "init": "fan-in"}, "d": {"activation": "relu"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d["arms"]["c"].update(init="2012", activation="tanh"), "all combinations"),
+        (lambda d: d["arms"].pop("d"), "an interaction needs four arms, activation and init with two values each"),
+        (lambda d: d.update(varies=["activation", "init", "lr"]), "an interaction is of two knobs, not 3"),
+    ],
+)
+def test_an_interaction_needs_all_four_arms(change, fault):
+    def document(d):
+        d.update(compares="interaction", control="a", varies=["activation", "init"], arms=copy.deepcopy(FOUR))
+
+    assert faults_of(document) == []  # an arm may leave a value to the base
+    assert any(fault in found for found in faults_of(lambda d: (document(d), change(d))))
+
+
+@pytest.mark.parametrize(
+    ("claim", "fault"),
+    [
+        ({"effect": "six"}, "[claim] effect: should be a number, or a table of arms such as { relu = 6.0 }, not 'six'"),
+        ({"effect": {"rulu": 6.0}}, "[claim] effect: no arm is called 'rulu', did you mean 'relu'?"),
+        ({"effect": -6.0}, "[claim] effect: a ratio (control / arm) should be above 0, not -6"),
+        ({"effect": 6.0, "direction": "negative"},
+         "[claim] direction: 'negative' contradicts the sign of the effect; leave one of them out"),
+        ({"direction": "worse"}, "[claim] direction: 'worse' is not allowed, choose from: negative, positive"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_claim(claim, fault):
+    assert faults_of(lambda d: d["claim"].update(claim)) == [fault]
+
+
+def test_a_claim_may_have_a_size_for_each_arm():
+    ablation, faults = parse(
+        TINY | {"claim": TINY["claim"] | {"effect": {"relu": 6}}}, name="t", overrides={}, smoke=False
+    )
+    assert not faults
+    assert (ablation.claim.effect_of("relu"), ablation.claim.effect_of("other")) == (6.0, None)
+
+
+def test_the_size_of_pictures_is_the_same_for_all_arms():
+    assert faults_of(lambda d: d["varies"].append("image_size")) == [
+        "varies: image_size can't vary, all arms are trained on the same pictures; try --data"
+    ]
+    assert tiny_ablation(image_size=64).image_size == 64

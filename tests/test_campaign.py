@@ -251,3 +251,10 @@ def test_a_plan_cut_off_anywhere_is_one_line(tmp_path):
         (tmp_path / "plan.json").write_bytes(whole[:length])
         with pytest.raises(UserError, match=r"plan\.json is damaged"):
             Campaign.open(tmp_path)
+
+
+def test_a_search_has_a_budget_of_its_own(tmp_path):
+    made = campaign(tmp_path, lr="search", lr_grid=[0.01, 0.02], epochs=20, search_epochs=3)
+    assert made.setting("relu", "search", 0.01).training.epochs == 3
+    assert made.setting("relu", "final", 0.01).training.epochs == 20
+    assert max(until for _, until in made.decision("relu").run) <= 3

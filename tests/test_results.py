@@ -8,7 +8,7 @@ from conftest import tiny_ablation
 from alexctl import results, trial
 
 ROW = {"epoch": 0.5, "step": 2, "train_loss": 1.25, "train_error": 0.5, "test_error": None, "train_seconds": 1.0,
-       "eval_seconds": 0.0}  # fmt: skip
+       "eval_seconds": 0.0, "top5_error": None}  # fmt: skip
 
 
 @pytest.fixture
@@ -25,7 +25,20 @@ def test_written_and_read(folder):
     record = results.read_trial(folder)
     assert (record.arm, record.seed, record.state, record.problem) == ("relu", 3, "done", None)
     assert record.rows[1] == ROW | {"epoch": 1.0, "step": 4, "test_error": 0.25}
-    assert (folder / "rows.csv").read_text().splitlines()[1] == "0.5,2,1.25,0.5,,1.0,0.0"
+    assert (folder / "rows.csv").read_text().splitlines()[1] == "0.5,2,1.25,0.5,,1.0,0.0,"
+
+
+def test_rows_of_before_the_top_5_error(folder):
+    """Trials of before stay valid, their digest too."""
+    old = [{key: value for key, value in ROW.items() if key != "top5_error"}]
+    results.write_rows(folder, old)
+    assert (folder / "rows.csv").read_text().splitlines()[0] == ",".join(results.FIRST_ROW_COLUMNS)
+    read = results.read_rows(folder / "rows.csv")
+    assert list(read) == old
+    assert results.rows_digest(read) == results.rows_digest(old) != results.rows_digest([ROW])
+    results.write_rows(folder, [*old, ROW | {"epoch": 1.0, "step": 4}])  # one that was gone on with since
+    read = results.read_rows(folder / "rows.csv")
+    assert results.rows_digest(read) == results.rows_digest([*old, ROW | {"epoch": 1.0, "step": 4}])
 
 
 def test_cut_off_anywhere(folder):
@@ -48,7 +61,7 @@ def test_cut_off_anywhere(folder):
         (lambda t: "\ufeff" + t, "other columns"),
         (lambda t: t.replace("\n", "\r\n"), "other columns"),
         (lambda t: "\n".join([*t.splitlines()[:1], *t.splitlines()[:0:-1]]) + "\n", "line 3 is out of order"),
-        (lambda t: t.replace(",0.25,", ",0.25,9,"), "line 3 has 8 fields"),
+        (lambda t: t.replace(",0.25,", ",0.25,9,"), "line 3 has 9 fields"),
         (lambda t: "\n".join(t.splitlines()[:2]) + "\n", "1 rows where status.json counts 2"),
         (lambda t: "", "cut off"),
     ],

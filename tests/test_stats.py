@@ -9,6 +9,7 @@ from alexctl.stats import (
     Outcome,
     epochs_to_target,
     holm,
+    interaction,
     learned,
     mean_interval,
     paired_effect,
@@ -301,3 +302,50 @@ def test_sign_flip():
 
 def test_mean_interval_of_rounding_noise_has_no_width():
     assert mean_interval([math.log(12 / 2), math.log(18 / 3), math.log(6)])[1] == 0
+
+
+def test_an_interaction_is_the_difference_of_the_differences():
+    first = paired_effect(side(0.30, 0.31, 0.33), side(0.29, 0.30, 0.30), scale="points")  # 1, 1, 3
+    second = paired_effect(side(0.30, 0.34, 0.30), side(0.25, 0.30, 0.24), scale="points")  # 5, 4, 6
+    effect = interaction(first, second)
+    assert [pair.value for pair in effect.pairs] == pytest.approx([4, 3, 3])
+    assert effect.estimate == pytest.approx(10 / 3)
+    assert (effect.low, effect.high) == pytest.approx(
+        (10 / 3 - T2 * math.sqrt(1 / 3) / math.sqrt(3), 10 / 3 + T2 * math.sqrt(1 / 3) / math.sqrt(3))
+    )
+    ratio = interaction(ratios(2, 4, 8), ratios(4, 4, 4))
+    assert [pair.value for pair in ratio.pairs] == pytest.approx([2, 1, 0.5])
+    assert ratio.estimate == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("one", "two", "bound"),
+    [
+        ("exact", "exact", "exact"), ("exact", "at_least", "at_least"), ("at_least", "exact", "at_most"),
+        ("at_most", "exact", "at_least"), ("at_least", "at_least", "none"), ("at_most", "at_least", "at_least"),
+        ("none", "exact", "none"),
+    ],
+)  # fmt: skip
+def test_an_interaction_of_bounds(one, two, bound):
+    """An effect that is at least 2, taken from one of exactly 3, leaves at most the difference."""
+    cells = {
+        "exact": (Outcome(value=30), Outcome(value=10)), "at_least": (Outcome(censored=True), Outcome(value=10)),
+        "at_most": (Outcome(value=10), Outcome(censored=True)), "none": (Outcome(censored=True), Outcome(censored=True)),
+    }  # fmt: skip
+    effects = [
+        paired_effect(dict.fromkeys(range(3), cells[kind][0]), dict.fromkeys(range(3), cells[kind][1]), scale="ratio", budget=60)
+        for kind in (one, two)
+    ]  # fmt: skip
+    effect = interaction(*effects)
+    assert effect.bound == bound
+    assert (effect.num_censored_control, effect.num_censored_arm) == tuple(
+        e.num_censored_control + e.num_censored_arm for e in effects
+    )
+
+
+def test_a_direction_without_a_size_turns_the_claim_round():
+    worse = points(-2, -2.5, -3)
+    assert verdict(worse, claimed=None, data_matches=True, data="x").word == "contradicted"
+    assert verdict(worse, claimed=None, direction="negative", data_matches=True, data="x").word == "supported"
+    assert verdict(worse, claimed=-2.5, data_matches=True, data="x").word == "supported"
+    assert verdict(points(1, 1.5, 2), claimed=-2.0, data_matches=True, data="x").word == "contradicted"

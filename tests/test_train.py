@@ -76,6 +76,18 @@ def test_ten_views_average_probabilities(tiny_data):
     assert training.errors_on("test")[0] == pytest.approx((mean.argmax(1) != labels).double().mean().item())
 
 
+def test_the_top_5_error_counts_what_is_not_among_five(tiny_data):
+    training = Training(setting(), 0, tiny_data, device=CPU)
+    (pictures,), labels = next(training.batches.in_order("test", batch_size=20))
+    with torch.no_grad():
+        scores = training.net.eval()(pictures)
+    better = (scores > scores.gather(1, labels[:, None])).sum(1)  # classes more probable than the right one
+    assert training.errors_on("test") == pytest.approx(
+        ((better >= 1).double().mean().item(), (better >= 5).double().mean().item())
+    )
+    assert [row.top5_error is None for row in training] == [True, True, True, False] * 2
+
+
 def test_rows(tiny_data):
     """70 pictures in batches of 16: five steps an epoch, rows after 1, 2, 4 and 5 of them."""
     rows = list(Training(setting(evaluate_every=2), 0, tiny_data, device=CPU))

@@ -23,6 +23,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", "
 MAX_PIXELS = 50_000_000
 SHOWN_FAULTS = 10
 BLOCK = 128  # pictures in memory at a time
+IMAGENETS = ("imagenet-2010", "imagenet-2012")  # what claims call the data they were measured on
 NEEDS = "an image folder holds train/CLASS/*.jpg and test/CLASS/*.jpg"
 
 
@@ -75,8 +76,8 @@ def scan(path: Path) -> Folder:
     notes = [f"skipped {n:,} {what}" for what, n in sorted(ignored.items())]
     notes += [f"class {printable(name)} has no test pictures" for name in classes if not listed["test"].get(name)]
     name = safe_name(root.name)
-    if name.casefold() in DATA_NAMES:
-        name += "-folder"  # results on a copy must not pass for results on the published files
+    if name.casefold() in DATA_NAMES or (name.casefold() in IMAGENETS and not _is_imagenet(classes, pictures)):
+        name += "-folder"  # results on a copy, or a part, must not pass for results on the published files
     return Folder(
         path=root,
         name=name,
@@ -132,6 +133,11 @@ def _inside(root: Path, path: Path, faults: list[str]) -> bool:
     else:
         return True
     return False
+
+
+def _is_imagenet(classes: list[str], pictures: dict[str, list]) -> bool:
+    """Whether a folder may be called by ImageNet's name: all of its classes, and about as many training pictures."""
+    return len(classes) == 1000 and len(pictures["train"]) >= 1_200_000
 
 
 def _class_faults(shown: str, listed: dict[str, dict[str, list]]) -> Iterator[str]:

@@ -107,3 +107,10 @@ def test_colour_noise_moves_whole_pictures_along_the_components(tiny_data):
 def test_a_crop_that_does_not_fit(tiny_data):
     with pytest.raises(UserError, match="crop: 40 does not fit pictures of 32x32 pixels; give 32 or less"):
         batches(tiny_data, crop=40)
+
+
+def test_centre_crops_are_those_of_the_test(tiny_data):
+    made = batches(tiny_data, crop=24, random_crops=False)
+    pictures, _ = next(made.epoch(0, 0))
+    (centres,), _ = next(made.in_order("train", batch_size=70))
+    assert torch.equal(pictures, centres[made.order(0, 0)[:16]])

@@ -275,3 +275,9 @@ def test_an_accent_written_in_two_ways(folder, tmp_path):
     assert load(folder, tmp_path).classes == ("cat", "chaton-\u00e9", "dog")
     picture(folder / "train/chaton-\u00e9/1.png")
     assert "is there twice" in faults(folder, tmp_path)[0]
+
+
+def test_a_folder_called_imagenet_that_is_not(folder, tmp_path):
+    """A proxy must not pass for the paper's data: 1000 classes and over 1.2 million training pictures are asked for."""
+    assert load(folder.rename(folder.with_name("imagenet-2012")), tmp_path).name == "imagenet-2012-folder"
+    assert folders._is_imagenet([""] * 1000, {"train": range(1_281_167)})

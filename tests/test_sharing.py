@@ -1,0 +1,69 @@
+"""A trial that another ablation in the same results folder has done is taken over, and nothing else is."""
+
+import pytest
+from conftest import TINY, tiny_ablation
+
+from alexctl import results, trial
+from alexctl.ablation import Ablation, parse
+from alexctl.run import Options, run
+from alexctl.screen import Screen
+
+
+def other_ablation(**document) -> Ablation:
+    """The tiny comparison under another name, its arms named and ordered otherwise."""
+    table = TINY | {
+        "control": "squashed",
+        "arms": {"squashed": {"activation": "tanh"}, "rectified": {"activation": "relu"}},
+    }
+    ablation, faults = parse(table | document, name="other", overrides={"epochs": 1}, smoke=False)
+    assert not faults, faults
+    return ablation
+
+
+@pytest.fixture
+def options(tmp_path, tiny_root) -> Options:
+    return Options(results=tmp_path / "results", root=tiny_root, device="cpu", workers=1)
+
+
+@pytest.fixture
+def began(monkeypatch) -> list[str]:
+    """The folders' names of the trials that are trained from here on."""
+    names, train = [], trial.run
+    monkeypatch.setattr(trial, "run", lambda folder, **how: (names.append(folder.name), train(folder, **how))[1])
+    return names
+
+
+def states(folder) -> dict[str, str]:
+    return {record.folder.name: record.state for record in results.trials_of(folder)}
+
+
+def test_what_is_done_is_taken(options, began):
+    _, first = run(tiny_ablation(epochs=1, seeds=1), options, Screen(quiet=True))
+    began.clear()
+    _, second = run(other_ablation(), options, Screen(quiet=True))
+    assert sorted(name.rsplit("-", 1)[0] for name in began) == ["rectified-s1", "squashed-s1"]  # seed 0 was there
+    taken = {name: state for name, state in states(options.results / "other").items() if "-s0-" in name}
+    assert set(taken.values()) == {"done"}
+    heads = [results.read_json(options.results / "other" / "trials" / name / "setting.json") for name in taken]
+    assert {(head["ablation"], head["arm"], head["from"]) for head in heads} == {
+        ("other", "rectified", "tiny"), ("other", "squashed", "tiny"),
+    }  # fmt: skip
+    rows = [
+        made.curves[made.curves["seed"] == 0].groupby("arm")["train_loss"].apply(list).to_dict()
+        for made in (first, second)
+    ]
+    assert rows[0] == {"relu": rows[1]["rectified"], "tanh": rows[1]["squashed"]}
+
+
+def test_what_is_not_done_changed_or_about_seconds_is_not(options, began):
+    run(tiny_ablation(epochs=1, seeds=1), options, Screen(quiet=True))
+    relu, tanh = sorted((options.results / "tiny" / "trials").iterdir())
+    (relu / "status.json").unlink()
+    (tanh / "rows.csv").write_text((tanh / "rows.csv").read_text().replace("0.", "0.1", 1))
+    began.clear()
+    run(other_ablation(), options, Screen(quiet=True))
+    assert len(began) == 4
+    began.clear()
+    (options.results / "other").rename(options.results / "gone")
+    run(other_ablation(measure="seconds_per_epoch"), options, Screen(quiet=True))
+    assert len(began) == 4
