@@ -1,6 +1,5 @@
 """An ablation is one controlled comparison: a base, its arms, what varies, a measure. It is data; no code runs from it."""
 
-import math
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
@@ -39,7 +38,7 @@ def _sizes(given: Any) -> float | dict[str, float] | None:
 
 
 def _is_number(given: Any) -> bool:
-    return type(given) in (int, float) and math.isfinite(given)
+    return type(given) in (int, float) and -1e100 < given < 1e100
 
 
 class _Part(BaseModel):
@@ -173,7 +172,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         Ablation,
         {
             **head, **rest, "name": name, "base": base, "arms": arms, "smoke": smoke,
-            "data_of_file": str(tables["base"].get("data", ""))[:1000],
+            "data_of_file": data if isinstance(data := tables["base"].get("data"), str) else "",
         },
         "",
         faults,

@@ -71,16 +71,18 @@ def _nets(base: dict[str, Any], arms: dict[str, dict]) -> list[Any]:
 def level(base: dict[str, Any], knobs: dict[str, Any], key: str) -> Any:
     """What an arm has for a knob: its own value, the base's, or the knob's default."""
     table = {**base, **knobs}
-    default = next((model.model_fields[key].default for model in (TrainingKnobs, NETS.get(table.get("net")))
-                    if model and key in model.model_fields), None)  # fmt: skip
-    return table.get(key, default)
+    if key in table:
+        return table[key]
+    net = NETS[table["net"]] if isinstance(table.get("net"), str) and table["net"] in NETS else TrainingKnobs
+    fields = {**TrainingKnobs.model_fields, **net.model_fields}
+    return fields[key].default if key in fields else None
 
 
 def _factorial_faults(varies: list[str], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
     """An interaction needs two knobs of two values each, and every combination of them in an arm of its own."""
     if len(varies) != 2:
         return [f"varies: an interaction is of two knobs, not {len(varies)}; name two, such as ['activation', 'init']"]
-    cells = [tuple(repr(level(base, knobs, key)) for key in varies) for knobs in arms.values()]
+    cells = [tuple(in_toml(level(base, knobs, key)) for key in varies) for knobs in arms.values()]
     values = [set(column) for column in zip(*cells, strict=True)]
     if len(cells) == len(set(cells)) == 4 and all(len(column) == 2 for column in values):
         return []

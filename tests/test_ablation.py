@@ -122,14 +122,16 @@ def test_all_faults_at_once():
     assert any(f.startswith("measure:") and "did you mean 'epochs_to_target'?" in f for f in faults)
 
 
-KEYS = st.sampled_from([*TINY, *TINY["base"], "relu", "smoke", "lr_grid", "effect", "says", "x", "\x1b[31m", "=a"])
+KEYS = st.sampled_from(
+    [*TINY, *TINY["base"], "relu", "smoke", "lr_grid", "effect", "direction", "compares", "says", "x", "\x1b[31m", "=a"]
+)
 SCALARS = st.one_of(
     st.text(max_size=5),
     st.integers(),
     st.sampled_from([0, 1, 400, 5000]).map(lambda digits: 16**digits),
     st.floats(),
     st.booleans(),
-    st.just("search"),
+    st.sampled_from(["search", "interaction", "negative"]),
     st.just(datetime.date(2012, 1, 1)),
 )
 VALUES = st.recursive(
