@@ -46,9 +46,10 @@ class _Part(BaseModel):
 
 
 class Claim(_Part):
-    """What the paper says: where, in which words, how large, measured on which data."""
+    """What is claimed: where, in which words, how large, measured on which data."""
 
-    section: str
+    section: str  # of the paper
+    source: str = "the paper"
     says: str
     effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = (
         None  # ratio, or percentage points; one for all arms, or arm by arm
@@ -61,6 +62,9 @@ class Claim(_Part):
     def effect_of(self, arm: str) -> float | None:
         """The size claimed for an arm, in the effect's units; None where the paper gives none."""
         return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
+
+    def __str__(self) -> str:
+        return f"{self.source[:1].upper()}{self.source[1:]} (section {self.section}, on {self.data}): {self.says}"
 
 
 class Plan(_Part):

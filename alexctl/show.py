@@ -66,13 +66,9 @@ def ablations(folder: Path, *, as_json: bool) -> None:
         ablation = load(name)
         rows.append({
             "name": name, "section": ablation.claim.section,
-            "claim": f"{_arms_claimed(ablation)} {ablation.claim.says}", "results": "; ".join(_states(folder, name)) or "-",
+            "claim": ablation.claim.says, "results": "; ".join(_states(folder, name)) or "-",
         })  # fmt: skip
     table(rows, as_json=as_json)
-
-
-def _arms_claimed(ablation: Ablation) -> str:
-    return " / ".join(arm for arm in ablation.arms if arm != ablation.control)
 
 
 def _states(folder: Path, name: str) -> list[str]:
@@ -96,13 +92,9 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
         print(json.dumps(which.model_dump(mode="json"), indent=1, ensure_ascii=False))
         return
     console = _console()
-    claim = which.claim
-    size = "" if claim.effect is None else f" (effect {_value(claim.effect)}, measured on {claim.data})"
     console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
-    console.print(
-        f"claim, section {plain(claim.section)}: {plain(_arms_claimed(which))} {plain(claim.says)}{plain(size)}",
-        soft_wrap=not console.is_terminal,
-    )
+    size = "" if which.claim.effect is None else f" (effect {_value(which.claim.effect)})"
+    console.print(f"{plain(which.claim)}{plain(size)}", soft_wrap=not console.is_terminal)
     base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column("", min_width=len("(control)"))
@@ -145,12 +137,7 @@ def result(campaign, made) -> None:
     console.print(layout(rows, console))
     for line in made.verdict["comparisons"]:
         console.print(f"[bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
-    claim = which.claim
-    if claim.effect is not None:
-        console.print(
-            f"The paper, section {plain(claim.section)}: {plain(_arms_claimed(which))} {plain(claim.says)} "
-            f"(on {plain(claim.data)}, one run)", soft_wrap=not console.is_terminal,
-        )  # fmt: skip
+    console.print(plain(which.claim), soft_wrap=not console.is_terminal)
     for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
     names = ("figure.svg", "search.svg", "trials.csv", "curves.csv", "summary.csv", "verdict.json")

@@ -51,9 +51,7 @@ def caption(campaign: Campaign, made: Tables) -> str:
         if line["n"]:
             sides = f"{line['control']} to {line['arm']} on " if line["control"] else "On "
             lines.append(f"{sides}{campaign.data_name}: {line['description']}")
-    claim = campaign.ablation.claim
-    if claim.effect is not None:
-        lines.append(f"The paper (section {claim.section}, on {claim.data}): {claim.says}")
+    lines.append(str(campaign.ablation.claim))
     return ". ".join(lines) + "."
 
 
