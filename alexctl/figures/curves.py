@@ -54,19 +54,19 @@ def learning_curves(
     return figure
 
 
-def median_curve(curves: pd.DataFrame, target: float) -> pd.DataFrame:
+def median_curve(curves: pd.DataFrame, target: float, column: str = "train_error") -> pd.DataFrame:
     """The median over an arm's seeds, epoch by epoch, as far as half of the seeds have rows.
 
     A seed that stopped below the target counts as below the others from there on, one that broke off (diverged) as
-    above, so that the median does not jump when the first seeds are done. Columns epoch, train_error.
+    above, so that the median does not jump when the first seeds are done. Columns epoch and the one asked for.
     """
     if curves.empty:
-        return curves[["epoch", "train_error"]]
+        return curves[["epoch", column]]
     grid = np.unique(curves["epoch"])
     table = []
     for _, rows in curves.sort_values("epoch").groupby("seed"):
-        after = -math.inf if rows["train_error"].iloc[-1] <= target else math.inf
-        values = np.interp(grid, rows["epoch"], rows["train_error"])
+        after = -math.inf if rows[column].iloc[-1] <= target else math.inf
+        values = np.interp(grid, rows["epoch"], rows[column])
         values[grid < rows["epoch"].iloc[0]] = math.inf
         values[grid > rows["epoch"].iloc[-1]] = after
         table.append(values)
@@ -74,7 +74,7 @@ def median_curve(curves: pd.DataFrame, target: float) -> pd.DataFrame:
     num_seeds = len(table)
     with np.errstate(invalid="ignore"):
         median = (table[(num_seeds - 1) // 2] + table[num_seeds // 2]) / 2
-    return pd.DataFrame({"epoch": grid, "train_error": median})[np.isfinite(median)]
+    return pd.DataFrame({"epoch": grid, column: median})[np.isfinite(median)]
 
 
 def crossing_label(epochs_to_target: Sequence[float], budget: float) -> tuple[float | None, str]:

@@ -92,8 +92,10 @@ def arm_looks(arms: Sequence[str], control: str) -> dict[str, dict]:
     return looks
 
 
-def page(height: float, caption: str, heights: Sequence[float] = ()) -> tuple[Figure, *tuple[Axes, ...]]:
-    """A figure with panels of these heights (inches) one below the other, and room for the caption under them."""
+def page(
+    height: float, caption: str, heights: Sequence[float] = (), *, gap: float = 0.12
+) -> tuple[Figure, *tuple[Axes, ...]]:
+    """A figure with panels of these heights one below the other, `gap` apart (all inches), the caption under them."""
     heights = heights or [height - 0.15]
     figure = Figure(figsize=(WIDTH, 1))
     FigureCanvasAgg(figure)
@@ -104,7 +106,7 @@ def page(height: float, caption: str, heights: Sequence[float] = ()) -> tuple[Fi
     text.set_position((0.06 / WIDTH, 0.06 / total))
     axes = []
     for i, panel in enumerate(heights):
-        bottom = foot + sum(heights[i + 1 :]) + 0.12 * (len(heights) - 1 - i)
+        bottom = foot + sum(heights[i + 1 :]) + gap * (len(heights) - 1 - i)
         axes.append(figure.add_axes((0.62 / WIDTH, bottom / total, (WIDTH - 0.72) / WIDTH, panel / total)))
     return figure, *axes
 
@@ -127,6 +129,26 @@ def short(name: str) -> str:
 
 def _cut(word: str, length: int) -> str:
     return word if len(word) <= length else word[: length - 1] + "…"
+
+
+def wrapped(name: str) -> str:
+    """A name whole, in lines short enough for a margin, broken at hyphens where it has some."""
+    return "\n".join(textwrap.wrap(printable(name), 16))
+
+
+def width_of(words: str, **look) -> float:
+    """Inches."""
+    figure = Figure(figsize=(1, 1))
+    FigureCanvasAgg(figure)
+    return figure.text(0, 0, words, **look).get_window_extent().width / figure.dpi
+
+
+def make_room(panels: Sequence[Axes], left: float, right: float = 0.0) -> None:
+    """Moves the panels' left edges to so many inches from the figure's if they lie further out, the right ones inwards."""
+    for axes in panels:
+        x, y, width, height = axes.get_position().bounds
+        start = max(x, left / WIDTH)
+        axes.set_position((start, y, x + width - start - right / WIDTH, height))
 
 
 class Placer:
