@@ -1,7 +1,7 @@
 """The learning-rate search as a figure: whether the comparison was fair."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -9,19 +9,31 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alexctl.figures.curves import crossing_label
-from alexctl.figures.page import GREY, Placer, arm_looks, around, page, short, style
+from alexctl.figures.page import (
+    GREY,
+    WIDTH,
+    Placer,
+    arm_looks,
+    around,
+    make_room,
+    page,
+    short,
+    style,
+    width_of,
+    wrapped,
+)
 
 FATES = {"stopped": ("o", "stopped by the search"), "done": ("v", "ran to the end"), "diverged": ("x", "diverged"),
-         "failed": ("+", "failed")}  # fmt: skip
+         "failed": ("+", "failed"), "not finished": ("d", "not finished")}  # fmt: skip
 
 
-GLYPHS = {"o": "○", "v": "▽", "x": "×", "+": "+"}
+GLYPHS = {"o": "○", "v": "▽", "x": "×", "+": "+", "d": "◇"}
 
 
 def learning_rate_search(
     search: pd.DataFrame,
     *,
-    measure_label: str,
+    measure_label: str | None = None,
     winners: Mapping[str, float],
     control: str,
     curves: pd.DataFrame | None = None,
@@ -31,33 +43,43 @@ def learning_rate_search(
 
     `search` has arm, lr, seed, status, epochs_to_target (NaN: never), epochs_run. Given the `curves` of the search
     with a column lr, a panel below compares all rates after the same epochs: the fewest that a trial ran which was
-    not cut short by its own failure.
+    not cut short by its own failure. `measure_label` names the target; where there is none, that panel is the figure,
+    below what became of every rate.
     """
     looks = arm_looks(search["arm"], control)
-    lost = search[search["epochs_to_target"].isna()]
     alive = search[search["status"].isin(["done", "stopped"])]
     equal = float(alive["epochs_run"].min()) if curves is not None and "lr" in curves and len(alive) else math.nan
+    if measure_label is None:
+        errors = pd.DataFrame() if math.isnan(equal) else errors_over(curves, equal)
+        return _ranking(search, errors, equal, winners, looks, caption)
     errors = pd.DataFrame() if math.isnan(equal) else errors_at(curves, equal)
+    lost = search[search["epochs_to_target"].isna()]
     heights = [0.17 * len(looks) + 0.1] * bool(len(lost)) + [1.9] + [0.95] * bool(len(errors))
     with style():
         figure, *panels = page(
             sum(heights) + 0.12 * (len(heights) - 1) + (0.34 if len(lost) else 0.1), caption, heights
         )
-        rates = np.unique(search["lr"])
-        shown = rates[:: math.ceil(len(rates) / 7)] if len(rates) else rates
-        for axes in panels:
-            axes.set_xscale("log")
-            axes.set_xticks(shown, [f"{rate:g}" for rate in shown] if axes is panels[-1] else [""] * len(shown))
-            axes.set_xticks([], minor=True)
-            axes.set_xlim(rates[0] / 1.8, rates[-1] * 1.8) if len(rates) else None
-        panels[-1].set_xlabel("learning rate")
+        _set_rates(panels, search)
         if len(lost):
-            _draw_lost(panels[0], lost, looks)
+            _draw_fates(panels[0], lost, "target not reached; the number is the epochs run", looks)
         _draw_reached(panels[bool(len(lost))], search, measure_label, winners, looks)
         if len(errors):
             _draw_errors(panels[-1], errors, equal, winners, looks)
         figure.draw_without_rendering()
     return figure
+
+
+def _set_rates(panels: Sequence[Axes], search: pd.DataFrame) -> None:
+    """The rates that were tried, on a log scale, named below the last panel."""
+    rates = np.unique(search["lr"])
+    most = min(7, int(panels[-1].get_position().width * WIDTH / 0.48))
+    shown = rates[:: math.ceil(len(rates) / most)] if len(rates) else rates
+    for axes in panels:
+        axes.set_xscale("log")
+        axes.set_xticks(shown, [f"{rate:g}" for rate in shown] if axes is panels[-1] else [""] * len(shown))
+        axes.set_xticks([], minor=True)
+        axes.set_xlim(rates[0] / 1.8, rates[-1] * 1.8) if len(rates) else None
+    panels[-1].set_xlabel("learning rate")
 
 
 def errors_at(curves: pd.DataFrame, epochs: float) -> pd.DataFrame:
@@ -73,26 +95,37 @@ def errors_at(curves: pd.DataFrame, epochs: float) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["arm", "lr", "seed", "train_error"])
 
 
-def _draw_lost(axes: Axes, lost: pd.DataFrame, looks: dict) -> None:
-    """The rates that never got to the target: a row an arm, a mark by fate, the epochs each was given."""
+def errors_over(curves: pd.DataFrame, epochs: float) -> pd.DataFrame:
+    """The search trials' mean training error in the epoch that ends there, which is what the search goes by; trials
+    that ended before are left out. Columns as `errors_at`.
+    """
+    rows = curves[(curves["phase"] == "search") & curves["train_error"].notna()]
+    ends = rows.groupby(["arm", "lr", "seed"])["epoch"].transform("max")
+    rows = rows[(ends >= epochs * (1 - 1e-6)) & (rows["epoch"] > epochs - 1) & (rows["epoch"] <= epochs * (1 + 1e-6))]
+    return rows.groupby(["arm", "lr", "seed"], as_index=False)["train_error"].mean()
+
+
+def _draw_fates(axes: Axes, trials: pd.DataFrame, title: str, looks: dict, title_at: float = 0.0) -> None:
+    """What became of rates: a row an arm, a mark by fate, the epochs each was given; the key begins at `title_at`."""
     arms = list(looks)
     axes.set(ylim=(len(arms) - 0.4, -0.6), yticks=range(len(arms)))
-    axes.set_yticklabels([short(arm) for arm in arms], fontsize=7)
+    axes.set_yticklabels([wrapped(arm) for arm in arms], fontsize=7)
     axes.spines[["bottom", "left"]].set_visible(False)
     axes.tick_params(length=0)
     for label, arm in zip(axes.get_yticklabels(), arms, strict=True):
         label.set_color(looks[arm]["color"])
-    for (arm, rate), rows in lost.groupby(["arm", "lr"]):
-        row = rows.iloc[rows["epochs_run"].to_numpy().argmax()]
-        marker, _ = FATES.get(row["status"], FATES["failed"])
+    fates = trials["status"].where(trials["status"].isin(FATES), "not finished")
+    trials = trials.assign(fate=fates, broken=fates.isin(["diverged", "failed"]))
+    for (arm, rate), rows in trials.groupby(["arm", "lr"]):
+        # Of several seeds one that broke decides, as in the search.
+        row = rows.sort_values(["broken", "epochs_run"], kind="stable").iloc[-1]
+        marker, _ = FATES[row["fate"]]
         axes.plot(rate, arms.index(arm), marker, markersize=4, color=looks[arm]["color"], markerfacecolor="none")
         axes.annotate(f"{row['epochs_run']:.3g}", (rate, arms.index(arm)), (4, 0), textcoords="offset points",
                       va="center", fontsize=6.5, color=looks[arm]["color"])  # fmt: skip
-    present = [fate for fate in FATES if fate in set(lost["status"])]
+    present = [fate for fate in FATES if fate in set(trials["fate"])]
     key = "   ".join(f"{GLYPHS[FATES[fate][0]]} {FATES[fate][1]}" for fate in present)
-    axes.set_title(
-        f"target not reached; the number is the epochs run\n{key}", fontsize=6.5, color=GREY, loc="left", pad=3
-    )
+    axes.set_title(f"{title}\n{key}", fontsize=6.5, color=GREY, loc="left", pad=3, x=title_at)
 
 
 def _draw_reached(axes: Axes, search: pd.DataFrame, label: str, winners: Mapping[str, float], looks: dict) -> None:
@@ -126,14 +159,60 @@ def _draw_reached(axes: Axes, search: pd.DataFrame, label: str, winners: Mapping
         placer.put(words, spots, color=colour, fontweight="bold")
 
 
+def _ranking(
+    search: pd.DataFrame, errors: pd.DataFrame, epochs: float, winners: Mapping[str, float], looks: dict, caption: str
+) -> Figure:
+    """The figure where there is no target: what became of every rate, and the error of all in the same epoch."""
+    edges = {arm: rows["lr"].agg(["min", "max"]).tolist() for arm, rows in search.groupby("arm")}
+    words = {arm: f"{rate:g}" + "\n(grid's edge)" * (rate in edges[arm]) for arm, rate in winners.items()}
+    with style():
+        left = max(width_of(wrapped(arm), fontsize=7) for arm in looks) + 0.12
+        right = max((width_of(text, fontsize=7, fontweight="bold") for text in words.values()), default=0) + 0.06
+        num_lines = max(1 + text.count("\n") for text in [*words.values(), *map(wrapped, looks)])
+        heights = [(0.07 + 0.11 * num_lines) * len(looks) + 0.1] + [1.9] * bool(len(errors))
+        figure, *panels = page(sum(heights) + 0.12 * (len(heights) - 1) + 0.34, caption, heights)
+        make_room(panels, left, right)
+        _set_rates(panels, search)
+        fates = panels[0]
+        x, _, width, _ = fates.get_position().bounds
+        title = "number: the epochs a rate was run; of those run furthest the best is ringed"
+        _draw_fates(fates, search, title, looks, title_at=(0.06 / WIDTH - x) / width)
+        for i, (arm, look) in enumerate(looks.items()):
+            fates.plot([0.01, 0.07], [i, i], transform=fates.get_yaxis_transform(), linewidth=1.2, gid="key", **look)
+            if arm in words:
+                _ring(fates, winners[arm], i, look, 7)
+                fates.annotate(words[arm], (1, i), (2, 0), xycoords=fates.get_yaxis_transform(), va="center", fontsize=7,
+                               textcoords="offset points", fontweight="bold", color=look["color"])  # fmt: skip
+        if len(errors):
+            panels[1].set_ylabel(f"training error in epoch {epochs:.3g} (%)")
+            panels[1].margins(y=0.1)
+            percent = errors.assign(train_error=100 * errors["train_error"])
+            for i, (arm, look) in enumerate(looks.items()):
+                above = {**look, "zorder": 3 - i / len(looks)}  # the control's dashes show on a line just like it
+                place = _draw_median(panels[1], percent[percent["arm"] == arm], winners.get(arm), arm, above)
+                _ring(panels[1], *place, look, 9) if place else None
+        figure.draw_without_rendering()
+    return figure
+
+
+def _ring(axes: Axes, rate: float, height: float, look: dict, size: float) -> None:
+    axes.plot(rate, height, "o", markersize=size, markerfacecolor="none", markeredgecolor=look["color"], gid="winner")
+
+
 def _draw_errors(axes: Axes, errors: pd.DataFrame, epochs: float, winners: Mapping[str, float], looks: dict) -> None:
     axes.set_ylabel(f"training error\nafter {epochs:.3g} epoch{'s' * (epochs != 1)}", fontsize=7)
     axes.margins(y=0.15)
     axes.locator_params(axis="y", nbins=3)
     for arm, look in looks.items():
-        median = errors[errors["arm"] == arm].groupby("lr")["train_error"].median()
-        axes.plot(median.index, median, marker=".", markersize=4, linewidth=1.2, gid="errors", label=arm, **look)
-        if winners.get(arm) in median.index:
-            axes.plot(
-                winners[arm], median[winners[arm]], "o", markersize=8, markerfacecolor="none", color=look["color"]
-            )
+        place = _draw_median(axes, errors[errors["arm"] == arm], winners.get(arm), arm, look)
+        if place:
+            axes.plot(*place, "o", markersize=8, markerfacecolor="none", color=look["color"])
+
+
+def _draw_median(
+    axes: Axes, errors: pd.DataFrame, winner: float | None, arm: str, look: dict
+) -> tuple[float, float] | None:
+    """Draws an arm's median error by rate; gives the winner's place."""
+    median = errors.groupby("lr")["train_error"].median()
+    axes.plot(median.index, median, marker=".", markersize=4, linewidth=1.2, gid="errors", label=arm, **look)
+    return (winner, median[winner]) if winner in median.index else None
