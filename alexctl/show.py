@@ -123,6 +123,7 @@ def result(campaign, made) -> None:
     """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
     console = _console()
     which, summary = campaign.ablation, made.summary
+    lost = "not reached" if which.measure == "epochs_to_target" else "left out"  # without a target nothing is censored
     rows = []
     for line in summary.to_dict("records"):
         values = _values_of(made.trials, line["arm"], which.measure)
@@ -130,9 +131,9 @@ def result(campaign, made) -> None:
             "arm": line["arm"] + (" (control)" if line["arm"] == which.control else ""),
             "learning rate": "-" if line["lr"] is None else f"{line['lr']:g}",
             "seeds": line["n"],
-            _measure_words(which.measure): "-" if line["median"] is None else f"{line['median']:.3g}",
-            "of each seed": ", ".join(f"{value:.3g}" for value in values) or "-",
-            "not reached": _lost(line),
+            _measure_words(which.measure): "-" if line["median"] is None else _quantity(line["median"], which.measure),
+            "of each seed": ", ".join(_quantity(value, which.measure) for value in values) or "-",
+            lost: _lost(line),
         })  # fmt: skip
     console.print(layout(rows, console))
     for line in made.verdict["comparisons"]:
@@ -168,12 +169,21 @@ def _lost(line: dict[str, Any]) -> str:
     return ", ".join(words) or "-"
 
 
+def _quantity(value: float, measure: str) -> str:
+    """An error in per cent, seconds as seconds, epochs as a plain number."""
+    if measure.endswith("_error"):
+        return f"{value:.2%}"
+    if measure == "seconds_per_epoch":
+        return f"{float(f'{value:.3g}'):g} s"
+    return f"{value:.3g}"
+
+
 def _measure_words(measure: str) -> str:
     return f"{measure.replace('_', ' ')} (median)"
 
 
 def _values_of(trials, arm: str, measure: str) -> list[float]:
-    mine = trials[(trials["arm"] == arm) & (trials["phase"] == "final")]
+    mine = trials[(trials["arm"] == arm) & (trials["phase"] == "final") & (trials["status"] == "done")]
     if measure == "seconds_per_epoch":
         values = mine["train_seconds"] / mine["epochs_run"]
     else:

@@ -16,32 +16,45 @@ def rebuild(campaign: Campaign) -> Tables:
     """Derives and writes one campaign's tables, verdict and figures; returns the tables."""
     made = tables.derive(campaign)
     tables.write(campaign, made)
-    target = tables.target_of(campaign)
-    if target is None:
-        return made
-    final = made.trials[made.trials["phase"] == "final"]
-    curves = made.curves[made.curves["phase"] == "final"]
     try:
-        if len(curves):
-            claim = campaign.ablation.claim
-            figure = figures.learning_curves(
-                curves, final, target=target.at_most, control=campaign.ablation.control,
-                budget=float(final["epochs_run"].max() if "epochs" not in campaign.ablation.base
-                             else campaign.ablation.base["epochs"]),
-                caption=caption(campaign, made), ghosts=list(claim.landmarks.items()),
-            )  # fmt: skip
-            figures.save(figure, campaign.folder / "figure")
-        search = made.trials[made.trials["phase"] == "search"]
-        if len(search[search["epochs_run"] > 0]):
-            winners = {arm: lr for arm in campaign.ablation.searched if (lr := campaign.rate(arm)) is not None}
-            figure = figures.learning_rate_search(
-                search[search["epochs_run"] > 0], measure_label=f"epochs to {target.at_most:.0%} training error",
-                winners=winners, control=campaign.ablation.control, curves=made.curves[made.curves["phase"] == "search"],
-            )  # fmt: skip
-            figures.save(figure, campaign.folder / "search")
+        _draw(campaign, made)
+        _draw_search(campaign, made)
     except OSError as error:
         raise results.storage_error(campaign.folder, error) from None
     return made
+
+
+def _draw(campaign: Campaign, made: Tables) -> None:
+    """The paper's Figure 1 where arms race to a target, else what each arm came to."""
+    ablation, target = campaign.ablation, tables.target_of(campaign)
+    trials, curves = (frame[frame["phase"] == "final"] for frame in (made.trials, made.curves))
+    common = {"control": ablation.control, "caption": caption(campaign, made)}
+    if curves.empty:
+        return
+    if ablation.measure != "epochs_to_target":
+        figure = figures.arm_comparison(curves, trials, measure=ablation.measure, **common)
+    elif target is not None:
+        budget = float(ablation.base.get("epochs", trials["epochs_run"].max()))
+        ghosts = list(ablation.claim.landmarks.items())
+        figure = figures.learning_curves(curves, trials, target=target.at_most, budget=budget, ghosts=ghosts, **common)
+    else:
+        return  # each arm has a target of its own, so there is no one line to race to
+    figures.save(figure, campaign.folder / "figure")
+
+
+def _draw_search(campaign: Campaign, made: Tables) -> None:
+    """The learning-rate search, as far as it went."""
+    target = tables.target_of(campaign)
+    trials, curves = (frame[frame["phase"] == "search"] for frame in (made.trials, made.curves))
+    begun = trials[trials["epochs_run"] > 0]
+    if begun.empty:
+        return
+    figure = figures.learning_rate_search(
+        begun, curves=curves, control=campaign.ablation.control,
+        measure_label=None if target is None else f"epochs to {target.at_most:.0%} training error",
+        winners={arm: lr for arm in campaign.ablation.searched if (lr := campaign.rate(arm)) is not None},
+    )  # fmt: skip
+    figures.save(figure, campaign.folder / "search")
 
 
 def caption(campaign: Campaign, made: Tables) -> str:
@@ -52,7 +65,7 @@ def caption(campaign: Campaign, made: Tables) -> str:
             sides = f"{line['control']} to {line['arm']} on " if line["control"] else "On "
             lines.append(f"{sides}{campaign.data_name}: {line['description']}")
     lines.append(str(campaign.ablation.claim))
-    return ". ".join(lines) + "."
+    return "".join(f"{line}. " for line in lines).rstrip()
 
 
 def open_results(folder: Path, name: str | None = None) -> list[Campaign]:

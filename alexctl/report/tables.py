@@ -84,11 +84,12 @@ def write(campaign: Campaign, tables: Tables) -> None:
 def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
     setting, last = record.setting, record.rows[-1] if record.rows else {}
     crossing = stats.target_epoch(record.rows, setting.get("target"))
+    raced = record.state == "done" and setting.get("target") is not None
     failed = record.state == "failed"
     return {
         "ablation": campaign.ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
         "status": record.state, **{key: setting[key] for key in campaign.ablation.varies}, "lr": setting["lr"],
-        "epochs_to_target": crossing, "censored": crossing is None if record.state == "done" else None,
+        "epochs_to_target": crossing, "censored": crossing is None if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
         "trial": record.folder.name, "error": record.status.get("error"),
@@ -190,6 +191,8 @@ def _interaction(campaign: Campaign, final: list[TrialRecord]) -> dict[str, Any]
 def _effect(campaign: Campaign, final: list[TrialRecord], control: str, arm: str) -> stats.Effect:
     epochs = campaign.ablation.base.get("epochs")
     budget = float(epochs) if epochs is not None else float(final[0].setting["epochs"]) if final else None
+    if campaign.ablation.measure != "epochs_to_target":  # only a race has one
+        budget = None
     sides = (_outcomes(campaign, final, name) for name in (control, arm))
     return stats.paired_effect(*sides, scale=campaign.ablation.scale, budget=budget)
 

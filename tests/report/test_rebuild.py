@@ -1,0 +1,112 @@
+"""What is derived for ablations that race to no target: tables, figures, and what is printed."""
+
+import csv
+import xml.etree.ElementTree as ET
+
+import pytest
+from conftest import TINY
+
+from alexctl import results, show, trial
+from alexctl.ablation import parse
+from alexctl.campaign import Campaign
+from alexctl.report.rebuild import caption, rebuild
+
+
+def campaign(folder, measure, *, effect=1.4, **overrides) -> Campaign:
+    base = {key: value for key, value in TINY["base"].items() if key != "target"}
+    table = {**TINY, "measure": measure, "base": base, "claim": {**TINY["claim"], "effect": effect}}
+    ablation, faults = parse(table, name="tiny", overrides={"seeds": 3, **overrides}, smoke=False)
+    assert not faults, faults
+    return Campaign(ablation, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=folder)
+
+
+def finish(made: Campaign, job, errors, state="done"):
+    """Lays down a trial as if it had been run: one row an epoch of 2 s."""
+    folder = made.folder / "trials" / job.name
+    trial.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
+    test_errors = [None if job.phase == "search" else error for error in errors]
+    rows = [
+        {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error, "test_error": on_test,
+         "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5}
+        for i, (error, on_test) in enumerate(zip(errors, test_errors, strict=True))
+    ]  # fmt: skip
+    results.write_rows(folder, rows)
+    status = {"schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "error": None}
+    results.write_json(folder / "status.json", status)
+    made.reload(job.name)
+
+
+ERRORS = {("tanh", 0): 0.25, ("tanh", 1): 0.26, ("tanh", 2): 0.3, ("relu", 0): 0.2431, ("relu", 1): 0.25,
+          ("relu", 2): 0.5}  # fmt: skip
+
+
+def finished(folder, measure, state="done") -> Campaign:
+    """Six trials, the last of relu in this state."""
+    made = campaign(folder, measure)
+    for job in made.ready():
+        last = (job.arm, job.seed) == ("relu", 2)
+        finish(made, job, [0.6, ERRORS[job.arm, job.seed]], state=state if last else "done")
+    return made
+
+
+def words_of(path) -> list[str]:
+    return [text for node in ET.parse(path).iter() if (text := (node.text or "").strip())]
+
+
+def test_a_difference_of_errors_has_a_figure_and_no_censored_trial(tmp_path):
+    made = finished(tmp_path, "test_error")
+    tables = rebuild(made)
+    assert {path.name for path in tmp_path.glob("figure.*")} == {"figure.svg", "figure.png"}
+    assert not list(tmp_path.glob("search.*"))
+    words = words_of(tmp_path / "figure.svg")
+    assert {"tanh", "relu", "27.00 ± 6.57%", "final test error (%)"} <= set(words)
+    assert "tanh to relu on shapes: difference" in " ".join(words)
+    with (tmp_path / "trials.csv").open() as file:
+        assert {(row["epochs_to_target"], row["censored"]) for row in csv.DictReader(file)} == {("", "")}
+    assert tables.summary["num_censored"].tolist() == [0, 0]
+    values = tables.verdict["comparisons"][0]["values"]
+    assert values == pytest.approx([0.69, 1.0, -20.0])
+
+
+def test_seconds_of_a_diverged_trial_are_left_out(tmp_path):
+    """Its pair is not taken for one that ran over a budget of epochs."""
+    tables = rebuild(finished(tmp_path, "seconds_per_epoch", state="diverged"))
+    (line,) = tables.verdict["comparisons"]
+    assert (line["n"], line["bound"], line["values"]) == (2, "exact", [1.0, 1.0])
+    assert "1 of 3 pairs left out" in line["description"]
+    assert {"training seconds per epoch", "2.00, 2.00 s", "1 of 3 diverged"} <= set(words_of(tmp_path / "figure.svg"))
+
+
+def test_a_search_without_a_target_has_a_figure(tmp_path):
+    made = campaign(tmp_path, "test_error", lr="search", lr_grid=[0.01, 0.02], lr_widenings=0)
+    while jobs := made.ready():
+        for job in jobs:
+            finish(made, job, [0.6, 0.5 - job.setting.training.lr])
+    rebuild(made)
+    words = words_of(tmp_path / "search.svg")
+    assert {"training error in epoch 2 (%)", "0.02", "▽ ran to the end"} <= set(words)
+    assert not any("target" in text for text in words)
+    assert (tmp_path / "figure.svg").exists()
+
+
+def test_nothing_run_yet_is_no_figure_and_no_words(tmp_path):
+    made = campaign(tmp_path, "test_error", effect=None)
+    tables = rebuild(made)
+    assert not list(tmp_path.glob("figure.*"))
+    assert caption(made, tables) == ""
+
+
+@pytest.mark.parametrize(
+    ("measure", "expected"),
+    [
+        ("test_error", ["test error (median)", "left out", "24.31%, 25.00%", "26.00%", "1 diverged"]),
+        ("seconds_per_epoch", ["seconds per epoch (median)", "left out", "2 s, 2 s", "1 diverged"]),
+    ],
+)
+def test_what_is_printed(tmp_path, capsys, measure, expected):
+    made = finished(tmp_path, measure, state="diverged")
+    show.result(made, rebuild(made))
+    printed = capsys.readouterr().out
+    assert [words for words in expected if words not in printed] == []
+    assert "not reached" not in printed
+    assert "50.00%" not in printed  # of the trial that diverged
