@@ -24,25 +24,7 @@ def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: 
         )
         if on_test and training.evaluate_every == 0:
             faults.append("evaluate_every: 0 never measures the test error, which this comparison needs; write 1")
-        elif measure in ("test_error", "top5_error"):
-            faults += _ends_unmeasured(training)
     return faults + wrong
-
-
-def _ends_unmeasured(knobs: TrainingKnobs) -> list[str]:
-    """What would end a trial between two evaluations, where its final test error is what counts."""
-    faults = []
-    if knobs.epochs % knobs.evaluate_every:
-        every = max(n for n in range(1, knobs.evaluate_every) if knobs.epochs % n == 0)
-        faults.append(
-            f"evaluate_every: {knobs.evaluate_every} passes over the last of {knobs.epochs} epochs, "
-            f"whose test error is compared; write {every}"
-        )
-    if knobs.target and knobs.epochs_after_target is not None:
-        faults.append(
-            "epochs_after_target: would end trials before the last epoch, whose test error is compared; leave it out"
-        )
-    return faults
 
 
 def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:

@@ -61,11 +61,6 @@ def test_every_shipped_file_loads(name, smoke):
          '[base] target: missing; measure = "epochs_to_target" needs one, such as { at_most = 0.25 }'),
         (lambda d: (d["base"].update(evaluate_every=0), d.update(measure="test_error")),
          "[base] evaluate_every: 0 never measures the test error, which this comparison needs; write 1"),
-        (lambda d: (d["base"].update(evaluate_every=4, epochs=6), d.update(measure="test_error")),
-         "[base] evaluate_every: 4 passes over the last of 6 epochs, whose test error is compared; write 3"),
-        (lambda d: (d["base"].update(epochs_after_target=1.0), d.update(measure="test_error")),
-         "[base] epochs_after_target: would end trials before the last epoch, whose test error is compared; "
-         "leave it out"),
         (lambda d: d["base"].update(lr="search", lr_grid=[0.1, 0.1]), "[base] lr_grid: should not name a rate twice"),
         (lambda d: d["base"].update(lr="search", lr_grid=[0.1]), "[base] lr_grid: should name two rates or more"),
         (lambda d: d["base"].update(lr="search", lr_grid=[1, "2"]), "[base] lr_grid.1: should be a number, not '2'"),
