@@ -18,7 +18,8 @@ class Batches:
     Batches are (batch, channels, height, width) float32 in channels_last order, with (batch,) int64 labels. With `crop`
     height and width are its side: a random square of each training picture (or the centre), the centre of each test
     picture, less the centre of the mean image (cuda-convnet). `flips` mirrors half of the training pictures; `colour_noise` adds
-    multiples of the principal components of the training pictures' colours (section 4.1).
+    multiples of the principal components of the training pictures' colours (section 4.1). An accelerator holds all
+    pictures where they take at most half of its free memory (`resident` says it otherwise), else only the batches.
     """
 
     def __init__(
@@ -33,23 +34,26 @@ class Batches:
         random_crops: bool = True,
         flips: bool = False,
         colour_noise: float = 0.0,
+        resident: bool | None = None,
     ):
         chosen = slice(None) if num_train is None else subset(data.train_labels, num_train)
         self.batch_size, self.device = batch_size, device
         self.random_crops, self.flips, self.colour_noise = random_crops, flips, colour_noise
-        self.train_images = _resident(data.train_images[chosen], device)
+        keep = _fits(data, device) if resident is None else resident
+        self.store = device if keep else torch.device("cpu")
+        self.train_images = _kept(data.train_images[chosen], self.store)
         self.train_labels = torch.from_numpy(data.train_labels[chosen]).to(device)
-        self.test_images = _resident(data.test_images, device)
+        self.test_images = _kept(data.test_images, self.store)
         self.test_labels = torch.from_numpy(data.test_labels).to(device)
         self.num_train = len(self.train_labels)
         self.steps_per_epoch = -(-self.num_train // batch_size)
-        self.mean, self.scale = statistics(self.train_images, scaling)
+        self.mean, self.scale = (part.to(device) for part in statistics(self.train_images, scaling))
         self.margins = _margins(self.train_images.shape[1:3], crop)
         self.shape = (*(side - margin for side, margin in zip(self.train_images.shape[1:3], self.margins, strict=True)),
                       self.train_images.shape[3])  # fmt: skip
         if self.mean.dim() == 3:
             self.mean = self._square(self.mean[None], *(margin // 2 for margin in self.margins))[0]
-        self.components = colour_components(self.train_images) if colour_noise else None
+        self.components = colour_components(self.train_images).to(device) if colour_noise else None
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """A fresh permutation for each (seed, epoch), the same for every arm (cuda-convnet went through in file order)."""
@@ -61,11 +65,11 @@ class Batches:
         corners, mirrored, colours = self._draws(seed, epoch)
         for start in range(first_step * self.batch_size, self.num_train, self.batch_size):
             here = slice(start, start + self.batch_size)
-            index = order[here]
+            index, stored = order[here], order[here].to(self.store)
             if corners is None and mirrored is None:
-                pictures = self._scaled(self.train_images[index])
+                pictures = self._scaled(self.train_images[stored])
             else:
-                pictures = self._scaled(self._gathered(index, corners, mirrored, here))
+                pictures = self._scaled(self._gathered(stored, corners, mirrored, here))
             if colours is not None:
                 pictures = pictures + (colours[here] * self.scale)[:, :, None, None]
             yield pictures, self.train_labels[index]
@@ -90,13 +94,13 @@ class Batches:
         if any(self.margins) and self.random_crops:
             draw = generator(seed, "crop", epoch)
             corners = torch.stack([torch.randint(m + 1, (self.num_train,), generator=draw) for m in self.margins], 1)
-            corners = corners.to(self.device)
+            corners = corners.to(self.store)
         elif any(self.margins):
-            corners = torch.tensor([margin // 2 for margin in self.margins], device=self.device).expand(
+            corners = torch.tensor([margin // 2 for margin in self.margins], device=self.store).expand(
                 self.num_train, 2
             )
         if self.flips:
-            mirrored = torch.rand(self.num_train, generator=generator(seed, "flip", epoch)).to(self.device) < 0.5
+            mirrored = torch.rand(self.num_train, generator=generator(seed, "flip", epoch)).to(self.store) < 0.5
         if self.components is not None:
             alphas = torch.randn(self.num_train, len(self.components), generator=generator(seed, "colour", epoch))
             colours = (self.colour_noise * alphas).to(self.device) @ self.components
@@ -106,8 +110,8 @@ class Batches:
         """(batch, height, width, channels) uint8: each picture from its own corner, mirrored where it is to be."""
         height, width, _ = self.shape
         top, left = (0, 0) if corners is None else (corners[here, 0, None], corners[here, 1, None])
-        rows = (torch.arange(height, device=self.device) + top).expand(len(index), height)
-        columns = torch.arange(width, device=self.device).expand(len(index), width)
+        rows = (torch.arange(height, device=self.store) + top).expand(len(index), height)
+        columns = torch.arange(width, device=self.store).expand(len(index), width)
         if mirrored is not None:
             columns = torch.where(mirrored[here, None], width - 1 - columns, columns)
         return self.train_images[index[:, None, None], rows[:, :, None], (columns + left)[:, None, :]]
@@ -116,7 +120,7 @@ class Batches:
         return pictures[:, top : top + self.shape[0], left : left + self.shape[1]]
 
     def _scaled(self, pictures: Tensor) -> Tensor:
-        return pictures.float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)
+        return pictures.to(self.device).float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)
 
 
 def _margins(size: tuple[int, int], crop: int | None) -> tuple[int, int]:
@@ -138,24 +142,37 @@ def subset(labels: np.ndarray, count: int) -> np.ndarray:
     return np.arange(count) * len(labels) // count
 
 
-def _resident(images, device: torch.device) -> Tensor:
+def _fits(data: DataSet, device: torch.device) -> bool:
+    """Whether an accelerator can hold all pictures in half of the memory that it has free."""
+    if device.type != "cuda":
+        return True
+    free, _ = torch.cuda.mem_get_info(device)
+    return data.train_images.nbytes + data.test_images.nbytes <= free / 2
+
+
+def _kept(images, store: torch.device) -> Tensor:
     """On the CPU the memory map itself, shared by all workers; on an accelerator one copy."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
-        return torch.from_numpy(images).to(device)
+        return torch.from_numpy(images).to(store)
 
 
-def statistics(images: Tensor, scaling: str, *, chunk: int = 5000) -> tuple[Tensor, Tensor]:
+def _chunk(images: Tensor) -> int:
+    """How many pictures to add up at a time: 5000, or fewer where they are large."""
+    return max(1, min(5000, 2**27 // images[0].numel()))
+
+
+def statistics(images: Tensor, scaling: str) -> tuple[Tensor, Tensor]:
     """(mean, scale) that broadcast over (batch, height, width, channels), from the training pictures alone.
 
     `mean-image`: 0-255 less the mean picture; `standardised`: each channel to mean 0, variance 1; `lenet`: 0-255 to
     -0.1 to 1.175, which on MNIST comes near both (LeCun et al. 1998).
     """
     if scaling == "lenet":
-        return torch.tensor(20.0, device=images.device), torch.tensor(1.275 / 255, device=images.device)
+        return torch.tensor(20.0), torch.tensor(1.275 / 255)
     total = torch.zeros(images.shape[1:], dtype=torch.float64)
     squares = torch.zeros(images.shape[-1], dtype=torch.float64)
-    for part in images.split(chunk):
+    for part in images.split(_chunk(images)):
         part = part.cpu().double()
         total += part.sum(0)
         squares += part.square().sum((0, 1, 2))
@@ -166,10 +183,10 @@ def statistics(images: Tensor, scaling: str, *, chunk: int = 5000) -> tuple[Tens
         mean = mean_image.mean((0, 1))
         variance = squares / images[..., 0].numel() - mean.square()
         scale = variance.clamp_min(1e-12).rsqrt()
-    return mean.float().to(images.device), scale.float().to(images.device)
+    return mean.float(), scale.float()
 
 
-def colour_components(images: Tensor, *, chunk: int = 5000) -> Tensor:
+def colour_components(images: Tensor) -> Tensor:
     """(channels, channels): the principal components of the colours of all training pixels, each times its deviation.
 
     Section 4.1 writes of eigenvalues; the code that was run took their roots, the standard deviations.
@@ -177,10 +194,10 @@ def colour_components(images: Tensor, *, chunk: int = 5000) -> Tensor:
     count, channels = images[..., 0].numel(), images.shape[-1]
     total = torch.zeros(channels, dtype=torch.float64)
     products = torch.zeros(channels, channels, dtype=torch.float64)
-    for part in images.split(chunk):
+    for part in images.split(_chunk(images)):
         pixels = part.cpu().reshape(-1, channels).double()
         total += pixels.sum(0)
         products += pixels.T @ pixels
     mean = total / count
     variances, directions = torch.linalg.eigh(products / count - mean[:, None] * mean)
-    return (directions * variances.clamp_min(0).sqrt()).T.float().to(images.device)
+    return (directions * variances.clamp_min(0).sqrt()).T.float()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from alexctl.data.batches import Batches, colour_components, subset
+from alexctl.data.batches import Batches, _chunk, colour_components, subset
 from alexctl.errors import UserError
 
 
@@ -114,3 +114,14 @@ def test_centre_crops_are_those_of_the_test(tiny_data):
     pictures, _ = next(made.epoch(0, 0))
     (centres,), _ = next(made.in_order("train", batch_size=70))
     assert torch.equal(pictures, centres[made.order(0, 0)[:16]])
+
+
+def test_batches_that_are_fetched_are_those_that_are_held(tiny_data):
+    """Pictures that an accelerator can't hold stay where they are; the batches are the same to the bit."""
+    how = {"crop": 24, "flips": True, "colour_noise": 0.1}
+    held, fetched = (batches(tiny_data, **how, resident=resident) for resident in (True, False))
+    for one, other in zip(held.epoch(0, 0), fetched.epoch(0, 0), strict=True):
+        assert all(map(torch.equal, one, other))
+    assert fetched.store.type == "cpu"
+    large = torch.zeros(3, 256, 256, 3, dtype=torch.uint8)
+    assert (_chunk(large), _chunk(torch.zeros(1, 32, 32, 3))) == (682, 5000)
