@@ -33,6 +33,15 @@ class Retry(enum.StrEnum):
     failed = "failed"
 
 
+class Format(enum.StrEnum):
+    """What `report --format` can make."""
+
+    html = "html"
+    md = "md"
+    json = "json"
+    tex = "tex"
+
+
 def _complete_ablation(incomplete: str) -> list[str]:
     from alexctl.load import shipped
 
@@ -144,13 +153,35 @@ def show_(name: NameArgument, json_: JsonOption = False) -> None:
 def report(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this ablation.")] = None,
     results: ResultsOption = DEFAULT_RESULTS,
-    json_: JsonOption = False,
-) -> None:
-    """Rebuild CSVs and figures from the trials, and print one table."""
+    format_: Annotated[Format | None, typer.Option("--format", help="html writes the page; md, tex and json print a table.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    reference: Annotated[bool, typer.Option("--reference", help="The results that come with alexctl, as they are.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:  # fmt: skip
+    """Rebuild CSVs and figures from the trials, print one table, and write one page of all of it."""
     from alexctl import show
-    from alexctl.report.rebuild import rebuild_all
+    from alexctl.report import places
 
-    show.overview(rebuild_all(results, name), results, as_json=json_)
+    kind = format_ or (Format.json if json_ else Format.html)
+    if open_ and kind != "html":
+        raise UserError(f"--open is for the page, and --format {kind} writes none; leave one of the two out")
+    if reference:
+        made = None
+        verdicts = [] if kind == "html" else places.reference_verdicts(name)
+    else:
+        from alexctl.report.rebuild import rebuild_all
+
+        made = rebuild_all(results, name)
+        verdicts = [tables.verdict for tables in made]
+    if kind != "html":
+        show.verdicts(verdicts, kind)
+        return
+    if made is not None:
+        show.overview(made, results)
+    page = places.write_reference_page(results, name) if reference else places.write_page(results, name)
+    typer.echo(f"Page: {printable(show.shown(page))}")
+    if open_ and not places.show(page):
+        typer.echo("There is no browser here; open that file in one.", err=True)
 
 
 @data_app.command("fetch")

@@ -215,14 +215,11 @@ def _left(campaign) -> str:
     return ", ".join(words) + "; the same command goes on from here."
 
 
-def overview(made: list, folder: Path, *, as_json: bool) -> None:
+def overview(made: list, folder: Path) -> None:
     """`alexctl report`: one line a comparison."""
     from alexctl.report.rebuild import overview as frame_of
 
     frame = frame_of(made)
-    if as_json:
-        print(json.dumps([tables.verdict for tables in made], indent=1, ensure_ascii=False))
-        return
     table([
         {
             "ablation": row["ablation"], "data": row["data"], "effect": _effect(row), "claimed": _claimed(row),
@@ -234,6 +231,16 @@ def overview(made: list, folder: Path, *, as_json: bool) -> None:
     for tables in made:
         for line in failures(tables.trials, _home(folder, tables)):
             console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def verdicts(found: list[dict[str, Any]], kind: str) -> None:
+    """`alexctl report --format md|tex|json`, also of results that are only read."""
+    from alexctl.report import formats
+
+    if kind == "json":
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print(formats.markdown(found) if kind == "md" else formats.tex(found))
 
 
 def _home(folder: Path, tables) -> Path:

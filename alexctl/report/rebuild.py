@@ -1,14 +1,16 @@
 """Rebuilds what is derived in results/ (CSVs, verdict, figures) from the trials: no training, no data, no torch."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from alexctl import figures, results
 from alexctl.campaign import Campaign
 from alexctl.claims import Claim, Claimed
-from alexctl.errors import UserError
-from alexctl.report import tables
+from alexctl.report import drawn, places, tables
+from alexctl.report.machines import mixed
 from alexctl.report.tables import Tables
 
 
@@ -31,15 +33,15 @@ def _draw(campaign: Campaign, made: Tables) -> None:
     common = {"control": ablation.control, "caption": caption(campaign, made)}
     if curves.empty:
         return
-    if ablation.measure != "epochs_to_target":
-        figure = figures.arm_comparison(curves, trials, measure=ablation.measure, **common)
-    elif target is not None:
-        budget = float(ablation.base.get("epochs", trials["epochs_run"].max()))
-        ghosts = list(ablation.claim.landmarks.items())
-        figure = figures.learning_curves(curves, trials, target=target.at_most, budget=budget, ghosts=ghosts, **common)
-    else:
-        return  # each arm has a target of its own, so there is no one line to race to
-    figures.save(figure, campaign.folder / "figure")
+    if ablation.measure == "seconds_per_epoch" and mixed(campaign.folder / "trials" / name for name in trials["trial"]):
+        drawn.remove(campaign.folder, "figure")
+    elif ablation.measure != "epochs_to_target":
+        common["measure"] = ablation.measure
+        drawn.draw(campaign.folder, "figure", figures.arm_comparison, curves, trials, **common)
+    elif target is not None:  # else each arm has a target of its own, so there is no one line to race to
+        common["budget"] = float(ablation.base.get("epochs", trials["epochs_run"].max()))
+        common |= {"target": target.at_most, "ghosts": list(ablation.claim.landmarks.items())}
+        drawn.draw(campaign.folder, "figure", figures.learning_curves, curves, trials, **common)
 
 
 def _draw_search(campaign: Campaign, made: Tables) -> None:
@@ -49,12 +51,15 @@ def _draw_search(campaign: Campaign, made: Tables) -> None:
     begun = trials[trials["epochs_run"] > 0]
     if begun.empty:
         return
-    figure = figures.learning_rate_search(
-        begun, curves=curves, control=campaign.ablation.control,
+    drawn.draw(
+        campaign.folder, "search", _search, begun, curves, control=campaign.ablation.control,
         measure_label=None if target is None else f"epochs to {target.at_most:.0%} training error",
         winners={arm: lr for arm in campaign.ablation.searched if (lr := campaign.rate(arm)) is not None},
     )  # fmt: skip
-    figures.save(figure, campaign.folder / "search")
+
+
+def _search(begun: pd.DataFrame, curves: pd.DataFrame, **options: Any) -> Figure:
+    return figures.learning_rate_search(begun, curves=curves, **options)
 
 
 def caption(campaign: Campaign, made: Tables) -> str:
@@ -70,13 +75,7 @@ def caption(campaign: Campaign, made: Tables) -> str:
 
 def open_results(folder: Path, name: str | None = None) -> list[Campaign]:
     """The campaigns in a results folder, or the one of that name; UserError when there are none."""
-    found = results.campaigns(folder)
-    if name is not None:
-        found = [path for path in found if path.name == name or path.name.split("@")[0] == name]
-    if not found:
-        what = f"no results of {name}" if name else "no results"
-        raise UserError(f"{what} in {folder}; `alexctl ablate relu-vs-tanh` makes some, --results PATH reads others")
-    return [Campaign.open(path) for path in found]
+    return [Campaign.open(path) for path in places.campaigns(folder, name)]
 
 
 def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:

@@ -1,0 +1,69 @@
+"""A figure is drawn anew only where what it shows, what draws it, or its files have changed: a report takes seconds."""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from alexctl import figures, results, stats
+
+FILE = "figures.json"
+KINDS = ("svg", "png")
+
+
+def draw(folder: Path, stem: str, figure: Callable[..., Figure], *frames: pd.DataFrame, **options: Any) -> None:
+    """Writes `figure(*frames, **options)` as STEM.svg and STEM.png, unless they are there and are just that.
+
+    What they were drawn from is kept in figures.json, as digests.
+    """
+    kept = _kept(folder)
+    wanted = _digest(_code(), figure.__name__, repr(sorted(options.items())), *map(_content, frames))
+    if kept.get(stem) == {"of": wanted, **_files(folder, stem)}:
+        return
+    figures.save(figure(*frames, **options), folder / stem)
+    kept[stem] = {"of": wanted, **_files(folder, stem)}
+    results.write_json(folder / FILE, {**kept, "schema": results.SCHEMA})
+
+
+def remove(folder: Path, stem: str) -> None:
+    """Removes a figure that must no longer be shown."""
+    for kind in KINDS:
+        (folder / f"{stem}.{kind}").unlink(missing_ok=True)
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    try:
+        return results.read_json(folder / FILE)
+    except ValueError:  # not there yet, or no use
+        return {}
+
+
+def _files(folder: Path, stem: str) -> dict[str, str | None]:
+    paths = {kind: folder / f"{stem}.{kind}" for kind in KINDS}
+    return {kind: _digest(path.read_bytes()) if path.is_file() else None for kind, path in paths.items()}
+
+
+def _content(frame: pd.DataFrame) -> str:
+    return frame.to_csv(index=False)
+
+
+@cache
+def _code() -> str:
+    """What draws: our own files and the versions of what they call."""
+    sources = [*sorted(Path(figures.__file__).parent.glob("*.py")), Path(stats.__file__)]
+    return _digest(
+        *(path.read_bytes() for path in sources), *(version(name) for name in ("matplotlib", "numpy", "pandas"))
+    )
+
+
+def _digest(*parts: str | bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()[:16]

@@ -1,0 +1,61 @@
+"""The table of verdicts for other pages: Markdown for a README, LaTeX for a paper. Names are text there, whatever they hold."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from alexctl.errors import printable
+from alexctl.report.sections import CLAIMED, size
+
+HEAD = ("claim", "on", "arm", "seeds", "effect", "interval", "claimed", "verdict")
+TEX = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}", "−": "$-$",
+    "|": r"\textbar{}", '"': r"\textquotedbl{}", "`": r"\textasciigrave{}", "'": r"\textquotesingle{}",
+}  # fmt: skip
+
+
+def rows(verdicts: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
+    """A line a comparison, in HEAD's columns, as plain text."""
+    lines = []
+    for verdict in verdicts:
+        for line in verdict["comparisons"]:
+            form, claimed = size(line["scale"]), line.get("claimed")
+            control = line.get("control", verdict["control"])  # older verdicts have it but once
+            sides = f"{line['arm']} against {control}" if control else line["arm"]
+            effect, interval = _effect(line, form)
+            lines.append((
+                verdict["title"], verdict["data"], sides, str(line["n"]), effect, interval,
+                "–" if claimed is None else CLAIMED[line["scale"]](claimed), line["verdict"],
+            ))  # fmt: skip
+    return [tuple(map(printable, line)) for line in lines]
+
+
+def _effect(line: dict[str, Any], form: Callable[[float], str]) -> tuple[str, str]:
+    if not line["n"] or line.get("bound") == "none":
+        return "–", "–"
+    if line["low"] is None and line["high"] is None:
+        return " and ".join(map(form, line["values"])), "none"
+    unit = "" if line["scale"] == "ratio" else " points"
+    level = f"{100 * line['level']:.4g}%"
+    if line["low"] is None or line["high"] is None:
+        word, end = ("more", line["low"]) if line["high"] is None else ("less", line["high"])
+        return f"{word} than {form(end)}{unit}", level
+    return form(line["effect"]) + unit, f"{form(line['low'])} to {form(line['high'])} ({level})"
+
+
+def markdown(verdicts: Sequence[dict[str, Any]]) -> str:
+    """A table for a README."""
+    lines = [HEAD, tuple("---" for _ in HEAD), *(tuple(map(_escaped_md, line)) for line in rows(verdicts))]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _escaped_md(text: str) -> str:
+    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return "".join(f"\\{c}" if c in "\\`*_[]|~#!$@" else c for c in text)
+
+
+def tex(verdicts: Sequence[dict[str, Any]]) -> str:
+    """A tabular that needs no package; `\\usepackage[T1]{fontenc}` gives its quotation marks."""
+    lines = [r"\begin{tabular}{lllrllrl}", r"\hline", r" & ".join(HEAD) + r" \\", r"\hline"]
+    lines += [" & ".join("".join(TEX.get(c, c) for c in cell) for cell in line) + r" \\" for line in rows(verdicts)]
+    return "\n".join([*lines, r"\hline", r"\end{tabular}"])

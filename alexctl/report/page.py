@@ -1,0 +1,158 @@
+"""The one page: every claim's verdict, then each ablation with its figures, seeds and files, in a single HTML file.
+
+It is made from what lies in a results folder and from nothing else: the same files give the same bytes. It asks no
+network for anything, and its content security policy allows it none.
+"""
+
+import base64
+import gzip
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from alexctl import results
+from alexctl.errors import UserError
+from alexctl.report.drawings import axis_row, effect_axis, effect_row
+from alexctl.report.inline import inline
+from alexctl.report.sections import CLAIMED, section
+from alexctl.report.traced import Folder
+
+LIMIT = 2_900_000
+"""Bytes a page may have: mail programs and chats take 3 MB."""
+
+HERE = Path(__file__).parent
+DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
+    ("summary.csv", "an arm"), ("trials.csv", "a trial"), ("verdict.json", "the comparison and its claim"),
+    ("plan.json", "what was asked"), ("curves.csv", "a measurement of a trial"),
+)  # fmt: skip
+FIGURES = ("figure.svg", "search.svg")
+FIRST_LEFT_OUT = ("curves.csv", "trials.csv", "search.svg", "figure.svg")  # where a page would be too large
+
+
+@dataclass(kw_only=True)
+class Part:
+    """A file that stands whole in the page, unless there is no room for it."""
+
+    file: str
+    what: str = ""
+    content: Markup | str = ""
+    name: str = ""
+    left_out: bool = field(default=False)
+
+
+def page(paths: Sequence[Path], *, limit: int = LIMIT) -> str:
+    """The HTML of these campaign folders; UserError where a file in one is missing or damaged."""
+    sections = []
+    for folder in _folders(paths):
+        one = section(folder)
+        one["downloads"] = [_download(folder, name, what) for name, what in DOWNLOADS if folder.has(name)]
+        one["figures"] = {} if one["mixed"] else {n.split(".")[0]: _figure(folder, n) for n in FIGURES if folder.has(n)}
+        if one["mixed"] and folder.has("search.svg"):  # the search counts epochs
+            one["figures"] = {"search": _figure(folder, "search.svg")}
+        sections.append(one)
+    html = _render(sections)
+    if (excess := len(html.encode()) - limit) > 0 and _leave_out(sections, excess):
+        html = _render(sections)
+    return html
+
+
+def write(path: Path, paths: Sequence[Path]) -> Path:
+    """Writes the page of these campaign folders, whole or not at all."""
+    results.write_atomic(path, page(paths))
+    return path
+
+
+def _folders(paths: Sequence[Path]) -> list[Folder]:
+    """The folders, each with an id that an address and an attribute can hold."""
+    folders, taken = [], set()
+    for path in paths:
+        stem = identity = re.sub(r"[^A-Za-z0-9.-]+", "_", path.name)
+        while identity in taken:
+            identity = f"{stem}_{len(taken)}"
+        taken.add(identity)
+        folders.append(Folder(path, id=identity))
+    return folders
+
+
+def _render(sections: list[dict[str, Any]]) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
+        lstrip_blocks=True, keep_trailing_newline=True,
+    )  # fmt: skip
+    css = Markup((HERE / "page.css").read_text(encoding="utf-8"))
+    return environment.get_template("page.html").render(css=css, sections=sections, groups=_groups(sections))
+
+
+def _groups(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """All comparisons by scale, ratios and points on an axis each; those without numbers last."""
+    groups = []
+    for scale in ("ratio", "points"):
+        entries = [(one, entry) for one in sections for entry in one["comparisons"] if entry["scale"] == scale]
+        if not entries:
+            continue
+        drawn = [entry for _, entry in entries if entry["values"] and entry["bound"] != "none"]
+        if drawn:
+            axis = _axis(drawn, scale)
+            for entry in drawn:
+                entry["svg"] = _row(axis, entry)
+            numbers = axis_row(axis, CLAIMED[scale])
+        groups.append({"scale": scale, "entries": entries, "axis": numbers if drawn else None})
+    return groups
+
+
+def _axis(entries: list[dict[str, Any]], scale: str):
+    sizes, ends = [], []
+    for entry in entries:
+        line, claimed = entry["line"], entry["claimed_size"]
+        sizes += [] if claimed is None else [claimed]
+        ends += [end for end in (line["low"], line["high"]) if end is not None]
+        sizes += [line["effect"]] if entry["bound"] == "exact" else ends[-1:]
+        ends += line["values"] if line["low"] is None and line["high"] is None else []
+    return effect_axis(sizes, ends, scale)
+
+
+def _row(axis, entry: dict[str, Any]) -> Markup:
+    line = entry["line"]
+    return effect_row(
+        axis, label=f"{entry['id']}-words", estimate=line["effect"], low=line["low"], high=line["high"],
+        bound=entry["bound"], values=line["values"], claimed=entry["claimed_size"],
+        claimed_range=entry["claimed_range"], margin=line.get("margin"),
+    )  # fmt: skip
+
+
+def _figure(folder: Folder, name: str) -> Part:
+    stem = name.split(".")[0]
+    drawn = inline(folder.path / name, f"{folder.id}-{stem}-", f"{folder.id}-{stem}-title")
+    return Part(file=name, content=drawn)
+
+
+def _download(folder: Folder, name: str, what: str) -> Part:
+    """A file as an address that holds it: what a browser saves under the name."""
+    try:
+        data = (folder.path / name).read_bytes()
+    except OSError as error:
+        raise UserError(
+            f"can't read {folder.path / name}: {error.strerror}; make it readable, then try again"
+        ) from None
+    kind = "application/json" if name.endswith(".json") else "text/csv"
+    saved = f"{folder.id}-{name}"
+    if name == "curves.csv":
+        data, kind, saved = gzip.compress(data, mtime=0), "application/gzip", saved + ".gz"
+    return Part(file=name, what=what, name=saved, content=f"data:{kind};base64,{base64.b64encode(data).decode()}")
+
+
+def _leave_out(sections: list[dict[str, Any]], excess: int) -> bool:
+    """Leaves out what a reader misses least, the largest first, until the page is that many bytes shorter."""
+    parts = [part for one in sections for part in (*one["downloads"], *one["figures"].values())]
+    parts = [part for part in parts if part.file in FIRST_LEFT_OUT]
+    for part in sorted(parts, key=lambda part: (FIRST_LEFT_OUT.index(part.file), -len(part.content))):
+        if excess <= 0:
+            break
+        part.left_out = True
+        excess -= len(part.content) - 200  # a sentence stands in its place
+    return bool(parts)

@@ -1,0 +1,223 @@
+"""From a campaign's folder to what its section of the page shows: plain dictionaries, every number traced to its file."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from alexctl.report.drawings import axis_row, seed_row, value_axis
+from alexctl.report.machines import machines
+from alexctl.report.remake import remake
+from alexctl.report.traced import Folder, Traced
+
+KINDS = {  # verdict -> (class in page.css, symbol): never told apart by colour alone
+    "supported": ("yes", "✓"), "contradicted": ("no", "✕"), "no difference": ("same", "≈"),
+    "undecided": ("open", "?"), "nothing learned": ("void", "∅"),
+}  # fmt: skip
+MEASURES = {  # measure -> (words, column of trials.csv)
+    "epochs_to_target": ("epochs to the target", "epochs_to_target"),
+    "test_error": ("test error", "test_error"),
+    "top5_error": ("top-five test error", "top5_error"),
+    "train_error": ("training error", "train_error"),
+    "seconds_per_epoch": ("training seconds per epoch", "train_seconds/epochs_run"),
+}
+EXTRAS = {  # what newer verdicts hold beside the effect, shown where it is
+    "p_value": "p (Student’s t)", "sign_flip_p": "p (exact sign flips)", "holm": "stands after Holm, over all claims",
+    "smallest_effect": "smallest effect these seeds can see", "interval": "kind of interval",
+}  # fmt: skip
+CLAIMED = {"ratio": "{:g}".format, "points": lambda value: (f"{value:+g}" if value else "0").replace("-", "−")}
+TRIAL, SEED = ("trial",), ("arm", "phase", "seed")
+
+
+def kind_of(verdict: str) -> tuple[str, str]:
+    """(class, symbol) of a verdict in words."""
+    return KINDS.get(verdict.split(",")[0], ("void", "–"))
+
+
+def significant(value: float, digits: int = 3) -> str:
+    """Three significant digits, zeros among them, and no exponent."""
+    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}" if value else "0"
+
+
+def quantity(measure: str) -> Callable[[float], str]:
+    """How a value of this measure is written: errors in per cent, epochs and seconds to three digits."""
+    if measure.endswith("_error"):
+        return lambda value: f"{100 * value:.2f}%"
+    unit = " s" if measure == "seconds_per_epoch" else ""
+    return lambda value: significant(value) + unit
+
+
+def size(scale: str) -> Callable[[float], str]:
+    """How an effect is written: a ratio to three digits, points with their sign."""
+    return significant if scale == "ratio" else lambda value: f"{value:+.2f}".replace("-", "−")
+
+
+def comparisons(folder: Folder) -> list[dict[str, Any]]:
+    """One entry a comparison of the verdict: its words, its numbers as Traced and, for the drawing, as they are."""
+    verdict = folder.json("verdict.json")
+    entries = []
+    for i, line in enumerate(verdict["comparisons"]):
+
+        def at(*keys: str | int, form: Callable[[Any], str] = str, i: int = i) -> Traced | None:
+            return folder.at("verdict.json", "comparisons", i, *keys, form=form)
+
+        form, arm = size(line["scale"]), line["arm"]
+        claimed = at("claimed", form=CLAIMED[line["scale"]]) or _claimed(folder, arm, CLAIMED[line["scale"]])
+        control = at("control") if "control" in line else folder.at("verdict.json", "control")  # as older ones have it
+        kind, symbol = kind_of(line["verdict"])
+        values = [at("values", j, form=form) for j in range(len(line["values"]))]
+        entries.append({
+            "id": f"{folder.id}-{i}", "arm": at("arm"), "control": control, "verdict": at("verdict"),
+            "kind": kind, "symbol": symbol, "sentence": _parted(at("sentence"), line["verdict"]), "scale": line["scale"], "n": at("n"),
+            "effect": at("effect", form=form), "low": at("low", form=form), "high": at("high", form=form),
+            "bound": line.get("bound") or "exact", "level": at("level", form=lambda v: f"{100 * v:.4g}%"),
+            "claimed": claimed, "values": values, "seeds": line["seeds"], "line": line,
+            "claimed_size": float(claimed.value) if claimed else None,
+            "claimed_range": verdict["claim"].get("effect_range"),
+            "extras": [(words, found) for key, words in EXTRAS.items() if (found := at(key, form=_extra)) is not None],
+        })  # fmt: skip
+    return entries
+
+
+def _parted(sentence: Traced, verdict: str) -> tuple[Traced, Traced]:
+    """A verdict's sentence in two: the verdict itself, which it begins with, and the rest."""
+    length = len(verdict) if sentence.text.lower().startswith(verdict) else 0
+    return replace(sentence, text=sentence.text[:length]), replace(sentence, text=sentence.text[length:])
+
+
+def _claimed(folder: Folder, arm: str, form: Callable[[float], str]) -> Traced | None:
+    """The claimed size as older verdicts have it."""
+    found = folder.json("verdict.json")["claim"].get("effect")
+    keys = ("effect", arm) if isinstance(found, dict) else ("effect",)
+    return folder.at("verdict.json", "claim", *keys, form=form)
+
+
+def _extra(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
+
+
+def section(folder: Folder) -> dict[str, Any]:
+    """All that a campaign's section shows, but for its drawings of the effect and its figures."""
+    verdict, plan = folder.json("verdict.json"), folder.json("plan.json")
+
+    def at(*keys: str | int) -> Traced | None:
+        return folder.at("verdict.json", *keys)
+
+    measure = verdict["measure"]
+    claim, made = verdict["claim"], remake(plan)
+    source = at("claim", "source") if claim.get("source", "the paper") != "the paper" else None
+    smoke = bool(plan["ablation"].get("smoke"))
+    used = machines(folder)
+    return {
+        "id": folder.id, "name": folder.word(verdict["ablation"], "verdict.json"), "title": at("title"),
+        "measure": MEASURES[measure][0], "says": at("claim", "says"), "section": at("claim", "section"),
+        "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
+        "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke,
+        "landmarks": [(folder.word(arm, "verdict.json"), folder.at("verdict.json", "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
+                      for arm in claim.get("landmarks", {})],
+        "comparisons": comparisons(folder), "machines": used,
+        "mixed": measure == "seconds_per_epoch" and len({one["clock"] for one in used}) > 1,
+        "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
+        "command": [folder.word(word, "plan.json") for word in made.words], "notes": made.notes,
+    }  # fmt: skip
+
+
+def _arms(folder: Folder, measure: str) -> dict[str, Any]:
+    """The table of arms, without the columns that hold nothing."""
+    form = quantity(measure)
+    columns = {
+        "lr": ("learning rate", lambda v: f"{v:g}"), "n": ("seeds", lambda v: f"{v:g}"), "median": ("median", form),
+        "mean": ("mean", form), "spread": ("standard deviation", form), "num_censored": ("censored", "{:g}".format),
+        "num_diverged": ("diverged", "{:g}".format), "num_failed": ("failed", "{:g}".format),
+        "parameters": ("parameters", lambda v: f"{v:,.0f}"),
+    }  # fmt: skip
+    rows = folder.summary
+    shown = [c for c in columns if any(row.get(c, "") not in ("", "0") for row in rows) or c == "n"]
+    control = folder.json("verdict.json")["control"]
+    return {
+        "columns": [columns[column][0] for column in shown],
+        "rows": [
+            {
+                "arm": folder.word(row["arm"], "summary.csv"), "control": row["arm"] == control,
+                "cells": [folder.cell("summary.csv", row, column, ("arm",), columns[column][1]) for column in shown],
+            }
+            for row in rows
+        ],
+    }  # fmt: skip
+
+
+def _seeds(folder: Folder, measure: str) -> dict[str, Any]:
+    """Every reported trial's value: a table, a line a seed and a column an arm, and the same as dots."""
+    column, form = MEASURES[measure][1], quantity(measure)
+    final = [row for row in folder.trials if row["phase"] == "final"]
+    seeds = sorted({int(row["seed"]) for row in final})
+    control = folder.json("verdict.json")["control"]
+    arms = sorted(dict.fromkeys(row["arm"] for row in final), key=lambda arm: (arm != control, arm))
+    cells: dict[tuple[str, int], Traced | str] = {}
+    for row in final:
+        fate = _fate(row)
+        value = folder.cell("trials.csv", row, column, SEED, form) if row["status"] == "done" and fate is None else None
+        cells[row["arm"], int(row["seed"])] = value or fate or "not finished"
+    values = [float(cell.value) for cell in cells.values() if isinstance(cell, Traced)]
+    table = {
+        "seed_arms": [folder.word(arm) for arm in arms],
+        "seeds": [
+            {
+                "seed": Traced(text=str(seed), file=f"{folder.name}/trials.csv", at=f"seed={seed}:seed", value=str(seed)),
+                "cells": [cells.get((arm, seed), "not run") for arm in arms],
+                "effects": [_effect_of(entry, seed) for entry in comparisons(folder)],
+            }
+            for seed in seeds
+        ],
+        "dots": [], "dots_axis": None,
+    }  # fmt: skip
+    if not values:
+        return table
+    axis = value_axis(values)
+    medians = {row["arm"]: row.get("median") for row in folder.summary}
+    for i, arm in enumerate(arms):
+        mine = [(k, cells.get((arm, seed))) for k, seed in enumerate(seeds)]
+        drawn = seed_row(
+            axis, label=f"{folder.id}-arm-{i}", seeds=len(seeds), median=float(medians[arm]) if medians[arm] else None,
+            values=[(k, float(cell.value)) for k, cell in mine if isinstance(cell, Traced)],
+            lost=[k for k, cell in mine if cell in ("censored", "diverged")],
+        )  # fmt: skip
+        colour = f"arm-{(i - (control in arms)) % 6 + 1}" if arm != control else ""  # as in the figures
+        table["dots"].append(
+            {
+                "arm": folder.word(arm),
+                "control": arm == control,
+                "colour": colour,
+                "id": f"{folder.id}-arm-{i}",
+                "svg": drawn,
+            }
+        )
+    percent = measure.endswith("_error")
+    table["dots_axis"] = axis_row(axis, (lambda v: f"{100 * v:g}%") if percent else "{:g}".format)
+    return table
+
+
+def _effect_of(entry: dict[str, Any], seed: int) -> Traced | None:
+    return entry["values"][entry["seeds"].index(seed)] if seed in entry["seeds"] else None
+
+
+def _fate(row: dict[str, str]) -> str | None:
+    """What befell a trial that has no value to compare; None where nothing did."""
+    if row["status"] in ("diverged", "failed"):
+        return row["status"]
+    return "censored" if row["censored"] == "true" and row["phase"] == "final" else None
+
+
+def _lost(folder: Folder) -> list[dict[str, Any]]:
+    """The trials that failed, diverged or never met their target, each with the reason there is."""
+    lost = []
+    for row in folder.trials:
+        if fate := _fate(row):
+            run = folder.cell("trials.csv", row, "epochs_run", TRIAL, "{:.3g}".format)
+            error = folder.word(row["error"]) if row.get("error") else None
+            lost.append(
+                {"trial": folder.word(row["trial"]), "fate": fate, "phase": row["phase"], "epochs": run, "error": error}
+            )
+    return lost

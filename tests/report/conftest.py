@@ -1,0 +1,50 @@
+"""Results folders with something of everything in them."""
+
+from pathlib import Path
+
+import pytest
+from conftest import TINY
+
+from alexctl import results
+from alexctl.report.page import page
+from report.made_up import falling, lay, shipped, small, wobble
+
+EVIL = "=cmd() <script>alert(1)</script>"
+
+
+def race(job) -> list[float]:
+    """relu soon, tanh late, and with seed 1 never."""
+    if job.phase == "search":
+        return falling(0.2 + 5 * abs(job.setting.training.lr - 0.02), 3, speed=2.0)
+    if job.arm == "tanh" and job.seed == 1:
+        return falling(0.4, 8)
+    return falling(0.05, 8, speed=(1.2 if job.arm == "relu" else 0.5) + 0.1 * wobble(job.arm, job.seed))
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory) -> Path:
+    """A results folder: a race with a search and a censored trial on proxy data; four arms, one of whose trials failed
+    and one diverged; seconds of several machines under a hostile title; one seed; a smoke run that learned nothing;
+    an interaction."""
+    folder = tmp_path_factory.mktemp("results")
+    lay(folder, small("epochs_to_target", base={"lr": "search", "lr_grid": [0.01, 0.02], "lr_widenings": 0, "epochs": 8},
+                      claim={**TINY["claim"], "landmarks": {"relu": 6.0, "tanh": 36.0}}), race)  # fmt: skip
+    ends = {("4-for-3", 2): "diverged", ("without-3", 1): "failed"}
+    lay(folder, shipped("tower-links", epochs=5, lr_drops=[4]),
+        lambda job: falling(0.3 + 0.01 * wobble(job.arm, job.seed), 5, speed=1.0), data="cifar10",
+        ends=lambda job: ends.get((job.arm, job.seed), "done"))  # fmt: skip
+    evil = small("seconds_per_epoch", title=EVIL, claim={**TINY["claim"], "says": "<img src=x onerror=alert(1)> is it"})
+    lay(folder, evil.model_copy(update={"name": "evil"}), lambda job: [0.5, 0.4],
+        environment=lambda job: {"device": "NVIDIA H100"} if job.seed == 1 else {})  # fmt: skip
+    one = small(base={"seeds": 1}).model_copy(update={"name": "one-seed"})
+    lay(folder, one, lambda job: [0.5, 0.3 if job.arm == "relu" else 0.4])
+    smoke = small().model_copy(update={"name": "blind", "smoke": True})
+    lay(folder, smoke, lambda job: [0.9, 0.9])
+    lay(folder, shipped("lrn-by-dropout", epochs=3, lr_drops=[2]),
+        lambda job: falling(0.3 + 0.01 * wobble(job.arm, job.seed), 3, speed=1.0), data="cifar10")  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="session")
+def html(everything) -> str:
+    return page(results.campaigns(everything))

@@ -1,0 +1,89 @@
+"""Campaigns that nobody trained: trials laid down as if they had been run, so that a report has something to show."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from conftest import TINY
+
+from alexctl import results, trial
+from alexctl.ablation import Ablation, parse
+from alexctl.campaign import Campaign, Job
+from alexctl.load import load
+from alexctl.report.rebuild import rebuild
+
+ENVIRONMENT = {
+    "schema": 1, "alexctl": "0.1.0", "python": "3.11.9", "packages": {"numpy": "2.4.6", "torch": "2.15.0"},
+    "platform": "Linux x86_64", "cpu": "AVX2", "device": "cpu", "threads": 1, "precision": "float32",
+    "git_commit": "3" * 40, "git_dirty": False,
+}  # fmt: skip
+
+
+def small(measure: str = "test_error", **changes: Any) -> Ablation:
+    """relu against tanh at a fixed rate, three seeds; `changes` replace parts of the file, `base` adds to its base."""
+    base = {k: v for k, v in TINY["base"].items() if measure == "epochs_to_target" or k != "target"}
+    table = {**TINY, "measure": measure, "base": {**base, "seeds": 3, **changes.pop("base", {})}, **changes}
+    ablation, faults = parse(table, name="tiny", overrides={}, smoke=False)
+    assert not faults, faults
+    return ablation
+
+
+def shipped(name: str, **overrides: Any) -> Ablation:
+    """An ablation that ships, at a fixed rate unless told otherwise."""
+    return load(name, overrides={"lr": 0.01, **overrides})
+
+
+def lay(
+    results_folder: Path, ablation: Ablation, errors: Callable[[Job], list[float]], *, data: str = "shapes",
+    ends: Callable[[Job], str] = lambda job: "done", environment: Callable[[Job], dict] = lambda job: {},
+) -> Campaign:  # fmt: skip
+    """A campaign whose trials have these errors, a row an epoch of 2 s, its tables and figures made.
+
+    `ends` says how a trial ended, `environment` what its machine had otherwise than ENVIRONMENT.
+    """
+    folder = results.make_folder(results_folder / results.campaign_name(ablation, data))
+    campaign = Campaign(ablation, data_name=data, data_digest="c211c25063117f08", num_classes=10, folder=folder)
+    campaign.write_plan({"git_commit": "3" * 40, "git_dirty": False})
+    while jobs := campaign.ready():
+        for job in jobs:
+            _finish(campaign, job, errors(job), ends(job))
+            results.write_json(folder / "trials" / job.name / "env.json", ENVIRONMENT | environment(job))
+        if not any(job.phase == "search" for job in jobs):
+            break
+    rebuild(Campaign.open(folder))
+    return campaign
+
+
+def _finish(campaign: Campaign, job: Job, errors: list[float], state: str) -> None:
+    folder = campaign.folder / "trials" / job.name
+    trial.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
+    rows = [
+        {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error,
+         "test_error": None if job.phase == "search" else error, "top5_error": None if job.phase == "search" else error / 4,
+         "train_seconds": 2.0 * (i + 1) * (1 + 0.1 * job.seed), "eval_seconds": 0.5}
+        for i, error in enumerate(errors)
+    ]  # fmt: skip
+    results.write_rows(folder, rows)
+    status = {
+        "schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "parameters": 89578,
+        "error": "RuntimeError: <b>out of memory</b>" if state == "failed" else None,
+    }  # fmt: skip
+    results.write_json(folder / "status.json", status)
+    campaign.reload(job.name)
+
+
+def falling(to: float, epochs: int = 20, start: float = 0.9, speed: float = 0.3) -> list[float]:
+    """An error curve that falls to a level."""
+    return [to + (start - to) * math.exp(-speed * (i + 1)) for i in range(epochs)]
+
+
+def wobble(*words: Any) -> float:
+    """A number from -1 to 1 that hangs on nothing but the words."""
+    return 2 * (hash_of(words) % 1000) / 999 - 1
+
+
+def hash_of(words: tuple) -> int:
+    import zlib
+
+    return zlib.crc32(repr(words).encode())

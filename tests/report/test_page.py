@@ -1,0 +1,247 @@
+"""The page: every number in a file, nothing it could run or fetch, sound to read by ear, and honest about bad input."""
+
+import base64
+import gzip
+import itertools
+import json
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from alexctl import results
+from alexctl.campaign import Campaign
+from alexctl.errors import UserError, printable
+from alexctl.report import places
+from alexctl.report.page import page, write
+from alexctl.report.rebuild import rebuild
+from report.made_up import small
+from report.reading import Reader, agrees, looked_up
+
+REFERENCE = Path(__file__).parents[2] / "results" / "reference"
+
+
+@pytest.fixture(scope="module")
+def elements(html):
+    return Reader(html).elements
+
+
+@pytest.fixture(scope="module")
+def sections(elements):
+    """Each ablation's title and all text of its section."""
+    return {e.attributes["id"]: e.text for e in elements if e.tag == "section" and e.has("ablation")}
+
+
+def traced(elements):
+    return [element for element in elements if "data-from" in element.attributes]
+
+
+@pytest.mark.parametrize("of", ["made up", "reference"])
+def test_every_number_stands_in_a_file(of, everything, elements):
+    folder = everything if of == "made up" else REFERENCE
+    found = traced(elements if of == "made up" else Reader(page(places.reference())).elements)
+    numbers = [element for element in found if element.tag == "data" and re.search(r"\d", element.text)]
+    assert len(numbers) > (200 if of == "made up" else 20)
+    for element in found:
+        exact, shown = looked_up(element, folder), element.text
+        if exact is None:
+            whole = (folder / element.attributes["data-from"]).read_text(encoding="utf-8")
+            assert all(word in whole for word in re.findall(r"[\w.-]*\d[\w.-]*", shown)), shown
+        elif isinstance(exact, str):
+            assert shown in exact or shown == printable(exact), (shown, exact)
+        elif isinstance(exact, bool):
+            assert shown == ("yes" if exact else "no")
+        else:
+            assert float(element.attributes["value"]) == exact
+            assert agrees(shown, exact), (shown, exact)
+
+
+def test_a_wrong_number_would_be_found():
+    assert agrees("8.14", 8.137572)
+    assert not agrees("8.15", 8.137572)
+    assert agrees("25.76%", 0.25757)
+    assert not agrees("25.8%", 0.2569)
+    assert agrees("−1.25", -1.2512)
+    assert agrees("89,578", 89578)
+
+
+def test_no_number_is_typed(elements):
+    """Digits stand in traced elements, on an axis, or in a figure that was drawn from the tables."""
+    for element in elements:
+        line = [*element.within, element]
+        if any(
+            "data-from" in e.attributes or e.has("plot") or e.has("tick") or e.tag in ("style", "title") for e in line
+        ):
+            continue
+        assert not re.search(r"\d", "".join(element.own)), element.own
+
+
+def test_its_parts_hang_together(html, elements):
+    ids = [e.attributes["id"] for e in elements if "id" in e.attributes]
+    assert len(ids) == len(set(ids))
+    assert not [name for name in ids if re.search(r"\s", name)]
+    for key in ("aria-labelledby", "aria-describedby"):
+        assert {e.attributes[key] for e in elements if key in e.attributes} <= set(ids)
+    links = [e.attributes["href"] for e in elements if e.tag in ("a", "use")]
+    assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
+    assert set(re.findall(r"url\(#([^)]+)\)", html)) <= set(ids)
+    levels = [int(e.tag[1]) for e in elements if re.fullmatch(r"h\d", e.tag)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_a_drawing_has_a_name_or_is_hidden(elements):
+    drawings = [e for e in elements if e.tag == "svg" and not any(o.tag == "svg" for o in e.within)]
+    assert len(drawings) > 20
+    for e in drawings:
+        assert e.attributes.get("aria-hidden") == "true" or e.attributes.get("aria-labelledby"), e
+    assert not [e for e in elements if e.tag == "img"]
+    for e in elements:
+        if e.has("table"):
+            assert e.attributes["tabindex"] == "0"
+            assert e.attributes["aria-label"]
+
+
+def test_it_asks_no_network(html, elements):
+    for e in elements:
+        for key in ("src", "href", "xlink:href", "srcset", "action", "poster", "data"):
+            assert e.attributes.get(key, "#").startswith(("#", "data:")), e
+        assert not [key for key in e.attributes if key.startswith("on")], e
+        assert e.tag not in ("script", "iframe", "object", "embed", "form", "base")
+    assert not re.findall(r"url\((?!#)", html)
+    assert "@import" not in html
+    assert "default-src 'none'" in html
+
+
+def test_downloads_are_the_files(everything, elements):
+    links = {e.attributes["download"]: e.attributes["href"] for e in elements if "download" in e.attributes}
+    assert len(links) == 5 * len(results.campaigns(everything))
+    for campaign in results.campaigns(everything):
+        stem = campaign.name.replace("@", "_")
+        for name in ("summary.csv", "trials.csv", "verdict.json", "curves.csv"):
+            data = base64.b64decode(links[f"{stem}-{name}{'.gz' * (name == 'curves.csv')}"].partition(",")[2])
+            data = gzip.decompress(data) if name == "curves.csv" else data
+            assert data == (campaign / name).read_bytes()
+
+
+def test_the_same_files_are_the_same_bytes(everything, html, tmp_path):
+    assert page(results.campaigns(everything)) == html
+    moved = shutil.copytree(everything, tmp_path / "else where")
+    assert page(results.campaigns(moved)) == html
+    rebuild(Campaign.open(moved / "one-seed"))
+    assert page(results.campaigns(moved)) == html
+
+
+def test_a_page_too_large_leaves_out_and_says_so(everything, html):
+    limit = len(html.encode()) - 1500
+    smaller = page(results.campaigns(everything), limit=limit)
+    assert len(smaller.encode()) <= limit
+    assert smaller.count("left out to keep this page under three megabytes") == 1
+    assert smaller.count('download="') == html.count('download="') - 1
+    assert 'class="plot"' in smaller
+    tiny = page(results.campaigns(everything), limit=1)
+    assert 'class="plot"' not in tiny
+    assert "it is figure.svg in the results folder" in tiny
+    assert "summary.csv</a>" in tiny
+
+
+def test_reference_is_small_and_quick_without_torch_or_tables():
+    code = (
+        "import sys, time; from pathlib import Path; from alexctl.report import places\n"
+        "from alexctl.report.page import page; text = page(places.reference())\n"
+        "print(len(text.encode()), time.process_time(), [m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    size, seconds, heavy = done.stdout.split(" ", 2)
+    assert int(size) < 3_000_000
+    assert float(seconds) < 5
+    assert heavy.strip() == "[]"
+
+
+def test_rebuilding_and_writing_take_seconds(everything, tmp_path):
+    """Of processor time, and when nothing has changed: no figure is drawn again."""
+    copy = shutil.copytree(everything, tmp_path / "results")
+    begun = time.process_time()
+    for campaign in results.campaigns(copy):
+        rebuild(Campaign.open(campaign))
+    write(copy / "report.html", results.campaigns(copy))
+    assert time.process_time() - begun < 5
+
+
+def test_what_each_section_says(sections):
+    tiny, towers = sections["tiny"], sections["tower-links"]
+    assert "Proxy data. Measured on shapes, claimed for cifar10" in tiny
+    assert "One run a side, read off the figure: relu 6 epochs, tanh 36 epochs." in tiny
+    assert re.search(r"tanh-s1-\w+ never met the target in 8 epochs", tiny)
+    assert "The search for learning rates" in tiny
+    assert re.search(r"4-for-3-s2-\w+ diverged in 5 epochs", towers)
+    assert re.search(r"without-3-s1-\w+ failed in 5 epochs: RuntimeError: <b>out of memory</b>", towers)
+    assert "alexctl ablate tower-links --epochs 5 --set lr=0.01 --set 'lr_drops=[4]'" in towers
+    assert "The search for learning rates" not in towers
+    assert "Smoke run." in sections["blind_smoke"]
+    assert "Nothing learned" in sections["blind_smoke"]
+    assert "no interval" in sections["one-seed"]
+    assert "norm x dropout" in sections["lrn-by-dropout"]
+
+
+def test_seconds_of_several_machines_are_refused(everything, elements, sections):
+    words = sections["evil"]
+    assert "Machines mixed." in words
+    assert "Not judged: seconds are compared only within one machine" in words
+    assert "NVIDIA H100" in words
+    inside = [e for e in elements if any(o.attributes.get("id") == "evil" for o in e.within)]
+    assert not [e for e in inside if e.tag == "svg"]
+    assert not (everything / "evil" / "figure.svg").exists()
+
+
+def test_what_is_hostile_is_text(html, elements):
+    assert "<script" not in html
+    titles = [e.text for e in elements if e.tag == "h2"]
+    assert "=cmd() <script>alert(1)</script>" in titles
+    assert "<img" not in html
+
+
+def test_one_arm_alone(everything, tmp_path):
+    copy = shutil.copytree(everything / "one-seed", tmp_path / "alone")
+    verdict = json.loads((copy / "verdict.json").read_text())
+    (copy / "verdict.json").write_text(json.dumps({**verdict, "comparisons": []}))
+    assert "There is only one arm, so there is nothing to compare." in page([copy])
+
+
+def test_an_arm_that_has_not_run(tmp_path):
+    ablation = small()
+    folder = tmp_path / "tiny"
+    (folder / "trials").mkdir(parents=True)
+    Campaign(ablation, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=folder).write_plan({})
+    rebuild(Campaign.open(folder))
+    text = Reader(page([folder])).elements[0].text
+    assert "Not run yet." in text
+    assert "no number" in text
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda f: (f / "verdict.json").write_text('{"schema": 99}'), "verdict.json was written by a newer alexctl"),
+        (lambda f: (f / "verdict.json").write_text("{"), "verdict.json is damaged; `alexctl report` makes it again"),
+        (lambda f: (f / "summary.csv").unlink(), "summary.csv: No such file or directory; `alexctl report` makes it"),
+        (lambda f: (f / "figure.svg").write_text("<svg"), "figure.svg is damaged; `alexctl report` draws it again"),
+    ],
+)
+def test_a_folder_that_is_broken_is_named(everything, tmp_path, break_it, message):
+    copy = shutil.copytree(everything / "one-seed", tmp_path / "one-seed")
+    break_it(copy)
+    with pytest.raises(UserError, match="one-seed") as caught:
+        page([copy])
+    assert message in str(caught.value)
+
+
+def test_two_folders_whose_names_would_be_one_id(everything, tmp_path):
+    paths = [shutil.copytree(everything / "one-seed", tmp_path / name) for name in ("a b", "a@b")]
+    ids = [e.attributes.get("id") for e in Reader(page(paths)).elements if e.has("ablation")]
+    assert len(set(ids)) == 2
