@@ -6,6 +6,8 @@ BIN   = $(VENV)/bin
 STAMP = $(VENV)/.set-up
 DEMO  = $(BIN)/alexctl ablate relu-vs-tanh-demo
 ARGS  =
+# What the test of the page in a browser needs besides Chromium; the second brings axe-core with it.
+PAGE_TOOLS = playwright==1.65.2 axe-playwright-python==0.1.8
 
 # The first of these that is new enough and can make a virtual environment; or say make PYTHON=/path/to/python3
 PYTHON = python3.13 python3.12 python3.11 python3.14 python3 python
@@ -16,10 +18,10 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test faults lint format readme clean afresh
+.PHONY: help setup demo test page-test faults lint format readme clean afresh
 
 help: ## list what make can do (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## make .venv and install alexctl into it; the targets below do it by themselves
 
@@ -31,6 +33,20 @@ test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
 
 faults: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
 	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile tests/faults $(ARGS)
+
+page-test: setup ## open the report's page in Chromium (on Debian as root it is installed), check it; ends with where the pictures are
+	@if [ -z "$$ALEXCTL_CHROMIUM" ] && ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then \
+	  if command -v apt-get >/dev/null && [ "`id -u`" = 0 ]; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
+	  else \
+	    echo "page-test: no Chromium here. On Debian: apt-get install chromium; or name one: ALEXCTL_CHROMIUM=/path make page-test" >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(PAGE_TOOLS); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PAGE_TOOLS); fi
+	ALEXCTL_PAGE_TEST=1 ALEXCTL_SCREENSHOTS="$${ALEXCTL_SCREENSHOTS:-`mktemp -d`}" \
+	  $(BIN)/python -m pytest -m browser -s tests/report/test_browser.py $(ARGS)
 
 lint: setup ## check style and format, change nothing
 	$(BIN)/ruff check .

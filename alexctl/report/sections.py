@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from alexctl.errors import printable
 from alexctl.report.drawings import axis_row, seed_row, value_axis
 from alexctl.report.machines import machines
 from alexctl.report.remake import remake
@@ -111,7 +112,7 @@ def section(folder: Folder) -> dict[str, Any]:
     smoke = bool(plan["ablation"].get("smoke"))
     used = machines(folder)
     return {
-        "id": folder.id, "name": folder.word(verdict["ablation"], "verdict.json"), "title": at("title"),
+        "id": folder.id, "folder": printable(folder.name), "name": folder.word(verdict["ablation"], "verdict.json"), "title": at("title"),
         "measure": MEASURES[measure][0], "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke,

@@ -1,0 +1,140 @@
+"""The page in a real browser: Chromium opens it as a reader would, and axe-core looks for what shuts readers out.
+
+Run by `make page-test`, which sets up what this needs; elsewhere it is deselected, or skipped with the reason.
+"""
+
+import base64
+import os
+import re
+import shutil
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from alexctl import results
+from alexctl.report import places
+from alexctl.report.page import write
+
+pytestmark = pytest.mark.browser
+WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
+CHROMIUM = os.environ.get("ALEXCTL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def _missing() -> str | None:
+    if not CHROMIUM:
+        return "no chromium here: apt-get install chromium, or name one in ALEXCTL_CHROMIUM"
+    absent = [name for name in ("playwright", "axe_playwright_python") if find_spec(name) is None]
+    return f"not installed: {', '.join(absent)}; `make page-test` does it" if absent else None
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if reason := _missing():
+        pytest.fail(reason) if os.environ.get("ALEXCTL_PAGE_TEST") else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tools:
+        started = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    return (Path(find_spec("axe_playwright_python").origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module", params=["everything", "reference"])
+def path(request, everything, tmp_path_factory) -> Path:
+    folders = places.reference() if request.param == "reference" else results.campaigns(everything)
+    return write(tmp_path_factory.mktemp("page") / f"{request.param}.html", folders)
+
+
+@pytest.fixture(params=[(width, scheme) for width in WIDTHS for scheme in SCHEMES], ids=lambda p: f"{p[0]}-{p[1]}")
+def opened(request, browser, path):
+    """The page at one width in one scheme, and what the browser asked for and complained of."""
+    width, scheme = request.param
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True, reduced_motion="reduce"
+    )
+    tab, asked, said = context.new_page(), [], []
+    context.on("request", lambda asking: asked.append(asking.url))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.goto(path.as_uri())
+    yield tab, asked, said, f"{path.stem}-{width}-{scheme}"
+    context.close()
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory) -> Path:
+    """Where the pictures go: $ALEXCTL_SCREENSHOTS, or a temporary folder."""
+    given = os.environ.get("ALEXCTL_SCREENSHOTS")
+    folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
+    folder.mkdir(parents=True, exist_ok=True)
+    print(f"\nscreenshots: {folder}")
+    return folder
+
+
+def test_it_reads_well(opened, screenshots, path):
+    tab, asked, said, name = opened
+    verdicts = [text.strip() for text in tab.locator("#claims .badge").all_inner_texts()]
+    assert verdicts
+    assert all(re.search(r"[a-z]{4}", verdict) for verdict in verdicts)
+    assert tab.evaluate("document.documentElement.scrollWidth") <= tab.viewport_size["width"], "it scrolls sideways"
+    for link in tab.locator('a[href^="#"]').all():
+        link.click()
+        target = link.get_attribute("href")[1:]
+        assert tab.evaluate("decodeURIComponent(location.hash.slice(1))") == target
+        top = tab.evaluate("id => document.getElementById(id).getBoundingClientRect().top", target)
+        assert top < tab.viewport_size["height"]
+    tab.evaluate("scrollTo(0, 0)")
+    tab.screenshot(path=screenshots / f"{name}.png", full_page=True)
+    assert {address.split("#")[0] for address in asked if not address.startswith("data:")} == {path.as_uri()}
+    assert said == []
+
+
+def test_axe_finds_nothing_serious(opened, axe):
+    tab, *_ = opened
+    tab.evaluate(axe)
+    found = tab.evaluate("axe.run(document, {resultTypes: ['violations', 'incomplete']})")
+    serious = [
+        (fault["id"], fault["nodes"][0]["target"], fault["nodes"][0].get("failureSummary"))
+        for fault in found["violations"] if fault["impact"] in ("serious", "critical", "moderate")
+    ]  # fmt: skip
+    assert serious == []
+    assert len(found["passes"]) > 10
+
+
+def test_the_keyboard_reaches_every_link_and_table(opened):
+    tab, *_ = opened
+    wanted = tab.locator('a[href], [tabindex="0"]').count()
+    reached = set()
+    for _ in range(wanted):
+        tab.keyboard.press("Tab")
+        reached.add(
+            tab.evaluate("[...document.querySelectorAll('a[href], [tabindex=\"0\"]')].indexOf(document.activeElement)")
+        )
+    assert reached == set(range(wanted))
+
+
+def test_a_download_is_the_file(opened, path, everything):
+    tab, *_ = opened
+    link = tab.locator("a[download$='trials.csv']").first
+    with tab.expect_download() as waiting:
+        link.click()
+    data = base64.b64decode(link.get_attribute("href").partition(",")[2])
+    assert Path(waiting.value.path()).read_bytes() == data
+    assert waiting.value.suggested_filename == link.get_attribute("download")
+
+
+def test_on_paper(browser, path, screenshots):
+    context = browser.new_context()
+    tab = context.new_page()
+    tab.goto(path.as_uri())
+    tab.pdf(path=screenshots / f"{path.stem}.pdf", format="A4")
+    tab.emulate_media(media="print", color_scheme="dark")
+    assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    context.close()
+    assert (screenshots / f"{path.stem}.pdf").stat().st_size > 20_000
