@@ -10,6 +10,8 @@ from alexctl.report.traced import Folder
 
 CLOCK = ("platform", "cpu", "device", "threads")  # what, with the version of torch, a second depends on
 
+MIXED = "Not judged: seconds are compared only within one machine, and these trials ran on several."
+
 
 def clock(env: dict[str, Any]) -> tuple:
     """What a trial's seconds depend on, of its env.json."""

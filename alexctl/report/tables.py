@@ -9,7 +9,7 @@ from alexctl import results, stats, verdicts
 from alexctl.arms import level
 from alexctl.campaign import Campaign
 from alexctl.knobs import Target
-from alexctl.report.machines import mixed
+from alexctl.report.machines import MIXED, mixed
 from alexctl.results import TrialRecord
 
 CURVE_COLUMNS = (
@@ -213,10 +213,7 @@ def _missing(campaign: Campaign, final: list[TrialRecord], arms: list[str]) -> d
         sentence = f"Not judged: the learning-rate search of {' and '.join(broken)} lacks a trial that failed."
         return {"verdict": "not judged", "sentence": sentence}
     if campaign.ablation.measure == "seconds_per_epoch" and mixed(r.folder for r in final):
-        return {
-            "verdict": "not judged",
-            "sentence": "Not judged: seconds are compared only within one machine, and these trials ran on several.",
-        }
+        return {"verdict": "not judged", "sentence": MIXED}
     return None if all(_outcomes(campaign, final, arm) for arm in arms) else {"verdict": "not run yet"}
 
 
