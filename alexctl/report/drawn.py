@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl import figures, results, stats
+from alexctl import figures, results
 
 FILE = "figures.json"
 KINDS = ("svg", "png")
@@ -55,7 +55,8 @@ def _content(frame: pd.DataFrame) -> str:
 @cache
 def _code() -> str:
     """What draws: our own files and the versions of what they call."""
-    sources = [*sorted(Path(figures.__file__).parent.glob("*.py")), Path(stats.__file__)]
+    package = Path(figures.__file__).parents[1]
+    sources = sorted(path for files in ("figures/*.py", "stats/*.py", "stats.py") for path in package.glob(files))
     return _digest(
         *(path.read_bytes() for path in sources), *(version(name) for name in ("matplotlib", "numpy", "pandas"))
     )

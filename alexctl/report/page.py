@@ -27,11 +27,18 @@ LIMIT = 2_900_000
 
 HERE = Path(__file__).parent
 DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
-    ("summary.csv", "an arm"), ("trials.csv", "a trial"), ("verdict.json", "the comparison and its claim"),
+    ("summary.csv", "an arm"), ("trials.csv", "a trial"), ("survival.csv", "a step of an arm’s survival curve"),
+    ("verdict.json", "the comparison and its claim"),
     ("plan.json", "what was asked"), ("curves.csv", "a measurement of a trial"),
 )  # fmt: skip
-FIGURES = ("figure.svg", "search.svg")
-FIRST_LEFT_OUT = ("curves.csv", "trials.csv", "search.svg", "figure.svg")  # where a page would be too large
+FIGURES = ("figure.svg", "search.svg", "survival.svg")
+FIRST_LEFT_OUT = (
+    "curves.csv",
+    "trials.csv",
+    "search.svg",
+    "survival.svg",
+    "figure.svg",
+)  # where a page would be too large
 
 
 @dataclass(kw_only=True)

@@ -23,8 +23,9 @@ MEASURES = {  # measure -> (words, column of trials.csv)
     "seconds_per_epoch": ("training seconds per epoch", "train_seconds/epochs_run"),
 }
 EXTRAS = {  # what newer verdicts hold beside the effect, shown where it is
-    "p_value": "p (Student’s t)", "sign_flip_p": "p (exact sign flips)", "holm": "stands after Holm, over all claims",
-    "smallest_effect": "smallest effect these seeds can see", "interval": "kind of interval",
+    "p_value": "p (Student’s t)", "sign_flip_p": "p (exact sign flips)", "sign_flip_note": "sign flips",
+    "correlation": "correlation of the pairs", "smallest_effect": "smallest effect these seeds can see",
+    "holm": "stands after Holm, over all claims", "interval": "kind of interval",
 }  # fmt: skip
 CLAIMED = {"ratio": "{:g}".format, "points": lambda value: (f"{value:+g}" if value else "0").replace("-", "−")}
 TRIAL, SEED = ("trial",), ("arm", "phase", "seed")
@@ -118,7 +119,7 @@ def section(folder: Folder) -> dict[str, Any]:
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke,
         "landmarks": [(folder.word(arm, "verdict.json"), folder.at("verdict.json", "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
                       for arm in claim.get("landmarks", {})],
-        "comparisons": comparisons(folder), "machines": used,
+        "interval": at("interval"), "comparisons": comparisons(folder), "machines": used,
         "mixed": measure == "seconds_per_epoch" and len({one["clock"] for one in used}) > 1,
         "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
         "command": [folder.word(word, "plan.json") for word in made.words], "notes": made.notes,

@@ -245,3 +245,22 @@ def test_two_folders_whose_names_would_be_one_id(everything, tmp_path):
     paths = [shutil.copytree(everything / "one-seed", tmp_path / name) for name in ("a b", "a@b")]
     ids = [e.attributes.get("id") for e in Reader(page(paths)).elements if e.has("ablation")]
     assert len(set(ids)) == 2
+
+
+def test_what_newer_verdicts_know_is_shown_and_traced(everything, tmp_path):
+    copy = shutil.copytree(everything / "tower-links", tmp_path / "tower-links")
+    verdict = json.loads((copy / "verdict.json").read_text())
+    verdict["interval"] = "Student's t, 95%"
+    verdict["comparisons"][0] |= {"p_value": 0.03125, "sign_flip_p": None, "smallest_effect": 1.234, "holm": True}
+    (copy / "verdict.json").write_text(json.dumps(verdict))
+    for name in ("svg", "csv"):
+        shutil.copy(copy / ("figure.svg" if name == "svg" else "summary.csv"), copy / f"survival.{name}")
+    found = Reader(page([copy])).elements
+    (extras,) = (e.text for e in found if e.has("extras"))
+    assert "p (Student’s t)0.031" in extras
+    assert "smallest effect these seeds can see1.2" in extras
+    assert "stands after Holm, over all claimsyes" in extras
+    assert "sign flips" not in extras
+    assert "The interval: Student's t, 95%." in found[0].text
+    assert [e for e in found if e.attributes.get("id") == "tower-links-survival-title"]
+    assert "tower-links-survival.csv" in {e.attributes.get("download") for e in found}
