@@ -9,6 +9,7 @@ from alexctl.arms import arm_faults, claim_faults, setting_faults
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import fault_line, in_toml, unknown_key
 from alexctl.knobs import Setting, TrainingKnobs, resolve
+from alexctl.looks import planned
 
 Measure = Literal["epochs_to_target", "test_error", "top5_error", "train_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
@@ -71,6 +72,9 @@ class Plan(_Part):
     """What `[base]` says of the campaign rather than of a trial; none of it enters a setting's hash."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 6
+    looks: Annotated[tuple[int, ...], AfterValidator(planned)] | None = (
+        None  # instead of `seeds`: judged at each of these numbers of them, until decided
+    )
     lr_grid: Annotated[
         tuple[Annotated[float, Field(gt=0, le=1000)], ...], AfterValidator(_distinct)
     ] | None = None  # fmt: skip
@@ -140,7 +144,9 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         if not isinstance(table, dict):
             faults.append(f"{key}: should be a table, write [{key}]")
             tables[key] = {}
-    base = {**tables["base"], **(tables["smoke"] if smoke else {}), **overrides}
+    base: dict[str, Any] = {}
+    for layer in (tables["base"], tables["smoke"] if smoke else {}, overrides):
+        base = _laid_over(base, layer)
     head = {key: document[key] for key in HEAD_KEYS if key in document}
     if not (isinstance(v := head.get("varies"), list) and v and all(isinstance(key, str) for key in v)):
         faults.append('varies: should be a list of knobs, such as ["activation"]')
@@ -149,7 +155,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     arms = _arms(tables["arms"], faults)
     plan = _base_faults(base, arms, head.get("measure"), "[base] ", faults)
     if not smoke and not any(fault.startswith("[base]") for fault in faults):
-        _base_faults({**tables["base"], **tables["smoke"]}, arms, head.get("measure"), "[smoke] ", faults)
+        _base_faults(_laid_over(tables["base"], tables["smoke"]), arms, head.get("measure"), "[smoke] ", faults)
     if smoke:  # what stands in [smoke] is to be mended there
         faults = [_of_smoke(fault, tables["smoke"].keys() - overrides.keys()) for fault in faults]
     faults += [
@@ -182,6 +188,12 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         faults,
     )  # fmt: skip
     return (None if faults else ablation), list(dict.fromkeys(faults))
+
+
+def _laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """A layer over those below it: `seeds` puts `looks` away, and the other way round."""
+    away = {"seeds": "looks", "looks": "seeds"}
+    return {key: value for key, value in base.items() if away.get(key) not in layer} | layer
 
 
 def _of_smoke(fault: str, keys: Collection[str]) -> str:
@@ -218,6 +230,8 @@ def _base_faults(
     """Adds the faults of the base, then those that only an arm has (named with the arm); gives the base's plan."""
     knobs = {key: value for key, value in base.items() if key not in Plan.model_fields}
     plan = _validate(Plan, {key: base[key] for key in base if key not in knobs}, where, faults)
+    if {"seeds", "looks"} <= base.keys():
+        faults.append(f"{where}looks: goes without seeds; leave one of them out")
     searchable = "lr_grid" in base
     own = setting_faults(knobs, measure, searchable, Plan.model_fields)
     of_arms = {

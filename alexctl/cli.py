@@ -27,6 +27,21 @@ data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch,
 app.add_typer(data_app, name="data")
 
 
+class FailOn(enum.StrEnum):
+    """The verdicts `--fail-on` can turn into exit code 3."""
+
+    contradicted = "contradicted"
+    undecided = "undecided"
+
+
+class Scale(enum.StrEnum):
+    """How `alexctl stats` holds two numbers against each other."""
+
+    difference = "difference"
+    points = "points"
+    ratio = "ratio"
+
+
 class Retry(enum.StrEnum):
     """What `--retry` can run again."""
 
@@ -49,6 +64,9 @@ RootOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)
+]  # fmt: skip
+FailOnOption = Annotated[
+    list[FailOn] | None, typer.Option("--fail-on", help="Exit with 3 if a comparison has this verdict; may be given twice.")
 ]  # fmt: skip
 DEFAULT_RESULTS = Path("results")
 
@@ -76,6 +94,8 @@ def ablate(
     data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Seconds instead of minutes, on embedded data: does it run?")] = False,
     seeds: Annotated[int | None, typer.Option(help="Reported seeds an arm.")] = None,
+    until_decided: Annotated[bool, typer.Option("--until-decided", help="Look after 4, 6, 10, 16, 24 seeds and stop once decided; intervals are widened for it.")] = False,
+    max_seeds: Annotated[int | None, typer.Option(min=4, max=100, help="With --until-decided: the last look. Default: 24.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget of epochs a trial.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at once; 1 runs in this process. Default: one a core.")] = None,
@@ -85,15 +105,18 @@ def ablate(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="What a killed trial may lose.")] = 20.0,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
+    fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data_root: RootOption = None,
     json_: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:  # fmt: skip
     """Run an ablation, or go on with it: the same command again is resume."""
-    from alexctl.load import load, override
+    from alexctl.load import load, looks_wanted, override
 
-    flags = {key: value for key, value in {"data": data, "seeds": seeds, "epochs": epochs}.items() if value is not None}
+    looks = looks_wanted(until_decided, max_seeds, seeds)
+    flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks}
+    flags = {key: value for key, value in flags.items() if value is not None}
     ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke)
     from alexctl import run as runner
     from alexctl import show
@@ -121,6 +144,7 @@ def ablate(
         show.result(campaign, made)
     if campaign.failed():
         raise typer.Exit(1)
+    _fail_on(fail_on, [made.verdict])
 
 
 @app.command("list")
@@ -143,6 +167,7 @@ def show_(name: NameArgument, json_: JsonOption = False) -> None:
 @app.command()
 def report(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this ablation.")] = None,
+    fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     json_: JsonOption = False,
 ) -> None:
@@ -150,7 +175,37 @@ def report(
     from alexctl import show
     from alexctl.report.rebuild import rebuild_all
 
-    show.overview(rebuild_all(results, name), results, as_json=json_)
+    made = rebuild_all(results, name)
+    show.overview(made, results, as_json=json_)
+    _fail_on(fail_on, [tables.verdict for tables in made])
+
+
+def _fail_on(words: list[FailOn] | None, verdicts: list[dict]) -> None:
+    if {line["verdict"] for verdict in verdicts for line in verdict["comparisons"]} & set(words or ()):
+        raise typer.Exit(3)
+
+
+@app.command()
+def stats(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as W&B or MLflow export: one run a line.")],
+    arm: Annotated[str, typer.Option(metavar="COLUMN", help="The column that names a run's arm.")],
+    pair: Annotated[str, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")],
+    measure: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is compared.")],
+    control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm the others are held against. Default: the first in the file.")] = None,
+    scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm.")] = Scale.difference,
+    claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit.")] = None,
+    margin: Annotated[float | None, typer.Option(metavar="M", help="An effect smaller than this does not matter. Default: a quarter of the claim.")] = None,
+    fail_on: FailOnOption = None,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """The same statistics for any CSV: effect, interval, sign-flip test and verdict, paired by a column."""
+    from alexctl import show
+    from alexctl.tidy import compare, read
+
+    runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value)
+    lines = compare(runs, control=control, claim=claim, margin=margin)
+    show.statistics(lines, runs.notes, as_json=json_)
+    _fail_on(fail_on, [{"comparisons": lines}])
 
 
 @data_app.command("fetch")

@@ -9,6 +9,7 @@ from typing import Any
 from alexctl.ablation import Ablation, parse
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import in_toml
+from alexctl.looks import LOOKS, looks_up_to
 
 
 def ablation_folders() -> list[Path]:
@@ -81,12 +82,21 @@ def _read(path: Path) -> dict[str, Any]:
     raise UserError(f"{shown}: says nothing; copy {shipped()['relu-vs-tanh-demo']} and change it")
 
 
+def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) -> list[int] | None:
+    """The looks that `--until-decided --max-seeds N` asks for; UserError where `--seeds` says otherwise."""
+    if until_decided and seeds is not None:
+        raise UserError("--seeds: goes without --until-decided, which takes as many as it needs up to --max-seeds")
+    if max_seeds is not None and not until_decided:
+        raise UserError("--max-seeds: goes with --until-decided; for a fixed number say --seeds")
+    return list(looks_up_to(max_seeds or LOOKS[-1])) if until_decided else None
+
+
 def _blame(fault: str, overrides: dict[str, Any], flags: Collection[str]) -> str:
     """A fault that the overrides brought in, with the one that did it in front."""
     given = {key: _given(key, value, flags) for key, value in overrides.items()}
     for key, option in given.items():
         if fault.startswith(f"[base] {printable(key)}: "):
-            option = f"--{key}" if key in flags else option
+            option = option.split()[0] if key in flags else option
             return f"{option}: {fault.removeprefix(f'[base] {printable(key)}: ')}"
         if fault.startswith(f"[base] {printable(key)}."):
             return f"{option}: {fault.removeprefix('[base] ')}"
@@ -94,6 +104,8 @@ def _blame(fault: str, overrides: dict[str, Any], flags: Collection[str]) -> str
 
 
 def _given(key: str, value: Any, flags: Collection[str]) -> str:
+    if key == "looks" and key in flags:
+        return "--until-decided"
     text = printable(value) if isinstance(value, str) else in_toml(value)
     text = text if len(text) <= 60 else text[:57] + "..."
     return f"--{key} {text}" if key in flags else f"--set {printable(key)}={text}"

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alexctl.campaign import Campaign, Job
-from alexctl.show import layout, plain
+from alexctl.show import layout, plain, seeds_words
 
 HEARTBEAT_SECONDS = 60.0
 
@@ -28,6 +28,7 @@ class Screen:
         self.seconds: dict[str, float] = {}
         self.workers = 1
         self.shown_preparing = ""
+        self.look = 0
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Data being decoded or drawn."""
@@ -51,16 +52,18 @@ class Screen:
                 "arm": arm + (" (control)" if arm == ablation.control else ""),
                 "differs in": ", ".join(f"{k} = {v}" for k, v in knobs.items()),
                 "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
-                "seeds": ablation.plan.seeds,
+                "seeds": seeds_words(ablation.plan),
                 "one epoch takes": _duration(seconds[arm], ".1f") if seconds else "-",
             })  # fmt: skip
         self.console.print(layout(rows, self.console))
         done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
-        total = len(ablation.arms) * ablation.plan.seeds
+        total = len(ablation.arms) * campaign.num_seeds
+        self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
         workers_text = f"{workers} worker{'s' * (workers != 1)}"
+        first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
         self.console.print(
-            f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}",
+            f"{total} trials to report{first}{already}, on {workers_text}: {self._estimate(campaign)}",
             soft_wrap=not self.console.is_terminal,
         )
         for note in notes:
@@ -114,6 +117,11 @@ class Screen:
     def tick(self, campaign: Campaign, running: list[Job]) -> None:
         """A moment passed."""
         now = time.monotonic()
+        if campaign.num_seeds != self.look:
+            self.console.print(
+                f"{_clock(now - self.began)}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
+            )
+            self.look = campaign.num_seeds
         if self.live is not None:
             if now - self.last_shown > 0.5:
                 self.last_shown = now
@@ -145,7 +153,7 @@ class Screen:
             table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
         final = [r for r in campaign.counted() if r.phase == "final" and r.state in ("done", "diverged")]
         searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
-        parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.ablation.plan.seeds} reported trials done"]
+        parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
         parts.append(f"{_clock(time.monotonic() - self.began)} gone, to go: {self._estimate(campaign)}")
@@ -170,7 +178,7 @@ def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
         known = lengths(campaign, arm)
         expected = min(float(knobs.epochs), 1.15 * max(known) + 0.5) if known else float(knobs.epochs)
         if rate is None:
-            total += plan.seeds * expected * seconds[arm]
+            total += campaign.num_seeds * expected * seconds[arm]
             continue
         for job in campaign.final_jobs(arm, rate):
             record = campaign.record(job)

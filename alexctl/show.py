@@ -108,7 +108,12 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
             grid.add_row(label if i == 0 else "", key, plain(_value(value)))
     console.print(grid)
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
-    console.print(f"{len(which.arms)} arms x {which.plan.seeds} seeds to report{searched}")
+    console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
+
+
+def seeds_words(plan) -> str:
+    """How many seeds an arm a plan reports: '6', or '4 to 24'."""
+    return str(plan.seeds) if plan.looks is None else f"{plan.looks[0]} to {plan.looks[-1]}"
 
 
 def _value(value: Any) -> str:
@@ -136,12 +141,16 @@ def result(campaign, made) -> None:
             lost: _lost(line),
         })  # fmt: skip
     console.print(layout(rows, console))
-    for line in made.verdict["comparisons"]:
-        console.print(f"[bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
+    lines = made.verdict["comparisons"]
+    for line in lines:
+        whose = f"{line['arm']} against {line['control']}: " if len(lines) > 1 else ""
+        console.print(f"[bold]{plain(whose + line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     console.print(plain(which.claim), soft_wrap=not console.is_terminal)
     for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
-    names = ("figure.svg", "search.svg", "trials.csv", "curves.csv", "summary.csv", "verdict.json")
+    names = (
+        "figure.svg", "search.svg", "survival.svg", "trials.csv", "curves.csv", "summary.csv", "survival.csv", "verdict.json",
+    )  # fmt: skip
     made_now = ", ".join(name for name in names if (campaign.folder / name).exists())
     console.print(f"Files: {plain(shown(campaign.folder))}/ ({made_now})", soft_wrap=not console.is_terminal)
 
@@ -205,7 +214,7 @@ def _left(campaign) -> str:
     final = [record for record in campaign.counted() if record.phase == "final"]
     done = sum(record.state in ("done", "diverged") for record in final)
     failed = len(campaign.failed())
-    words = [f"{done} of {len(campaign.ablation.arms) * campaign.ablation.plan.seeds} reported trials are done"]
+    words = [f"{done} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials are done"]
     words += [f"{failed} trial{'s' * (failed > 1)} failed"] if failed else []
     ready = campaign.ready()
     if searching := sorted({job.arm for job in ready if job.phase == "search"}):
@@ -225,8 +234,8 @@ def overview(made: list, folder: Path, *, as_json: bool) -> None:
         return
     table([
         {
-            "ablation": row["ablation"], "data": row["data"], "effect": _effect(row), "claimed": _claimed(row),
-            "seeds": row["n"], "verdict": row["verdict"],
+            "ablation": row["ablation"], "data": row["data"], "effect": row["amount"], "claimed": _claimed(row),
+            "seeds": row["n"], "verdict": row["verdict"], "stands after Holm": row["stands"],
         }
         for row in frame.to_dict("records")
     ])  # fmt: skip
@@ -234,6 +243,33 @@ def overview(made: list, folder: Path, *, as_json: bool) -> None:
     for tables in made:
         for line in failures(tables.trials, _home(folder, tables)):
             console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: bool) -> None:
+    """`alexctl stats`: one line a comparison, then each in a sentence."""
+    if as_json:
+        print(json.dumps({"comparisons": lines, "notes": notes}, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    table([
+        {
+            "arm": line["arm"], "control": line["control"], "pairs": line["n"], "effect": line["amount"],
+            "p": _short(line["p_value"]), "sign-flip p": _short(line["sign_flip_p"]),
+            "correlation": _short(line["correlation"]), "verdict": line["verdict"],
+        }
+        for line in lines
+    ])  # fmt: skip
+    console = _console()
+    for line in lines:
+        words = f"{line['arm']} against {line['control']}: {line['sentence']}"
+        if line["sign_flip_note"]:
+            words += f" Sign-flip test: {line['sign_flip_note']}."
+        console.print(plain(words), soft_wrap=not console.is_terminal)
+    for note in notes:
+        console.print(f"[yellow]note:[/] {plain(note)}", soft_wrap=not console.is_terminal)
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"
 
 
 def _home(folder: Path, tables) -> Path:
@@ -246,12 +282,6 @@ def _home(folder: Path, tables) -> Path:
 
 def _claimed(row: dict[str, Any]) -> str:
     return "-" if row["claimed"] is None or row["claimed"] != row["claimed"] else f"{row['claimed']:g}"
-
-
-def _effect(row: dict[str, Any]) -> str:
-    """The effect with its interval, or the bound, as the sentence has it."""
-    words = row["sentence"].split(": ", 1)
-    return words[1].split(" (")[0] if len(words) == 2 and row["n"] else "-"
 
 
 def health(found: list, *, as_json: bool) -> bool:

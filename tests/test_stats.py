@@ -15,7 +15,8 @@ from alexctl.stats import (
     paired_effect,
     sign_flip_p,
 )
-from alexctl.verdicts import describe, more_seeds, rounding_range, verdict
+from alexctl.verdicts import more_seeds, rounding_range, verdict
+from alexctl.wording import describe
 
 T2 = 4.302652729911275  # Student's t, 97.5%, 2 degrees of freedom (printed tables: 4.303)
 NAN = float("nan")
@@ -72,7 +73,7 @@ def test_three_points_by_hand():
     assert effect.high == pytest.approx(2 + T2 / math.sqrt(3))
     # t = 2 sqrt(3); with 2 degrees of freedom p = 1 - t / sqrt(t^2 + 2)
     assert effect.p_value == pytest.approx(1 - math.sqrt(12 / 14))
-    assert describe(effect) == "difference +2.00 points (95% interval -0.48 to +4.48, n = 3 seeds)"
+    assert describe(effect) == "lower by 2.00 points (95% interval 0.48 higher to 4.48 lower, n = 3 seeds)"
 
 
 def test_ratios_are_averaged_on_the_log_scale():
@@ -100,7 +101,7 @@ def test_only_shared_seeds_are_paired_and_the_rest_is_counted():
 def test_one_pair_and_none():
     assert describe(ratios(5)) == "ratio 5.00 (n = 1 seed, no interval)"
     assert (ratios(5).estimate, ratios(5).low, ratios(5).high) == (pytest.approx(5), None, None)
-    assert describe(ratios()) == "no size (n = 0)"
+    assert describe(ratios()) == "no size can be given, since no seed has a value on both sides (n = 0 seeds)"
     assert judge(ratios()).word == "undecided"
 
 
@@ -143,16 +144,20 @@ def test_arm_censored_leaves_the_lower_end_open():
 
 
 @pytest.mark.parametrize(
-    ("control", "arm"),
+    ("control", "arm", "why"),
     [
-        ((CENSORED, 40, 50), (CENSORED, 10, 10)),  # both in one pair
-        ((CENSORED, 40, 50), (10, CENSORED, 10)),  # each in a pair of its own: neither end is valid
+        ((CENSORED, 40, 50), (CENSORED, 10, 10), "in 1 of 3 pairs neither side reached the target"),
+        # each in a pair of its own: neither end is valid
+        ((CENSORED, 40, 50), (10, CENSORED, 10), "control did not reach the target in some pairs and arm in others"),
     ],
 )
-def test_both_sides_censored_have_no_size(control, arm):
+def test_both_sides_censored_have_no_size(control, arm, why):
     effect = paired_effect(side(*control), side(*arm), scale="ratio", budget=60)
     assert (effect.estimate, effect.low, effect.high, effect.bound) == (None, None, None, "none")
-    assert describe(effect) == "no size (n = 3; 1 of 3 control trials censored; 1 of 3 arm trials censored)"
+    assert (
+        describe(effect)
+        == f"no size can be given, since {why} (n = 3 seeds; 1 of 3 control trials censored; 1 of 3 arm trials censored)"
+    )
     result = judge(effect)
     assert (result.word, result.more_seeds) == ("undecided", None)
     assert "raise `epochs`" in result.sentence
