@@ -83,6 +83,7 @@ class TrainingKnobs(Knobs):
     evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
     train_error_from: Literal["minibatches", "pass"] = "minibatches"
     precision: Literal["float32"] = "float32"
+    seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
 
     @model_validator(mode="after")
     def _views_are_crops(self) -> "TrainingKnobs":

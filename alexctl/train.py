@@ -119,8 +119,9 @@ class Training:
         clock: Clock | None = None,
         state: dict[str, Any] | None = None,
     ):
-        self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch
         knobs = setting.training
+        seed += knobs.seed_offset
+        self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch
         height, width, channels = data.train_images.shape[1:]
         shape = (height, width, channels) if knobs.crop is None else (knobs.crop, knobs.crop, channels)
         self.net = build(setting, image_shape=shape, num_classes=len(data.classes), seed=seed)
