@@ -16,10 +16,10 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test faults lint format readme clean afresh
+.PHONY: help setup demo test faults lint format calibrate readme clean afresh
 
 help: ## list what make can do (the default)
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## make .venv and install alexctl into it; the targets below do it by themselves
 
@@ -39,6 +39,9 @@ lint: setup ## check style and format, change nothing
 format: setup ## mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+calibrate: setup ## measure how often the verdicts are wrong, minutes of it; writes docs/statistics.md and its CSV
+	$(BIN)/python -m alexctl.calibration
 
 readme: setup ## write the README's table anew from results/reference
 	$(BIN)/python -m alexctl.report.readme

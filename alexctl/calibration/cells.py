@@ -10,7 +10,7 @@ from alexctl.calibration.draws import CENSORED, draws, race
 from alexctl.calibration.rules import CONTRADICTED, NO_DIFFERENCE, SUPPORTED, UNDECIDED, intervals, words
 from alexctl.looks import level_of, looks_up_to
 
-REPEATS = 10_000
+REPEATS = 40_000
 PLAIN = (3, 4, 6, 10)
 UNTIL = (10, 24)
 SIZES = (1.0, 2.0, 4.0, 8.0)
@@ -23,9 +23,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def cells(skewness: float, repeats: int = REPEATS, seed: int = 2012) -> Iterator[dict[str, Any]]:
+def cells(skewness: float, num_trials: int, repeats: int = REPEATS, seed: int = 2012) -> Iterator[dict[str, Any]]:
     """A line of `calibration.csv` each: shares of campaigns, of which `repeats` are made up in a cell."""
-    made = draws(skewness)
+    made = draws(skewness, num_trials)
     plans = [(n,) for n in PLAIN] + [looks_up_to(n) for n in UNTIL]
     for i, (name, looks) in enumerate(itertools.product([*made, *CENSORED], plans)):
         rng = np.random.default_rng([seed, i])

@@ -27,11 +27,11 @@ def heavy(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     return rng.standard_t(3, shape) / math.sqrt(3)
 
 
-def draws(skewness: float) -> dict[str, Draw]:
-    """The distributions that are tried; `skewness` is that of the committed trials."""
+def draws(skewness: float, num_trials: int) -> dict[str, Draw]:
+    """The distributions that are tried; `skewness` is that of so many committed trials."""
     return {
         "normal": gamma(0),
-        "as skewed as our trials": gamma(skewness),
+        f"as skewed as our {num_trials} trials ({skewness:.2f})": gamma(skewness),
         "heavy tails (t, 3 df)": heavy,
         "skewness 1": gamma(1),
         "skewness 1, mirrored": gamma(-1),
