@@ -70,7 +70,7 @@ def read(path: Path, *, arm: str, pair: str, measure: str, scale: Scale) -> Runs
     runs = _paired_as_numbers(runs)
     faults = [fault for run in runs for fault in _faults(run, columns, scale)] + _twice(runs)
     if faults:
-        more = [f"and {len(faults) - MOST_FAULTS} more faults like these"] * (len(faults) > MOST_FAULTS)
+        more = [f"and {len(faults) - MOST_FAULTS} more like these"] * (len(faults) > MOST_FAULTS)
         raise UserError(*(f"{shown} {fault}" for fault in faults[:MOST_FAULTS]), *more)
     arms: dict[str, dict[str, Outcome]] = {run.arm: {} for run in runs}
     empty = [run for run in runs if not run.cell]
@@ -81,7 +81,7 @@ def read(path: Path, *, arm: str, pair: str, measure: str, scale: Scale) -> Runs
     if len(arms) < 2:
         only = f"one arm only, '{printable(next(iter(arms)))}'" if arms else "no runs"
         raise UserError(f"{shown} holds {only}; a comparison needs two arms or more in the column '{printable(arm)}'")
-    notes = [f"{len(empty)} run{'s' * (len(empty) > 1)} without a {printable(measure)}, left out: line "
+    notes = [f"{len(empty)} run{'s' * (len(empty) > 1)} without a value of {printable(measure)}, left out: line "
              + ", ".join(str(run.line) for run in empty)] * bool(empty)  # fmt: skip
     pairs = tuple(dict.fromkeys(run.pair for run in sorted(runs, key=_order)))
     return Runs(name=shown, measure=measure, scale=scale, arms=arms, pairs=pairs, notes=tuple(notes))

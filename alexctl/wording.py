@@ -81,9 +81,7 @@ def _in_words(effect: Effect, values: list[float], between: str) -> str:
 
 def _ends(effect: Effect) -> str:
     """The ends of a difference's interval, in the direction of its estimate; each with its own where they disagree."""
-    ends = [effect.low, effect.high]
-    if effect.estimate < 0 and effect.high <= 0:
-        ends = [effect.high, effect.low]
+    ends = (effect.low, effect.high) if effect.estimate >= 0 else (effect.high, effect.low)
     alike = effect.low >= 0 or effect.high <= 0
     word = {True: " lower", False: " higher"}
     return " to ".join(_number(abs(v), effect.scale)[1:] + ("" if alike else word[v >= 0]) for v in ends)

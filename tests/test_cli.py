@@ -12,11 +12,11 @@ import pytest
 from conftest import TINY
 from typer.testing import CliRunner
 
-from alexctl import cli
+from alexctl import cli, comparisons
 from alexctl.claims import Claim
 from alexctl.data import shapes
 
-COMMANDS = ["ablate", "list", "show", "report", "data fetch", "data verify", "data list", "doctor"]
+COMMANDS = ["ablate", "list", "show", "report", "stats", "data fetch", "data verify", "data list", "doctor"]
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +137,17 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
         (["report"], "no results in results; `alexctl ablate relu-vs-tanh` makes some", 2),
         (["data", "fetch", "imagenet"], "imagenet", 2),
         (["data", "verify", "cifar10"], "alexctl data fetch cifar10", 2),
+        (["ablate", "relu-vs-tanh", "--until-decided", "--seeds", "6"], "--seeds: goes without --until-decided", 2),
+        (["ablate", "relu-vs-tanh", "--max-seeds", "6"], "--max-seeds: goes with --until-decided", 2),
+        (
+            ["ablate", "relu-vs-tanh", "--until-decided", "--max-seeds", "3"],
+            "--max-seeds: should be 4 or more, not 3",
+            2,
+        ),
+        (["ablate", "relu-vs-tanh", "--until-decided", "--set", "seeds=5"], "--until-decided: goes without seeds", 2),
+        (["report", "--fail-on", "supported"], "--fail-on: 'supported' is not one of 'contradicted'", 2),
+        (["stats", "x.csv", "--arm", "a", "--pair", "b", "--measure", "c"], "x.csv: can't be read: No such file", 2),
+        (["stats", "x.csv", "--arm", "a"], "--pair is missing", 2),
     ],
 )
 def test_bad_input_is_one_line(words, message, code, capsys):
@@ -146,6 +157,61 @@ def test_bad_input_is_one_line(words, message, code, capsys):
     assert line.startswith("alexctl: ")
     assert message in line
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def undecided(monkeypatch):
+    """Trials of one epoch never reach the target, so no size can be given; as if they had learned something."""
+    monkeypatch.setattr(comparisons, "_learned", lambda evidence, arms: True)
+
+
+@pytest.mark.usefixtures("undecided")
+def test_a_verdict_can_fail_a_build(tmp_path, capsys):
+    """Exit code 3 where that is asked for, and the same output."""
+    words = ["ablate", mine(tmp_path, epochs=1), "--workers", "1"]
+    code, out, _ = alexctl(*words, "--fail-on", "contradicted", capsys=capsys)
+    assert code == 0
+    code, again, _ = alexctl(*words, "--fail-on", "contradicted", "--fail-on", "undecided", capsys=capsys)
+    assert (code, again) == (3, out)
+    code, out, _ = alexctl("report", "--fail-on", "undecided", "--json", capsys=capsys)
+    assert (code, json.loads(out)[0]["comparisons"][0]["verdict"]) == (3, "undecided")
+    code, out, _ = alexctl("report", "--fail-on", "contradicted", capsys=capsys)
+    assert code == 0
+    assert "stands after Holm" in out
+
+
+@pytest.mark.usefixtures("undecided")
+def test_until_decided(tmp_path, capsys):
+    """Every look is undecided; the seeds of a look run together, and the same command again runs nothing."""
+    words = ["ablate", mine(tmp_path, epochs=1), "--workers", "1", "--until-decided"]
+    code, out, err = alexctl(*words, "--max-seeds", "5", capsys=capsys)
+    assert code == 0
+    assert "8 trials to report by the look at n = 4" in err
+    assert "undecided at n = 4; on to the look at n = 5" in err
+    verdict = json.loads((tmp_path / "results/mine/verdict.json").read_text())
+    assert (verdict["interval"], verdict["comparisons"][0]["n"]) == ("for 2 looks at n = 4, 5", 5)
+    code, again, err = alexctl(*words, "--max-seeds", "5", capsys=capsys)
+    assert (code, again) == (0, out)
+    assert "10 of them done already" in err
+    code, _, err = alexctl(*words[:-1], capsys=capsys)  # the two seeds of the file
+    assert "this campaign was looked at until decided (n = 4, 5) and now has a fixed number of seeds" in err
+
+
+def test_statistics_of_a_csv(tmp_path, capsys):
+    lines = [f"{arm},{seed},{0.2 + seed / 100 - (arm != 'base') * (0.02 + seed / 1000)}" for arm in ("base", "<b>\x1b=cmd()")
+             for seed in range(6)]  # fmt: skip
+    (tmp_path / "runs.csv").write_text("\n".join(["model,seed,error", *lines]) + "\n")
+    words = ["stats", "runs.csv", "--arm", "model", "--pair", "seed", "--measure", "error", "--scale", "points"]
+    code, out, _ = alexctl(*words, "--claim", "-1.4", capsys=capsys)
+    assert code == 0
+    head, first, sentence = out.splitlines()
+    assert head.split() == ["arm", "control", "pairs", "effect", "p", "sign-flip", "p", "correlation", "verdict"]
+    assert first.split()[:5] == ["<b>\\x1b=cmd()", "base", "6", "+2.25", "points"]
+    assert first.split()[-1] == "contradicted"
+    assert "lower by 2.25 points" in sentence
+    code, out, _ = alexctl(*words, "--claim", "-1.4", "--fail-on", "contradicted", "--json", capsys=capsys)
+    assert code == 3
+    assert json.loads(out)["comparisons"][0]["sign_flip_p"] == 2 / 64
 
 
 def test_a_results_folder_that_is_a_file(tmp_path, capsys):

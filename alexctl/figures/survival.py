@@ -44,7 +44,7 @@ def survival_curves(survival: pd.DataFrame, *, control: str, target: str) -> Fig
 
 
 def _places(rows: pd.DataFrame) -> list[tuple[float, float]]:
-    """Points along an arm's curve that a label may stand by, from its middle outwards."""
+    """Points along an arm's curve that a label may stand by, those half-way down first."""
     points = list(zip(rows["epoch"], rows["share"], strict=True))
-    halves = [((a[0] + b[0]) / 2, a[1]) for a, b in itertools.pairwise(points)]
-    return sorted([*points, *halves], key=lambda point: abs(point[1] - 0.5))
+    flats = [(a[0] + (b[0] - a[0]) * k / 16, a[1]) for a, b in itertools.pairwise(points) for k in range(17)]
+    return sorted([*points, *flats], key=lambda point: abs(point[1] - 0.5))
