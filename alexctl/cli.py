@@ -66,7 +66,7 @@ NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)
 ]  # fmt: skip
 FailOnOption = Annotated[
-    list[FailOn] | None, typer.Option("--fail-on", help="Exit with 3 if a comparison has this verdict; may be given twice.")
+    list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict; may be given twice.")
 ]  # fmt: skip
 DEFAULT_RESULTS = Path("results")
 
@@ -187,13 +187,13 @@ def _fail_on(words: list[FailOn] | None, verdicts: list[dict]) -> None:
 
 @app.command()
 def stats(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as W&B or MLflow export: one run a line.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as an export of W&B or MLflow: one run a line.")],
     arm: Annotated[str, typer.Option(metavar="COLUMN", help="The column that names a run's arm.")],
     pair: Annotated[str, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")],
     measure: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is compared.")],
     control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm the others are held against. Default: the first in the file.")] = None,
     scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm.")] = Scale.difference,
-    claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit.")] = None,
+    claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit: above 0 (a ratio: above 1) the arm is lower.")] = None,
     margin: Annotated[float | None, typer.Option(metavar="M", help="An effect smaller than this does not matter. Default: a quarter of the claim.")] = None,
     fail_on: FailOnOption = None,
     json_: JsonOption = False,

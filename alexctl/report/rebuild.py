@@ -64,8 +64,8 @@ def _draw_search(campaign: Campaign, made: Tables) -> None:
 def _draw_survival(campaign: Campaign, made: Tables) -> None:
     """The share of each arm that is still on its way, where some trial never arrived; else there is no such figure."""
     if made.survival.empty:
-        for kind in ("svg", "png"):
-            (campaign.folder / f"survival.{kind}").unlink(missing_ok=True)
+        for stale in campaign.folder.glob("survival.*"):  # from before, when one had not arrived yet
+            stale.unlink()
         return
     target = tables.target_of(campaign)
     words = "the target" if target is None else f"{target.at_most:.0%} {target.metric.replace('_', ' ')}"

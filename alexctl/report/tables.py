@@ -82,7 +82,6 @@ def write(campaign: Campaign, tables: Tables) -> None:
     for name in ("trials", "curves", "summary", "survival"):
         frame = getattr(tables, name)
         if name == "survival" and frame.empty:
-            (campaign.folder / "survival.csv").unlink(missing_ok=True)
             continue
         text = results.csv_text(
             tuple(frame.columns), frame.astype(object).where(frame.notna(), None).to_dict("records")
