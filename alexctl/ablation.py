@@ -9,6 +9,7 @@ from alexctl.arms import arm_faults, claim_faults, setting_faults
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import fault_line, in_toml, unknown_key
 from alexctl.knobs import Setting, TrainingKnobs, resolve
+from alexctl.own_nets import is_own
 
 Measure = Literal["epochs_to_target", "test_error", "top5_error", "train_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
@@ -122,6 +123,15 @@ class Ablation(_Part):
         if faults:
             raise UserError(*(f"{self.name}, arm {arm}: {fault}" for fault in faults))
         return Setting(training=training, net=net, data_name=data_name, data_digest=data_digest)
+
+    def spelled_out(self) -> "Ablation":
+        """The same, with every knob of an arm's own net in the arm: then it can be read where that net's code is not."""
+        arms = {}
+        for arm, changes in self.arms.items():
+            table = {**self.base, **changes}
+            own = resolve(table)[1].model_dump(mode="json") if is_own(table["net"]) else {}
+            arms[arm] = changes | own
+        return self.model_copy(update={"arms": arms})
 
 
 HEAD_KEYS = ("title", "control", "varies", "measure", "compares", "margin")

@@ -5,7 +5,8 @@ from typing import Any
 
 from alexctl.errors import printable
 from alexctl.faults import in_toml, unknown_key
-from alexctl.knobs import NETS, TrainingKnobs, known_keys, resolve
+from alexctl.knobs import TrainingKnobs, known_keys, resolve
+from alexctl.own_nets import is_checked, is_own, net_model
 
 
 def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: Iterable[str] = ()) -> list[str]:
@@ -30,8 +31,10 @@ def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: 
 def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
     """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison."""
     varies, faults = head["varies"], []
-    known = known_keys(None).union(*map(known_keys, _nets(base, arms)))
-    if all(isinstance(net, str) and net in NETS for net in _nets(base, arms)):  # else its knobs can't be told
+    nets = _nets(base, arms)
+    known = known_keys(None).union(*map(known_keys, nets))
+    unchecked = any(is_own(net) and not is_checked(net) for net in nets)
+    if all(map(is_checked, nets)):  # else its knobs can't be told
         faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
     faults += [
         f"varies: {key} can't vary, all arms are trained on the same pictures; try --data"
@@ -43,7 +46,7 @@ def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]
             f"[arms.{arm}] changes {key}, which is not in varies = {printable(str(varies))}; "
             "move it to [base] or name it in varies"
             for key in knobs
-            if varies and key in known and key not in varies
+            if varies and (key in known or unchecked) and key not in varies
         ]
     seen: list[tuple[str, Any]] = []
     for arm, knobs in arms.items():
@@ -73,8 +76,8 @@ def level(base: dict[str, Any], knobs: dict[str, Any], key: str) -> Any:
     table = {**base, **knobs}
     if key in table:
         return table[key]
-    net = NETS[table["net"]] if isinstance(table.get("net"), str) and table["net"] in NETS else TrainingKnobs
-    fields = {**TrainingKnobs.model_fields, **net.model_fields}
+    net = net_model(table.get("net"))
+    fields = {**TrainingKnobs.model_fields, **(net.model_fields if net else {})}
     return fields[key].default if key in fields else None
 
 

@@ -72,7 +72,7 @@ class Campaign:
         path, notes = self.folder / "plan.json", []
         # The folder the pictures came from is nobody's business; their name and digest say what they are.
         base = {**self.ablation.base, "data": self.data_name}
-        table = self.ablation.model_copy(update={"base": base}).model_dump(mode="json")
+        table = self.ablation.spelled_out().model_copy(update={"base": base}).model_dump(mode="json")
         plan = {
             "schema": results.SCHEMA, "ablation": table, "data_name": self.data_name, "data_digest": self.data_digest,
             "num_classes": self.num_classes, **code,
@@ -89,7 +89,12 @@ class Campaign:
                     f"(commit {str(before.get('git_commit'))[:8]} then, {str(code.get('git_commit'))[:8]} now): "
                     "finished trials are kept as they are"
                 )
-            if before.get("ablation") != table:
+            if rewritten := _rewritten(before.get("ablation"), table):
+                notes.append(
+                    f"the code of {' and '.join(rewritten)} has changed since this campaign was planned: "
+                    "those trials are run anew, the old ones are kept but not counted"
+                )
+            elif before.get("ablation") != table:
                 notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
         results.write_json(path, plan)
         return notes
@@ -238,6 +243,16 @@ class Campaign:
 
     def _again(self, record: TrialRecord) -> bool:
         return self.retry_failed and record.folder.name in self.failed_before
+
+
+def _rewritten(before: Any, now: dict[str, Any]) -> list[str]:
+    """The user's own nets whose code is no longer that of the plan before."""
+    try:
+        sources = {arm: knobs.get("net_source") for arm, knobs in before["arms"].items()}
+    except (TypeError, KeyError, AttributeError):  # edited by hand
+        return []
+    changed = [arm for arm, knobs in now["arms"].items() if sources.get(arm) not in (None, knobs.get("net_source"))]
+    return sorted({now["arms"][arm]["net"] for arm in changed if "net_source" in now["arms"][arm]})
 
 
 def progress_of(record: TrialRecord) -> search.Progress:

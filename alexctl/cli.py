@@ -94,7 +94,7 @@ def ablate(
     from alexctl.load import load, override
 
     flags = {key: value for key, value in {"data": data, "seeds": seeds, "epochs": epochs}.items() if value is not None}
-    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke)
+    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
     from alexctl import run as runner
     from alexctl import show
     from alexctl.screen import Screen

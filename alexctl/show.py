@@ -13,6 +13,7 @@ from alexctl import results
 from alexctl.ablation import Ablation
 from alexctl.errors import printable
 from alexctl.load import load, shipped
+from alexctl.own_nets import code_notes
 
 
 def plain(value: Any) -> str:
@@ -107,6 +108,8 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
         for i, (key, value) in enumerate(knobs.items()):
             grid.add_row(label if i == 0 else "", key, plain(_value(value)))
     console.print(grid)
+    for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
+        console.print(f"[yellow]{plain(line)}[/]", soft_wrap=not console.is_terminal)
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {which.plan.seeds} seeds to report{searched}")
 

@@ -8,8 +8,13 @@ from torch import Tensor
 
 def generator(seed: int, *purpose: str | int) -> torch.Generator:
     """A CPU generator seeded by (seed, purpose), such as `generator(0, "order", epoch)`."""
+    return torch.Generator().manual_seed(derived_seed(seed, *purpose))
+
+
+def derived_seed(seed: int, *purpose: str | int) -> int:
+    """A number of 63 bits from (seed, purpose), to seed a generator with."""
     digest = hashlib.sha256("/".join(map(str, (seed, *purpose))).encode()).digest()
-    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "little") >> 1)
+    return int.from_bytes(digest[:8], "little") >> 1
 
 
 @torch.no_grad()

@@ -88,7 +88,7 @@ def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
     failed = record.state == "failed"
     return {
         "ablation": campaign.ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
-        "status": record.state, **{key: setting[key] for key in campaign.ablation.varies}, "lr": setting["lr"],
+        "status": record.state, **{key: setting.get(key) for key in campaign.ablation.varies}, "lr": setting["lr"],
         "epochs_to_target": crossing, "censored": crossing is None if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
