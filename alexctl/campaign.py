@@ -245,14 +245,19 @@ class Campaign:
         return self.retry_failed and record.folder.name in self.failed_before
 
 
-def _rewritten(before: Any, now: dict[str, Any]) -> list[str]:
-    """The user's own nets whose code is no longer that of the plan before."""
+def _rewritten(before: Any, now: Any) -> list[str]:
+    """The user's own nets in both of two plans whose code is no longer the same."""
+    was, is_ = _sources(before), _sources(now)
+    return sorted(net for net in was.keys() & is_.keys() if was[net] != is_[net])
+
+
+def _sources(plan: Any) -> dict[str, str]:
+    """What identifies the code of each of a plan's own nets."""
     try:
-        sources = {arm: knobs.get("net_source") for arm, knobs in before["arms"].items()}
+        tables = [{**plan["base"], **knobs} for knobs in plan["arms"].values()]
+        return {table["net"]: table["net_source"] for table in tables if "net_source" in table}
     except (TypeError, KeyError, AttributeError):  # edited by hand
-        return []
-    changed = [arm for arm, knobs in now["arms"].items() if sources.get(arm) not in (None, knobs.get("net_source"))]
-    return sorted({now["arms"][arm]["net"] for arm in changed if "net_source" in now["arms"][arm]})
+        return {}
 
 
 def progress_of(record: TrialRecord) -> search.Progress:

@@ -322,6 +322,20 @@ def test_changed_code_runs_its_trials_anew_and_only_those(finished, own_code):
     assert finished().heard == 0
 
 
+def test_a_plan_made_with_other_code_is_named(own_code):
+    about = {"data_name": "shapes", "data_digest": "0" * 16, "num_classes": 10, "folder": own_code}
+    for number, text in enumerate((MAKE, MAKE, MAKE + "# more\n")):
+        forget()
+        (own_code / "mynet.py").write_text(text)
+        notes = Campaign(ablation(), **about).write_plan({})
+        assert [note.split(" has changed")[0] for note in notes] == ["the code of mynet:make"] * (number == 2)
+    for damaged in (3, {"base": 3, "arms": {}}, {"base": {"net": []}, "arms": {"a": {"net_source": 1}}}):
+        plan = results.read_json(own_code / "plan.json") | {"ablation": damaged}
+        results.write_json(own_code / "plan.json", plan)
+        (note,) = Campaign(ablation(), **about).write_plan({})
+        assert note.startswith("the plan has changed")
+
+
 def test_the_file_and_the_options_are_blamed_for_their_nets(own_code):
     (own_code / "mynet.py").write_text(MAKE)
     (own_code / "mine.toml").write_text(FILE.replace("mynet:make", "mynet:mak").replace("epochs = 1", "epochs = 0"))
