@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +28,41 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
-def table(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
-    """Rows of equal keys, as a table or as JSON."""
+def table(rows: list[dict[str, Any]], *, as_json: bool = False, numbers: Collection[str] = ()) -> None:
+    """Rows of equal keys, as a table (`numbers` to the right) or as JSON."""
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
         return
     console = _console()
-    console.print(layout(rows, console))
+    console.print(layout(rows, console, numbers=numbers))
 
 
-def layout(rows: list[dict[str, Any]], console: Console) -> Table:
-    """Rows of equal keys side by side, or where a terminal is too narrow for that, a paragraph a row."""
+def say(*lines: str) -> None:
+    """Lines of plain text, wrapped where a terminal is."""
+    console = _console()
+    for line in lines:
+        console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def duration(seconds: float, form: str = ".0f") -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:{form}} s"
+    minutes = seconds / 60
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.0f} days"
+
+
+def layout(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
+    """Rows of equal keys side by side, `numbers` to the right, or on a narrow terminal a paragraph a row."""
     texts = [{key.replace("_", " "): plain("" if v is None else str(v)) for key, v in row.items()} for row in rows]
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, key in enumerate(texts[0] if texts else ()):
-        grid.add_column(key, header_style="dim", overflow="fold", no_wrap=i == 0)  # a name broken can't be copied
+        justify = "right" if key in numbers else "left"
+        grid.add_column(
+            key, header_style="dim", overflow="fold", no_wrap=i == 0, justify=justify
+        )  # a name broken can't be copied
     for row in texts:
         grid.add_row(*row.values())
     wide = console.measure(grid, options=console.options.update(max_width=10_000))

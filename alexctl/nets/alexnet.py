@@ -32,7 +32,7 @@ class AlexNet(nn.Sequential):
     normalisation after conv2, of which the paper says nothing: left out.
 
     A layer left out (`without`) leaves its place, link included, to the next one. A layer's initial draws depend on
-    the seed, its name and its shape; on the meta device there are none.
+    the seed, its name and its shape.
     Raises UserError for pictures too small.
     """
 
@@ -48,7 +48,7 @@ class AlexNet(nn.Sequential):
 
     def __init__(self, knobs: AlexNetKnobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
         super().__init__()
-        self.knobs, self.image_shape = knobs, image_shape
+        self.knobs = knobs
         height, width, channels = image_shape
         convs = [conv for conv in self.CONVS if conv.number != knobs.without]
         convs[-1] = replace(convs[-1], pooled=True)  # without conv5 its pooling stays
@@ -109,8 +109,7 @@ class AlexNet(nn.Sequential):
             std *= math.sqrt(self.FEWER_INPUTS.get(name, 1.0))
             if self.knobs.init == "fan-in":
                 std = math.sqrt(GAIN[self.knobs.activation] / layer.weight[0].numel())
-            if not layer.weight.is_meta:
-                normal_(layer.weight, std, seed=seed, name=name)
+            normal_(layer.weight, std, seed=seed, name=name)
             nn.init.constant_(layer.bias, float(self.knobs.biases) if name in BIAS_KNOB else 0.0)
 
     @property

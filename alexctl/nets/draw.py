@@ -1,4 +1,7 @@
-"""Random draws that depend on nothing but (seed, purpose): the number of workers or an interruption can't move them."""
+"""Random draws that depend on nothing but (seed, purpose): the number of workers or an interruption can't move them.
+
+On the meta device, where a tensor has no numbers, nothing is drawn.
+"""
 
 import hashlib
 
@@ -20,10 +23,12 @@ def derived_seed(seed: int, *purpose: str | int) -> int:
 @torch.no_grad()
 def normal_(weight: Tensor, std: float | Tensor, *, seed: int, name: str) -> None:
     """Fills a weight from N(0, std^2); two nets whose layer of this name has the same shape get the same draws."""
-    weight.copy_(torch.randn(weight.shape, generator=generator(seed, "init", name)) * std)
+    if not weight.is_meta:
+        weight.copy_(torch.randn(weight.shape, generator=generator(seed, "init", name)) * std)
 
 
 @torch.no_grad()
 def uniform_(weight: Tensor, bound: float | Tensor, *, seed: int, name: str) -> None:
     """Fills a weight uniformly within +-bound; two nets whose layer of this name has the same shape draw alike."""
-    weight.copy_((2 * torch.rand(weight.shape, generator=generator(seed, "init", name)) - 1) * bound)
+    if not weight.is_meta:
+        weight.copy_((2 * torch.rand(weight.shape, generator=generator(seed, "init", name)) - 1) * bound)
