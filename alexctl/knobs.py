@@ -188,6 +188,21 @@ def resolve(table: dict[str, Any], also: Iterable[str] = ()) -> tuple[TrainingKn
     return training, net, faults
 
 
+def resolve_net(name: str, table: dict[str, Any]) -> tuple[Knobs | None, list[str]]:
+    """A net's own knobs from a table that holds no others, and every fault in it."""
+    model = net_model(name)
+    if model is None:
+        return None, [f"net: {unknown_net(name)}"]
+    known = set(model.model_fields) - {"net_source"}
+    faults = [
+        f"{key}: belongs to the training, not to the net, whose knobs are: {', '.join(sorted(known)) or 'none'}"
+        if key in TrainingKnobs.model_fields
+        else unknown_key(key, known)
+        for key in table.keys() - known
+    ]
+    return _build(model, {key: value for key, value in table.items() if key in known}, faults), faults
+
+
 def _build(model: type[Knobs], table: dict[str, Any], faults: list[str]) -> Knobs | None:
     # TOML and JSON have arrays where a strict model wants a tuple.
     table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}

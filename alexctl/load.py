@@ -9,8 +9,11 @@ from typing import Any
 from alexctl.ablation import Ablation, Plan, parse
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import in_toml
-from alexctl.knobs import Setting, TrainingKnobs
+from alexctl.knobs import Setting, TrainingKnobs, resolve_net
+from alexctl.net_knobs import Knobs
 from alexctl.own_nets import is_own, register
+
+TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
 
 
 def ablation_folders() -> list[Path]:
@@ -83,11 +86,26 @@ def _import_nets(document: dict[str, Any], overrides: dict[str, Any], flags: Col
     for where, net in named:
         try:
             if is_own(net):
-                register(net, taken={*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields})
+                register(net, taken=TAKEN)
         except UserError as error:
             for fault in error.faults:
                 faults.setdefault(fault, f"{where}: {fault}")  # where it is named first
     return list(faults.values())
+
+
+def load_net(name: str, overrides: dict[str, Any]) -> Knobs:
+    """The knobs of a net with some of them changed; UserError with every fault, named as it was given.
+
+    The code of a net of the user's own is imported.
+    """
+    if is_own(name):
+        register(name, taken=TAKEN)
+    knobs, faults = resolve_net(name, overrides)
+    if faults:
+        given = {printable(key): _given(key, value, ()) for key, value in overrides.items()}
+        lines = ((fault, *fault.split(": ", 1)) for fault in sorted(faults))
+        raise UserError(*(f"{given[key]}: {what}" if key in given else f"--{fault}" for fault, key, what in lines))
+    return knobs
 
 
 def _read(path: Path) -> dict[str, Any]:

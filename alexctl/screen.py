@@ -165,7 +165,8 @@ def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
         rate = campaign.rate(arm)
         if rate is None:
             ran = sum(r.rows[-1]["epoch"] for r in counted if r.arm == arm and r.phase == "search" and r.rows)
-            total += max(0.0, plan.search_seeds * usual_epochs(len(grid), knobs.epochs) - ran) * seconds[arm]
+            search = plan.search_seeds * usual_epochs(len(grid), plan.search_epochs or knobs.epochs)
+            total += max(0.0, search - ran) * seconds[arm]
         known = lengths(campaign, arm)
         expected = min(float(knobs.epochs), 1.15 * max(known) + 0.5) if known else float(knobs.epochs)
         if rate is None:

@@ -2,7 +2,9 @@
 
 import json
 import os
+import sys
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -109,9 +111,12 @@ def _states(folder: Path, name: str) -> list[str]:
 
 
 def ablation(which: Ablation, *, as_json: bool) -> None:
-    """`alexctl show NAME`."""
+    """`alexctl show NAME`: the comparison at once, then what it costs, for which torch is imported and steps are timed."""
     if as_json:
-        print(json.dumps(which.model_dump(mode="json"), indent=1, ensure_ascii=False))
+        from alexctl.costs import costs
+
+        found = [asdict(cost) for cost in costs(which)]
+        print(json.dumps({**which.model_dump(mode="json"), "costs": found}, indent=1, ensure_ascii=False))
         return
     console = _console()
     console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
@@ -133,6 +138,13 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
         console.print(f"[yellow]{plain(line)}[/]", soft_wrap=not console.is_terminal)
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {which.plan.seeds} seeds to report{searched}")
+    sys.stdout.flush()
+    from alexctl import show_nets
+    from alexctl.costs import costs
+
+    with Console(stderr=True).status("timing a few training steps of each arm"):
+        found = costs(which)
+    show_nets.costs(found)
 
 
 def _value(value: Any) -> str:

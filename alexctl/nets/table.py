@@ -164,7 +164,7 @@ class _Walk:
                 hook.remove()
         parameters, macs = sum(map(self._new, self.net.parameters())), (self._flops() - self.inside) // 2
         if parameters or macs:
-            self.rows.append(LayerRow(name="(beside them)", kind="", maps=0, num_parameters=parameters, num_macs=macs))
+            self.rows.append(LayerRow(name="(elsewhere)", kind="", maps=0, num_parameters=parameters, num_macs=macs))
         return self.rows
 
     def _flops(self) -> int:
