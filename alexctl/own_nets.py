@@ -21,7 +21,7 @@ from alexctl.own_source import import_module, in_a_line, shown, source_digest
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
 COLUMNS = (  # of trials.csv, where a knob that varies has a column of its own
     "ablation", "arm", "phase", "status", "epochs_to_target", "censored", "epochs_run", "train_loss", "train_error",
-    "test_error", "train_seconds", "eval_seconds", "trial", "error", "log",
+    "test_error", "top5_error", "train_seconds", "eval_seconds", "trial", "error", "log",
 )  # fmt: skip
 TYPES = "int, float, bool, str, Literal[...], tuple[int, ...] and the like, any of them with `| None` or Annotated"
 
