@@ -49,7 +49,7 @@ class _Part(BaseModel):
 class Claim(_Part):
     """What is claimed: where, in which words, how large, measured on which data."""
 
-    section: str  # of the paper
+    section: str = ""  # of the paper
     source: str = "the paper"
     says: str
     effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = (
@@ -65,7 +65,8 @@ class Claim(_Part):
         return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
 
     def __str__(self) -> str:
-        return f"{self.source[:1].upper()}{self.source[1:]} (section {self.section}, on {self.data}): {self.says}"
+        where = f"section {self.section}, on {self.data}" if self.section else f"on {self.data}"
+        return f"{self.source[:1].upper()}{self.source[1:]} ({where}): {self.says}"
 
 
 class Plan(_Part):
