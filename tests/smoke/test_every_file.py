@@ -23,7 +23,12 @@ def root(tmp_path_factory):
 def test_smoke(name, root, tmp_path):
     words = ["ablate", name, "--smoke", "--results", tmp_path, "--data-root", root]
     began = time.monotonic()
-    done = subprocess.run([sys.executable, "-c", "from alexctl.cli import main; main()", *words], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", "from alexctl.cli import main; main()", *words],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
     took = time.monotonic() - began
     assert done.returncode == 0, done.stderr
     home = tmp_path / f"{name}@smoke"
