@@ -157,10 +157,11 @@ def test_list_tells_what_is_there_and_what_to_do(root):
         ("cifar10", "missing"),
         ("mnist", "missing"),
         ("shapes", "built in"),
+        ("shapes-grey", "built in"),
         ("shapes", "ready"),
     ]
     assert rows[0]["next"] == "alexctl data fetch cifar10"
-    assert rows[3]["size_mb"] == 0.2
+    assert rows[4]["size_mb"] == 0.2
     (root / "cifar-10-python.tar.gz.part").write_bytes(b"half")
     assert list_sources(root)[0]["state"] == "half fetched"
 
