@@ -98,8 +98,9 @@ class AlexNet(nn.Sequential):
         if self.knobs.norm == "batch":
             return nn.BatchNorm2d(maps)
         divided = self.knobs.lrn_alpha == "divided"
-        norm = ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=divided)  # section 3.3
-        return PerTower(norm, self.knobs.towers)
+        return ResponseNorm(  # section 3.3
+            5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=divided, groups=self.knobs.towers
+        )
 
     def _draw(self, seed: int) -> None:
         for name, layer in self.named_children():
@@ -187,16 +188,3 @@ class TowerLinear(nn.Module):
             return F.linear(inputs, self.weight, self.bias)
         parts = zip(inputs.chunk(self.groups, 1), self.weight.chunk(self.groups), strict=True)
         return torch.cat([F.linear(part, weight) for part, weight in parts], 1) + self.bias
-
-
-class PerTower(nn.Module):
-    """A layer that each tower applies to its own half of the maps."""
-
-    def __init__(self, layer: nn.Module, towers: int):
-        super().__init__()
-        self.layer, self.towers = layer, towers
-
-    def forward(self, maps: Tensor) -> Tensor:
-        if self.towers == 1:
-            return self.layer(maps)
-        return torch.cat([self.layer(part) for part in maps.chunk(self.towers, 1)], 1)

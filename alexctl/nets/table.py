@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from alexctl.errors import UserError
-from alexctl.nets.alexnet import PerTower, TowerLinear
+from alexctl.nets.alexnet import TowerLinear
 from alexctl.nets.layers import LocallyConnected, ResponseNorm
 from alexctl.nets.lenet import EuclideanRBF, SparseConv, Subsampling
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 MAP_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm2d)
-NORMS = (*MAP_NORMS, ResponseNorm, PerTower, nn.LocalResponseNorm, nn.GroupNorm, nn.LayerNorm)
+NORMS = (*MAP_NORMS, ResponseNorm, nn.LocalResponseNorm, nn.GroupNorm, nn.LayerNorm)
 T = TypeVar("T")
 Side = int | tuple[int, ...] | str
 
@@ -132,7 +132,7 @@ def stand_ins(net: nn.Module, device: str) -> dict[str, Tensor]:
 
 def _layers(net: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
     for name, module in net.named_children():
-        if isinstance(module, PerTower) or not any(module.children()):
+        if not any(module.children()):
             yield prefix + name, module
         else:
             yield from _layers(module, f"{prefix}{name}.")
@@ -245,8 +245,8 @@ def _about(layer: nn.Module, output: Tensor, macs: int) -> dict[str, Any]:
 
 
 def _norm_sees(layer: nn.Module) -> str:
-    if isinstance(layer, PerTower):
-        return "own tower" if layer.towers > 1 else _norm_sees(layer.layer)
+    if isinstance(layer, ResponseNorm) and layer.groups > 1:
+        return "own tower"
     own = isinstance(layer, MAP_NORMS) or (isinstance(layer, ResponseNorm) and layer.maps == "within")
     return "own map" if own else "all"
 
