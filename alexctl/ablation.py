@@ -65,7 +65,8 @@ class Claim(_Part):
         return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
 
     def __str__(self) -> str:
-        where = f"section {self.section}, on {self.data}" if self.section else f"on {self.data}"
+        of_paper = self.section and self.source.startswith("the paper")
+        where = f"section {self.section}, on {self.data}" if of_paper else f"on {self.data}"
         return f"{self.source[:1].upper()}{self.source[1:]} ({where}): {self.says}"
 
 
@@ -181,7 +182,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
             for arm in table
             if arms and arm not in arms
         ]
-        faults += claim_faults(claim.effect, claim.direction, head.get("measure"))
+        faults += claim_faults(claim.effect, claim.effect_range, claim.direction, head.get("measure"))
     rest = {"plan": plan or Plan(), "claim": claim or Claim(section="", says="", data="")}
     ablation = _validate(
         Ablation,

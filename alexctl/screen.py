@@ -43,9 +43,8 @@ class Screen:
         """The plan, before anything runs."""
         self.seconds, self.workers = seconds, workers
         ablation = campaign.ablation
-        self.console.print(f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}: the claim (section "
-                           f"{plain(ablation.claim.section)}) is that {plain(_first_arm(campaign))} "
-                           f"{plain(ablation.claim.says)}", soft_wrap=not self.console.is_terminal)  # fmt: skip
+        for line in (f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}", plain(ablation.claim)):
+            self.console.print(line, soft_wrap=not self.console.is_terminal)
         rows = []
         for arm, knobs in ablation.arms.items():
             rows.append({
@@ -188,10 +187,6 @@ def lengths(campaign: Campaign, arm: str) -> list[float]:
         for record in campaign.counted()
         if record.arm == arm and record.rows and record.state == "done" and record.setting["lr"] == rate
     ]
-
-
-def _first_arm(campaign: Campaign) -> str:
-    return next(arm for arm in campaign.ablation.arms if arm != campaign.ablation.control)
 
 
 def _label(job: Job) -> str:

@@ -173,7 +173,7 @@ def result(campaign, made) -> None:
         })  # fmt: skip
     console.print(layout(rows, console))
     for line in made.verdict["comparisons"]:
-        console.print(f"[bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
+        console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     console.print(plain(which.claim), soft_wrap=not console.is_terminal)
     for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
@@ -261,7 +261,7 @@ def overview(made: list, folder: Path, *, as_json: bool) -> None:
         return
     table([
         {
-            "ablation": row["ablation"], "data": row["data"], "effect": _effect(row), "claimed": _claimed(row),
+            "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": _effect(row), "claimed": _claimed(row),
             "seeds": row["n"], "verdict": row["verdict"],
         }
         for row in frame.to_dict("records")
@@ -270,6 +270,11 @@ def overview(made: list, folder: Path, *, as_json: bool) -> None:
     for tables in made:
         for line in failures(tables.trials, _home(folder, tables)):
             console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def _sides(line: dict[str, Any]) -> str:
+    """What is compared; an interaction has no control."""
+    return f"{line['arm']} against {line['control']}" if line["control"] else line["arm"]
 
 
 def _home(folder: Path, tables) -> Path:

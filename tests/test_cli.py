@@ -65,7 +65,7 @@ def test_a_whole_run_and_again(tmp_path, capsys):
     code, out, err = alexctl(*words, capsys=capsys)
     assert code == 0
     assert "tanh (control)" in out
-    assert "(on shapes, not on the paper's cifar10)" in out
+    assert "(on shapes, not on cifar10)" in out
     assert "4 trials to report" in err
     folder = tmp_path / "results" / "mine"
     assert {p.name for p in folder.iterdir()} >= {

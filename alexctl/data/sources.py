@@ -127,7 +127,10 @@ def _source(spec: str, root: Path, image_size: int) -> Source:
     if kind == "imagefolder" and path:
         folder = folders.scan(Path(path))
         key = key_of("imagefolder", image_size, folder.fingerprint)
-        return Source(name=folder.name, key=key, read=lambda: folders.read(folder, image_size), verb="decoding")
+        name = folder.name
+        if name.casefold() in folders.IMAGENETS and image_size < folders.IMAGENET_SIZE:
+            name += f"-{image_size}px"  # not what the paper's net saw
+        return Source(name=name, key=key, read=lambda: folders.read(folder, image_size), verb="decoding")
     _check(spec, image_size)
     if spec in EMBEDDED:
         return Source(name=spec, key=key_of(spec, shapes.VERSION), read=lambda: _read_shapes(spec), verb="drawing")

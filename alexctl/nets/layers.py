@@ -73,7 +73,7 @@ class Windows:
         if x.device.type == "cpu" and channels > BAND_CHANNELS:
             parts = [shifted_sum(part, (1,), before, after) for part in x.chunk(self.groups, 1)]
             return parts[0] if self.groups == 1 else torch.cat(parts, 1)
-        within = band(channels, before, after, self.groups).to(x)
+        within = band(channels, before, after, self.groups, x.device, x.dtype)
         if x.stride(1) == 1:  # channels_last
             return (x.permute(0, 2, 3, 1) @ within).permute(0, 3, 1, 2)
         return (within.T @ x.flatten(2)).view_as(x)
@@ -84,12 +84,12 @@ PART = 2**19  # elements that about stay in a cache from one pass to the next
 
 
 @lru_cache(maxsize=64)
-def band(channels: int, before: int, after: int, groups: int) -> Tensor:
+def band(channels: int, before: int, after: int, groups: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(channels, channels), 1 where the row's map lies in the column's window, so that x @ band sums up windows."""
-    maps = torch.arange(channels)
+    maps = torch.arange(channels, device=device)
     apart = maps[:, None] - maps
     parts = maps // (channels // groups)
-    return ((-before <= apart) & (apart <= after) & (parts[:, None] == parts)).float()
+    return ((-before <= apart) & (apart <= after) & (parts[:, None] == parts)).to(dtype)
 
 
 class _ResponseNorm(torch.autograd.Function):
