@@ -16,7 +16,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test faults lint format calibrate readme clean afresh
+.PHONY: help setup demo test smoke faults lint format calibrate readme clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ demo: setup ## run the Figure 1 comparison on the built-in pictures; ends with a
 
 test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
 	$(BIN)/python -m pytest $(ARGS)
+
+smoke: setup ## run every ablation that ships with --smoke, on the built-in pictures; some minutes
+	$(BIN)/python -m pytest -m smoke --durations 0 tests/smoke $(ARGS)
 
 faults: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
 	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile tests/faults $(ARGS)

@@ -10,6 +10,7 @@ from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import fault_line, in_toml, unknown_key
 from alexctl.knobs import Setting, TrainingKnobs, resolve
 from alexctl.looks import planned
+from alexctl.own_nets import is_own
 
 Measure = Literal["epochs_to_target", "test_error", "top5_error", "train_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
@@ -49,7 +50,7 @@ class _Part(BaseModel):
 class Claim(_Part):
     """What is claimed: where, in which words, how large, measured on which data."""
 
-    section: str  # of the paper
+    section: str = ""  # of the paper
     source: str = "the paper"
     says: str
     effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = (
@@ -65,7 +66,9 @@ class Claim(_Part):
         return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
 
     def __str__(self) -> str:
-        return f"{self.source[:1].upper()}{self.source[1:]} (section {self.section}, on {self.data}): {self.says}"
+        of_paper = self.section and self.source.startswith("the paper")
+        where = f"section {self.section}, on {self.data}" if of_paper else f"on {self.data}"
+        return f"{self.source[:1].upper()}{self.source[1:]} ({where}): {self.says}"
 
 
 class Plan(_Part):
@@ -127,6 +130,15 @@ class Ablation(_Part):
             raise UserError(*(f"{self.name}, arm {arm}: {fault}" for fault in faults))
         return Setting(training=training, net=net, data_name=data_name, data_digest=data_digest)
 
+    def spelled_out(self) -> "Ablation":
+        """The same, with every knob of an arm's own net in the arm: then it can be read where that net's code is not."""
+        arms = {}
+        for arm, changes in self.arms.items():
+            table = {**self.base, **changes}
+            own = resolve(table)[1].model_dump(mode="json") if is_own(table["net"]) else {}
+            arms[arm] = changes | own
+        return self.model_copy(update={"arms": arms})
+
 
 HEAD_KEYS = ("title", "control", "varies", "measure", "compares", "margin")
 TOP_KEYS = {*HEAD_KEYS, "claim", "base", "arms", "smoke"}
@@ -176,7 +188,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
             for arm in table
             if arms and arm not in arms
         ]
-        faults += claim_faults(claim.effect, claim.direction, head.get("measure"))
+        faults += claim_faults(claim.effect, claim.effect_range, claim.direction, head.get("measure"))
     rest = {"plan": plan or Plan(), "claim": claim or Claim(section="", says="", data="")}
     ablation = _validate(
         Ablation,

@@ -58,7 +58,7 @@ class Campaign:
         """An arm's setting; in the search it stops at the target and never sees the test data."""
         changes: dict[str, Any] = {}
         if phase == "search":
-            changes = {"evaluate_every": 0, "epochs_after_target": 0.0}
+            changes = {"evaluate_every": 0, "epochs_after_target": 0.0, "test_views": 1}
             if self.ablation.plan.search_epochs is not None:
                 changes["epochs"] = self.ablation.plan.search_epochs
         return self.ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)

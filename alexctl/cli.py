@@ -54,6 +54,12 @@ def _complete_ablation(incomplete: str) -> list[str]:
     return [name for name in shipped() if name.startswith(incomplete)]
 
 
+def _complete_net(incomplete: str) -> list[str]:
+    from alexctl.net_knobs import NETS
+
+    return [name for name in NETS if name.startswith(incomplete)]
+
+
 ResultsOption = Annotated[
     Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", help="Folder where results are kept.")
 ]
@@ -117,7 +123,7 @@ def ablate(
     looks = looks_wanted(until_decided, max_seeds, seeds)
     flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks}
     flags = {key: value for key, value in flags.items() if value is not None}
-    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke)
+    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
     from alexctl import run as runner
     from alexctl import show
     from alexctl.screen import Screen
@@ -156,12 +162,35 @@ def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -
 
 
 @app.command("show")
-def show_(name: NameArgument, json_: JsonOption = False) -> None:
-    """What an ablation compares: its claim, base, arms and only their differences."""
+def show_(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)] = None,
+    net: Annotated[str | None, typer.Option(metavar="NET", help="A net instead of an ablation: its layers.", autocompletion=_complete_net)] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
+    image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the pictures in pixels.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """What an ablation compares and costs; with --net, what a net is made of."""
     from alexctl import show
-    from alexctl.load import load
+    from alexctl.load import load, load_net, override
 
-    show.ablation(load(name), as_json=json_)
+    if (name is None) == (net is None):
+        raise UserError(
+            "show one thing: an ablation, `alexctl show relu-vs-tanh`, or a net, `alexctl show --net alexnet`"
+        )
+    if net is None:
+        if image or svg:
+            raise UserError(f"--{'image' if image else 'svg'} is about a net; give it with --net NET")
+        show.ablation(load(name, overrides=override(set_ or [])), as_json=json_)
+        return
+    knobs = load_net(net, override(set_ or []))
+    from alexctl import show_nets
+    from alexctl.describe import describe, draw
+
+    described = describe(net, knobs, image)
+    if svg:
+        draw(described, svg)
+    show_nets.net(described, svg, as_json=json_)
 
 
 @app.command()

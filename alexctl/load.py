@@ -6,10 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from alexctl.ablation import Ablation, parse
+from alexctl.ablation import Ablation, Plan, parse
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import in_toml
+from alexctl.knobs import Setting, TrainingKnobs, resolve_net
 from alexctl.looks import LOOKS, looks_up_to
+from alexctl.net_knobs import Knobs
+from alexctl.own_nets import is_own, register
+
+TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
 
 
 def ablation_folders() -> list[Path]:
@@ -47,21 +52,61 @@ def find(name: str) -> Path:
 
 
 def load(
-    name: str, *, overrides: dict[str, Any] | None = None, flags: Collection[str] = (), smoke: bool = False
+    name: str,
+    *,
+    overrides: dict[str, Any] | None = None,
+    flags: Collection[str] = (),
+    smoke: bool = False,
+    run_code: bool = False,
 ) -> Ablation:
     """The ablation of that name or path, `[smoke]` and then `overrides` laid over its base.
 
     Raises UserError with every fault, a line each: of the file, or of the overrides, which are named as they were
     given: `--KEY VALUE` where the key is one of the `flags`, else `--set KEY=VALUE`.
+    Nets of the user's own are imported with `run_code` alone; else their knobs are taken as they are.
     """
     path, overrides = find(name), overrides or {}
     document = _read(path)
+    unfit = _import_nets(document, overrides, flags, printable(path.name)) if run_code else []
     ablation, faults = parse(document, name=path.stem, overrides=overrides, smoke=smoke)
-    if faults:
+    if faults or unfit:
         of_file = parse(document, name=path.stem, overrides={}, smoke=smoke)[1] if overrides else faults
         lines = (f"{printable(path.name)}: {fault}" for fault in faults if fault in of_file)
-        raise UserError(*lines, *(_blame(fault, overrides, flags) for fault in faults if fault not in of_file))
+        raise UserError(*unfit, *lines, *(_blame(fault, overrides, flags) for fault in faults if fault not in of_file))
     return ablation
+
+
+def _import_nets(document: dict[str, Any], overrides: dict[str, Any], flags: Collection[str], file: str) -> list[str]:
+    """Imports the user's own nets that a file or the overrides name, and tells what is wrong with them, and where."""
+    places = {} if "net" in overrides else {"[base]": document.get("base"), "[smoke]": document.get("smoke")}
+    arms = document.get("arms")
+    places |= {f"[arms.{printable(arm)}]": knobs for arm, knobs in (arms.items() if isinstance(arms, dict) else ())}
+    named = [(f"{file}: {where} net", table.get("net")) for where, table in places.items() if isinstance(table, dict)]
+    named += [(_given("net", overrides["net"], flags), overrides["net"])] if "net" in overrides else []
+    faults: dict[str, str] = {}
+    for where, net in named:
+        try:
+            if is_own(net):
+                register(net, taken=TAKEN)
+        except UserError as error:
+            for fault in error.faults:
+                faults.setdefault(fault, f"{where}: {fault}")  # where it is named first
+    return list(faults.values())
+
+
+def load_net(name: str, overrides: dict[str, Any]) -> Knobs:
+    """The knobs of a net with some of them changed; UserError with every fault, named as it was given.
+
+    The code of a net of the user's own is imported.
+    """
+    if is_own(name):
+        register(name, taken=TAKEN)
+    knobs, faults = resolve_net(name, overrides)
+    if faults:
+        given = {printable(key): _given(key, value, ()) for key, value in overrides.items()}
+        lines = ((fault, *fault.split(": ", 1)) for fault in sorted(faults))
+        raise UserError(*(f"{given[key]}: {what}" if key in given else f"--{fault}" for fault, key, what in lines))
+    return knobs
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -39,7 +39,7 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
     path, notes = folder / "plan.json", []
     # The folder the pictures came from is nobody's business; their name and digest say what they are.
     base = {**ablation.base, "data": about["data_name"]}
-    table = ablation.model_copy(update={"base": base}).model_dump(mode="json")
+    table = ablation.spelled_out().model_copy(update={"base": base}).model_dump(mode="json")
     plan = {"schema": results.SCHEMA, "ablation": table, **about, **code}
     if path.exists():
         try:
@@ -60,7 +60,12 @@ def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) 
             "finished trials are kept as they are"
         )
     then, now = _with_defaults(before.get("ablation")), plan["ablation"]
-    if then != now:
+    if rewritten := _rewritten(then, now):
+        notes.append(
+            f"the code of {' and '.join(rewritten)} has changed since this campaign was planned: "
+            "those trials are run anew, the old ones are kept but not counted"
+        )
+    elif then != now:
         notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
         notes += _of_looks(then["plan"], now["plan"]) if then else []
     return notes
@@ -72,6 +77,21 @@ def _with_defaults(ablation: Any) -> dict[str, Any] | None:
         return Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json")
     except ValidationError:
         return None
+
+
+def _rewritten(before: Any, now: Any) -> list[str]:
+    """The user's own nets in both of two plans whose code is no longer the same."""
+    was, is_ = _sources(before), _sources(now)
+    return sorted(net for net in was.keys() & is_.keys() if was[net] != is_[net])
+
+
+def _sources(plan: Any) -> dict[str, str]:
+    """What identifies the code of each of a plan's own nets."""
+    try:
+        tables = [{**plan["base"], **knobs} for knobs in plan["arms"].values()]
+        return {table["net"]: table["net_source"] for table in tables if "net_source" in table}
+    except (TypeError, KeyError, AttributeError):  # edited by hand
+        return {}
 
 
 def _of_looks(then: dict[str, Any], now: dict[str, Any]) -> list[str]:

@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from alexctl.campaign import Campaign, Job
-from alexctl.show import layout, plain, seeds_words
+from alexctl.search import usual_epochs
+from alexctl.show import duration, layout, plain, seeds_words
 
 HEARTBEAT_SECONDS = 60.0
 
@@ -43,9 +44,8 @@ class Screen:
         """The plan, before anything runs."""
         self.seconds, self.workers = seconds, workers
         ablation = campaign.ablation
-        self.console.print(f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}: the claim (section "
-                           f"{plain(ablation.claim.section)}) is that {plain(_first_arm(campaign))} "
-                           f"{plain(ablation.claim.says)}", soft_wrap=not self.console.is_terminal)  # fmt: skip
+        for line in (f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}", plain(ablation.claim)):
+            self.console.print(line, soft_wrap=not self.console.is_terminal)
         rows = []
         for arm, knobs in ablation.arms.items():
             rows.append({
@@ -53,7 +53,7 @@ class Screen:
                 "differs in": ", ".join(f"{k} = {v}" for k, v in knobs.items()),
                 "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
                 "seeds": seeds_words(ablation.plan),
-                "one epoch takes": _duration(seconds[arm], ".1f") if seconds else "-",
+                "one epoch takes": duration(seconds[arm], ".1f") if seconds else "-",
             })  # fmt: skip
         self.console.print(layout(rows, self.console))
         done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
@@ -75,7 +75,7 @@ class Screen:
     def _estimate(self, campaign: Campaign) -> str:
         if not self.seconds:
             return "nothing left to run"
-        left = _duration(remaining_seconds(campaign, self.seconds) / self.workers)
+        left = duration(remaining_seconds(campaign, self.seconds) / self.workers)
         unknown = [arm for arm in campaign.ablation.arms if not lengths(campaign, arm)]
         if not unknown:
             return f"about {left}, going by the trials done"
@@ -172,8 +172,7 @@ def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
         rate = campaign.rate(arm)
         if rate is None:
             ran = sum(r.rows[-1]["epoch"] for r in counted if r.arm == arm and r.phase == "search" and r.rows)
-            # All rates one epoch, the better half two, ...; two of them to the end.
-            search = (len(grid) + 2 * knobs.epochs) * plan.search_seeds
+            search = plan.search_seeds * usual_epochs(len(grid), plan.search_epochs or knobs.epochs)
             total += max(0.0, search - ran) * seconds[arm]
         known = lengths(campaign, arm)
         expected = min(float(knobs.epochs), 1.15 * max(known) + 0.5) if known else float(knobs.epochs)
@@ -198,20 +197,9 @@ def lengths(campaign: Campaign, arm: str) -> list[float]:
     ]
 
 
-def _first_arm(campaign: Campaign) -> str:
-    return next(arm for arm in campaign.ablation.arms if arm != campaign.ablation.control)
-
-
 def _label(job: Job) -> str:
     what = f"search lr {job.setting.training.lr:g}" if job.phase == "search" else f"seed {job.seed}"
     return f"{job.arm} {what}"
-
-
-def _duration(seconds: float, form: str = ".0f") -> str:
-    if seconds < 90:
-        return f"{seconds:{form}} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _clock(seconds: float) -> str:

@@ -44,7 +44,7 @@ def verdict(
     chance_ok: bool = True,
     data_matches: bool,
     data: str,
-    claim_data: str | None = None,
+    claim_data: str = "the data of the claim",
     description: str | None = None,
     each: str = "seed",
 ) -> Verdict:
@@ -78,7 +78,7 @@ def verdict(
     else:
         word = "undecided"
     more = more_seeds(effect, m) if word == "undecided" else None
-    where = f"on {data}" + ("" if data_matches else f", not on the paper's {claim_data or 'data'}")
+    where = f"on {data}" + ("" if data_matches else f", not on {claim_data}")
     detail = _detail(word, effect, claimed, margin, smaller or larger, more, each)
     return Verdict(
         word=word,

@@ -249,7 +249,7 @@ def test_the_sentence_names_proxy_data():
     effect = ratios(4.9, 5, 5.1)
     result = judge(effect, data_matches=False, data="cifar10-jpeg", claim_data="cifar10")
     assert result.sentence == (
-        "Supported, smaller (on cifar10-jpeg, not on the paper's cifar10): "
+        "Supported, smaller (on cifar10-jpeg, not on cifar10): "
         "ratio 5.00 (95% interval 4.76 to 5.25, n = 3 seeds); the claimed 6 is ruled out."
     )
     assert "(on cifar10):" in judge(effect).sentence

@@ -61,9 +61,11 @@ def derive(campaign: Campaign) -> Tables:
         for r in records
         for row in r.rows
     ]
-    frame = pd.DataFrame(trials, columns=trial_columns(campaign)).sort_values(
-        ["arm", "phase", "lr", "seed"], kind="stable", ignore_index=True
-    )
+    knobs = {key: [trial[key] for trial in trials] for key in campaign.ablation.varies}
+    frame = pd.DataFrame(trials, columns=trial_columns(campaign))
+    # As they are: beside an arm that has no such knob a whole number would become a fraction.
+    frame = frame.assign(**{key: pd.Series(values, dtype=object) for key, values in knobs.items() if key != "lr"})
+    frame = frame.sort_values(["arm", "phase", "lr", "seed"], kind="stable", ignore_index=True)
     curve_frame = pd.DataFrame(curves, columns=CURVE_COLUMNS).sort_values(
         ["arm", "phase", "lr", "seed", "step"], kind="stable", ignore_index=True
     )
@@ -97,7 +99,7 @@ def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
     failed = record.state == "failed"
     return {
         "ablation": campaign.ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
-        "status": record.state, **{key: setting[key] for key in campaign.ablation.varies}, "lr": setting["lr"],
+        "status": record.state, **{key: setting.get(key) for key in campaign.ablation.varies}, "lr": setting["lr"],
         "epochs_to_target": crossing, "censored": crossing is None if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},

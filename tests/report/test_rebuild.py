@@ -89,11 +89,11 @@ def test_a_search_without_a_target_has_a_figure(tmp_path):
     assert (tmp_path / "figure.svg").exists()
 
 
-def test_nothing_run_yet_is_no_figure_and_no_words(tmp_path):
+def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):
     made = campaign(tmp_path, "test_error", effect=None)
     tables = rebuild(made)
     assert not list(tmp_path.glob("figure.*"))
-    assert caption(made, tables) == ""
+    assert caption(made, tables) == f"{made.ablation.claim}."
 
 
 @pytest.mark.parametrize(
