@@ -18,7 +18,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test page-test faults lint format readme clean afresh
+.PHONY: help setup demo test smoke page-test faults lint format calibrate readme clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,9 @@ demo: setup ## run the Figure 1 comparison on the built-in pictures; ends with a
 
 test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
 	$(BIN)/python -m pytest $(ARGS)
+
+smoke: setup ## run every ablation that ships with --smoke, on the built-in pictures; some minutes
+	$(BIN)/python -m pytest -m smoke --durations 0 tests/smoke $(ARGS)
 
 faults: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
 	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile tests/faults $(ARGS)
@@ -55,6 +58,9 @@ lint: setup ## check style and format, change nothing
 format: setup ## mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+calibrate: setup ## measure how often the verdicts are wrong, minutes of it; writes docs/statistics.md and its CSV
+	$(BIN)/python -m alexctl.calibration
 
 readme: setup ## write the README's table anew from results/reference
 	$(BIN)/python -m alexctl.report.readme

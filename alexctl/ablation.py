@@ -9,6 +9,8 @@ from alexctl.arms import arm_faults, claim_faults, setting_faults
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import fault_line, in_toml, unknown_key
 from alexctl.knobs import Setting, TrainingKnobs, resolve
+from alexctl.looks import planned
+from alexctl.own_nets import is_own
 
 Measure = Literal["epochs_to_target", "test_error", "top5_error", "train_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
@@ -48,7 +50,7 @@ class _Part(BaseModel):
 class Claim(_Part):
     """What is claimed: where, in which words, how large, measured on which data."""
 
-    section: str  # of the paper
+    section: str = ""  # of the paper
     source: str = "the paper"
     says: str
     effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = (
@@ -64,13 +66,18 @@ class Claim(_Part):
         return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
 
     def __str__(self) -> str:
-        return f"{self.source[:1].upper()}{self.source[1:]} (section {self.section}, on {self.data}): {self.says}"
+        of_paper = self.section and self.source.startswith("the paper")
+        where = f"section {self.section}, on {self.data}" if of_paper else f"on {self.data}"
+        return f"{self.source[:1].upper()}{self.source[1:]} ({where}): {self.says}"
 
 
 class Plan(_Part):
     """What `[base]` says of the campaign rather than of a trial; none of it enters a setting's hash."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 6
+    looks: Annotated[tuple[int, ...], AfterValidator(planned)] | None = (
+        None  # instead of `seeds`: judged at each of these numbers of them, until decided
+    )
     lr_grid: Annotated[
         tuple[Annotated[float, Field(gt=0, le=1000)], ...], AfterValidator(_distinct)
     ] | None = None  # fmt: skip
@@ -123,6 +130,15 @@ class Ablation(_Part):
             raise UserError(*(f"{self.name}, arm {arm}: {fault}" for fault in faults))
         return Setting(training=training, net=net, data_name=data_name, data_digest=data_digest)
 
+    def spelled_out(self) -> "Ablation":
+        """The same, with every knob of an arm's own net in the arm: then it can be read where that net's code is not."""
+        arms = {}
+        for arm, changes in self.arms.items():
+            table = {**self.base, **changes}
+            own = resolve(table)[1].model_dump(mode="json") if is_own(table["net"]) else {}
+            arms[arm] = changes | own
+        return self.model_copy(update={"arms": arms})
+
 
 HEAD_KEYS = ("title", "control", "varies", "measure", "compares", "margin")
 TOP_KEYS = {*HEAD_KEYS, "claim", "base", "arms", "smoke"}
@@ -140,7 +156,9 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         if not isinstance(table, dict):
             faults.append(f"{key}: should be a table, write [{key}]")
             tables[key] = {}
-    base = {**tables["base"], **(tables["smoke"] if smoke else {}), **overrides}
+    base: dict[str, Any] = {}
+    for layer in (tables["base"], tables["smoke"] if smoke else {}, overrides):
+        base = _laid_over(base, layer)
     head = {key: document[key] for key in HEAD_KEYS if key in document}
     if not (isinstance(v := head.get("varies"), list) and v and all(isinstance(key, str) for key in v)):
         faults.append('varies: should be a list of knobs, such as ["activation"]')
@@ -149,7 +167,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     arms = _arms(tables["arms"], faults)
     plan = _base_faults(base, arms, head.get("measure"), "[base] ", faults)
     if not smoke and not any(fault.startswith("[base]") for fault in faults):
-        _base_faults({**tables["base"], **tables["smoke"]}, arms, head.get("measure"), "[smoke] ", faults)
+        _base_faults(_laid_over(tables["base"], tables["smoke"]), arms, head.get("measure"), "[smoke] ", faults)
     if smoke:  # what stands in [smoke] is to be mended there
         faults = [_of_smoke(fault, tables["smoke"].keys() - overrides.keys()) for fault in faults]
     faults += [
@@ -170,7 +188,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
             for arm in table
             if arms and arm not in arms
         ]
-        faults += claim_faults(claim.effect, claim.direction, head.get("measure"))
+        faults += claim_faults(claim.effect, claim.effect_range, claim.direction, head.get("measure"))
     rest = {"plan": plan or Plan(), "claim": claim or Claim(section="", says="", data="")}
     ablation = _validate(
         Ablation,
@@ -182,6 +200,12 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         faults,
     )  # fmt: skip
     return (None if faults else ablation), list(dict.fromkeys(faults))
+
+
+def _laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
+    """A layer over those below it: `seeds` puts `looks` away, and the other way round."""
+    away = {"seeds": "looks", "looks": "seeds"}
+    return {key: value for key, value in base.items() if away.get(key) not in layer} | layer
 
 
 def _of_smoke(fault: str, keys: Collection[str]) -> str:
@@ -218,6 +242,8 @@ def _base_faults(
     """Adds the faults of the base, then those that only an arm has (named with the arm); gives the base's plan."""
     knobs = {key: value for key, value in base.items() if key not in Plan.model_fields}
     plan = _validate(Plan, {key: base[key] for key in base if key not in knobs}, where, faults)
+    if {"seeds", "looks"} <= base.keys():
+        faults.append(f"{where}looks: goes without seeds; leave one of them out")
     searchable = "lr_grid" in base
     own = setting_faults(knobs, measure, searchable, Plan.model_fields)
     of_arms = {

@@ -5,7 +5,8 @@ from typing import Any
 
 from alexctl.errors import printable
 from alexctl.faults import in_toml, unknown_key
-from alexctl.knobs import NETS, TrainingKnobs, known_keys, resolve
+from alexctl.knobs import known_keys, resolve
+from alexctl.own_nets import is_checked, is_own
 
 
 def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: Iterable[str] = ()) -> list[str]:
@@ -30,8 +31,10 @@ def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: 
 def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
     """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison."""
     varies, faults = head["varies"], []
-    known = known_keys(None).union(*map(known_keys, _nets(base, arms)))
-    if all(isinstance(net, str) and net in NETS for net in _nets(base, arms)):  # else its knobs can't be told
+    nets = _nets(base, arms)
+    known = known_keys(None).union(*map(known_keys, nets))
+    unchecked = any(is_own(net) and not is_checked(net) for net in nets)
+    if all(map(is_checked, nets)):  # else its knobs can't be told
         faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
     faults += [
         f"varies: {key} can't vary, all arms are trained on the same pictures; try --data"
@@ -43,7 +46,7 @@ def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]
             f"[arms.{arm}] changes {key}, which is not in varies = {printable(str(varies))}; "
             "move it to [base] or name it in varies"
             for key in knobs
-            if varies and key in known and key not in varies
+            if varies and (key in known or unchecked) and key not in varies
         ]
     seen: list[tuple[str, Any]] = []
     for arm, knobs in arms.items():
@@ -71,11 +74,11 @@ def _nets(base: dict[str, Any], arms: dict[str, dict]) -> list[Any]:
 def level(base: dict[str, Any], knobs: dict[str, Any], key: str) -> Any:
     """What an arm has for a knob: its own value, the base's, or the knob's default."""
     table = {**base, **knobs}
-    if key in table:
-        return table[key]
-    net = NETS[table["net"]] if isinstance(table.get("net"), str) and table["net"] in NETS else TrainingKnobs
-    fields = {**TrainingKnobs.model_fields, **net.model_fields}
-    return fields[key].default if key in fields else None
+    training, net, _ = resolve({**table, "lr": 1.0} if table.get("lr") == "search" else table)
+    for model in (net, training):  # these have tuples for lists and 0.0 for 0
+        if model is not None and key in type(model).model_fields:
+            return getattr(model, key)
+    return table.get(key)
 
 
 def _factorial_faults(varies: list[str], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
@@ -91,7 +94,7 @@ def _factorial_faults(varies: list[str], base: dict[str, Any], arms: dict[str, d
     ]
 
 
-def claim_faults(effect: Any, direction: str | None, measure: Any) -> list[str]:
+def claim_faults(effect: Any, effect_range: Any, direction: str | None, measure: Any) -> list[str]:
     """A claimed size that its measure can't have, or that contradicts the direction beside it."""
     sizes = list(effect.values()) if isinstance(effect, dict) else [effect] if effect is not None else []
     ratio = isinstance(measure, str) and not measure.endswith("_error")
@@ -101,6 +104,8 @@ def claim_faults(effect: Any, direction: str | None, measure: Any) -> list[str]:
         if ratio and size <= 0
     ]
     below = [size < (1 if ratio else 0) for size in sizes]
+    if isinstance(effect, dict) and effect_range:
+        faults.append("[claim] effect_range: is for one effect, not for a table of them; leave it out")
     if direction and any(is_below != (direction == "negative") for is_below in below):
         faults.append(f"[claim] direction: '{direction}' contradicts the sign of the effect; leave one of them out")
     return faults

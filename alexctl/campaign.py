@@ -1,21 +1,17 @@
 """Which trials an ablation needs, which are still to run, and what the learning-rate search says next."""
 
-import json
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
-from alexctl import results, search
+from alexctl import plans, results, search
 from alexctl.ablation import SEARCH_SEED, Ablation
+from alexctl.comparisons import Evidence, compare
 from alexctl.errors import UserError
-from alexctl.knobs import Setting, spec_of
+from alexctl.knobs import Setting
 from alexctl.results import TrialRecord, trial_name
 from alexctl.stats import target_epoch
-
-_ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,59 +42,23 @@ class Campaign:
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in results.trials_of(folder)}
         self.failed_before = {name for name, record in self.records.items() if record.state == "failed"}
         self._decisions: dict[str, search.Decision] = {}
+        self._seeds: tuple[int, int] | None = None
 
     @classmethod
     def open(cls, folder: Path) -> "Campaign":
         """The campaign that a folder's `plan.json` describes; needs neither the ablation file nor the data."""
-        try:
-            plan = results.read_json(folder / "plan.json")
-            ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
-            about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
-            ablation.base["data"] = spec_of(about["data_name"])
-            for arm in ablation.arms:
-                ablation.setting(arm, about["data_name"], about["data_digest"], lr=min(ablation.plan.lr_grid or [1.0]))
-            searchable = ablation.plan.lr_grid or not ablation.searched
-            if ablation.control not in ablation.arms or not searchable or type(about["num_classes"]) is not int:
-                raise KeyError
-        except (ValidationError, UserError):
-            raise UserError(f"{folder.name}/plan.json is damaged; {_ABLATE_AGAIN}") from None
-        except (ValueError, KeyError) as error:
-            reason = str(error) if isinstance(error, ValueError) else "plan.json is damaged"
-            raise UserError(f"{folder.name}: {reason}; {_ABLATE_AGAIN}") from None
-        return cls(ablation, **about, folder=folder)
+        return cls(**plans.read(folder), folder=folder)
 
     def write_plan(self, code: dict[str, Any]) -> list[str]:
         """Writes `plan.json` and returns what a person should be told about a plan that was there before."""
-        path, notes = self.folder / "plan.json", []
-        # The folder the pictures came from is nobody's business; their name and digest say what they are.
-        base = {**self.ablation.base, "data": self.data_name}
-        table = self.ablation.model_copy(update={"base": base}).model_dump(mode="json")
-        plan = {
-            "schema": results.SCHEMA, "ablation": table, "data_name": self.data_name, "data_digest": self.data_digest,
-            "num_classes": self.num_classes, **code,
-        }  # fmt: skip
-        if path.exists():
-            try:
-                before = results.read_json(path)
-            except ValueError as error:
-                notes.append(f"{error}; written anew")
-                before = plan
-            if any(before.get(key) != code[key] for key in code):
-                notes.append(
-                    "the code has changed since this campaign was planned "
-                    f"(commit {str(before.get('git_commit'))[:8]} then, {str(code.get('git_commit'))[:8]} now): "
-                    "finished trials are kept as they are"
-                )
-            if before.get("ablation") != table:
-                notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
-        results.write_json(path, plan)
-        return notes
+        about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
+        return plans.write(self.folder, self.ablation, about, code)
 
     def setting(self, arm: str, phase: str, lr: float | None) -> Setting:
         """An arm's setting; in the search it stops at the target and never sees the test data."""
         changes: dict[str, Any] = {}
         if phase == "search":
-            changes = {"evaluate_every": 0, "epochs_after_target": 0.0}
+            changes = {"evaluate_every": 0, "epochs_after_target": 0.0, "test_views": 1}
             if self.ablation.plan.search_epochs is not None:
                 changes["epochs"] = self.ablation.plan.search_epochs
         return self.ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)
@@ -109,6 +69,7 @@ class Campaign:
         self.records[name] = record
         self.failed_before.discard(name)  # a retry is one try
         self._decisions.clear()
+        self._seeds = None
         return record
 
     def record(self, job: Job) -> TrialRecord:
@@ -170,10 +131,51 @@ class Campaign:
         rates = {*self.ablation.plan.lr_grid, *decision.dropped, *(rate for rate, _ in decision.run)}
         return sorted(rates | ({decision.winner} if decision.winner is not None else set()))
 
-    def final_jobs(self, arm: str, lr: float) -> list[Job]:
-        """The trials that count: seeds 0, 1, 2, ..."""
+    def final_jobs(self, arm: str, lr: float, seeds: int | None = None) -> list[Job]:
+        """The trials that count: seeds 0, 1, 2, ..., by default as many as are wanted now."""
         setting = self.setting(arm, "final", lr)
-        return [Job(arm=arm, phase="final", seed=seed, setting=setting) for seed in range(self.ablation.plan.seeds)]
+        seeds = self.num_seeds if seeds is None else seeds
+        return [Job(arm=arm, phase="final", seed=seed, setting=setting) for seed in range(seeds)]
+
+    @property
+    def num_seeds(self) -> int:
+        """Reported seeds an arm, as things stand: the plan's, or those of the look that is due or has decided."""
+        return self._wanted_and_judged()[0]
+
+    def _wanted_and_judged(self) -> tuple[int, int]:
+        if self._seeds is None:
+            wanted, judged = self.ablation.plan.seeds, self.ablation.plan.seeds
+            if self.ablation.plan.looks:
+                wanted = judged = 0
+                for wanted in self.ablation.plan.looks:
+                    if not self._complete(wanted):
+                        break
+                    judged = wanted
+                    if all(line["verdict"] != "undecided" for line in compare(self._evidence(judged))):
+                        break
+            self._seeds = (wanted, judged)
+        return self._seeds
+
+    def _complete(self, seeds: int) -> bool:
+        """Whether so many seeds of every arm are over."""
+        rates = {arm: self.rate(arm) for arm in self.ablation.arms}
+        return None not in rates.values() and all(
+            self.record(job).state in ("done", "diverged")
+            for arm, lr in rates.items()
+            for job in self.final_jobs(arm, lr, seeds)
+        )
+
+    def evidence(self) -> Evidence:
+        """What the comparisons are judged on: all seeds, or where there are looks those of the last complete one."""
+        return self._evidence(self._wanted_and_judged()[1])
+
+    def _evidence(self, seeds: int) -> Evidence:
+        rates = {arm: self.rate(arm) for arm in self.ablation.arms}
+        return Evidence(
+            ablation=self.ablation, data_name=self.data_name, num_classes=self.num_classes,
+            final=[self.record(job) for arm, lr in rates.items() if lr is not None for job in self.final_jobs(arm, lr, seeds)],
+            broken=tuple(arm for arm in rates if self.search_failures(arm)), looks=self.ablation.plan.looks,
+        )  # fmt: skip
 
     def ready(self) -> list[Job]:
         """Every job that may run now, the search first, then seed by seed with the control leading."""

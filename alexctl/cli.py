@@ -27,6 +27,21 @@ data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch,
 app.add_typer(data_app, name="data")
 
 
+class FailOn(enum.StrEnum):
+    """The verdicts `--fail-on` can turn into exit code 3."""
+
+    contradicted = "contradicted"
+    undecided = "undecided"
+
+
+class Scale(enum.StrEnum):
+    """How `alexctl stats` holds two numbers against each other."""
+
+    difference = "difference"
+    points = "points"
+    ratio = "ratio"
+
+
 class Retry(enum.StrEnum):
     """What `--retry` can run again."""
 
@@ -48,6 +63,12 @@ def _complete_ablation(incomplete: str) -> list[str]:
     return [name for name in shipped() if name.startswith(incomplete)]
 
 
+def _complete_net(incomplete: str) -> list[str]:
+    from alexctl.net_knobs import NETS
+
+    return [name for name in NETS if name.startswith(incomplete)]
+
+
 ResultsOption = Annotated[
     Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", help="Folder where results are kept.")
 ]
@@ -58,6 +79,9 @@ RootOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)
+]  # fmt: skip
+FailOnOption = Annotated[
+    list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict; may be given twice.")
 ]  # fmt: skip
 DEFAULT_RESULTS = Path("results")
 
@@ -85,6 +109,8 @@ def ablate(
     data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Seconds instead of minutes, on embedded data: does it run?")] = False,
     seeds: Annotated[int | None, typer.Option(help="Reported seeds an arm.")] = None,
+    until_decided: Annotated[bool, typer.Option("--until-decided", help="Look after 4, 6, 10, 16, 24 seeds and stop once decided; intervals are widened for it.")] = False,
+    max_seeds: Annotated[int | None, typer.Option(min=4, max=100, help="With --until-decided: the last look. Default: 24.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Budget of epochs a trial.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at once; 1 runs in this process. Default: one a core.")] = None,
@@ -94,16 +120,19 @@ def ablate(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="What a killed trial may lose.")] = 20.0,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
+    fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data_root: RootOption = None,
     json_: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:  # fmt: skip
     """Run an ablation, or go on with it: the same command again is resume."""
-    from alexctl.load import load, override
+    from alexctl.load import load, looks_wanted, override
 
-    flags = {key: value for key, value in {"data": data, "seeds": seeds, "epochs": epochs}.items() if value is not None}
-    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke)
+    looks = looks_wanted(until_decided, max_seeds, seeds)
+    flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
     from alexctl import run as runner
     from alexctl import show
     from alexctl.screen import Screen
@@ -130,6 +159,7 @@ def ablate(
         show.result(campaign, made)
     if campaign.failed():
         raise typer.Exit(1)
+    _fail_on(fail_on, [made.verdict])
 
 
 @app.command("list")
@@ -141,17 +171,41 @@ def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -
 
 
 @app.command("show")
-def show_(name: NameArgument, json_: JsonOption = False) -> None:
-    """What an ablation compares: its claim, base, arms and only their differences."""
+def show_(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)] = None,
+    net: Annotated[str | None, typer.Option(metavar="NET", help="A net instead of an ablation: its layers.", autocompletion=_complete_net)] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
+    image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the pictures in pixels.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """What an ablation compares and costs; with --net, what a net is made of."""
     from alexctl import show
-    from alexctl.load import load
+    from alexctl.load import load, load_net, override
 
-    show.ablation(load(name), as_json=json_)
+    if (name is None) == (net is None):
+        raise UserError(
+            "show one thing: an ablation, `alexctl show relu-vs-tanh`, or a net, `alexctl show --net alexnet`"
+        )
+    if net is None:
+        if image or svg:
+            raise UserError(f"--{'image' if image else 'svg'} is about a net; give it with --net NET")
+        show.ablation(load(name, overrides=override(set_ or [])), as_json=json_)
+        return
+    knobs = load_net(net, override(set_ or []))
+    from alexctl import show_nets
+    from alexctl.describe import describe, draw
+
+    described = describe(net, knobs, image)
+    if svg:
+        draw(described, svg)
+    show_nets.net(described, svg, as_json=json_)
 
 
 @app.command()
 def report(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this ablation.")] = None,
+    fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     format_: Annotated[Format | None, typer.Option("--format", help="html writes the page; md, tex and json print a table.")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
@@ -167,7 +221,7 @@ def report(
         raise UserError(f"--open is for the page, and --format {kind} writes none; leave one of the two out")
     if reference:
         made = None
-        verdicts = [] if kind == "html" else places.reference_verdicts(name)
+        verdicts = places.reference_verdicts(name)
     else:
         from alexctl.report.rebuild import rebuild_all
 
@@ -175,6 +229,7 @@ def report(
         verdicts = [tables.verdict for tables in made]
     if kind != "html":
         show.verdicts(verdicts, kind)
+        _fail_on(fail_on, verdicts)
         return
     if made is not None:
         show.overview(made, results)
@@ -182,6 +237,35 @@ def report(
     typer.echo(f"Page: {printable(show.shown(page))}")
     if open_ and not places.show(page):
         typer.echo("There is no browser here; open that file in one.", err=True)
+    _fail_on(fail_on, verdicts)
+
+
+def _fail_on(words: list[FailOn] | None, verdicts: list[dict]) -> None:
+    if {line["verdict"] for verdict in verdicts for line in verdict["comparisons"]} & set(words or ()):
+        raise typer.Exit(3)
+
+
+@app.command()
+def stats(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as an export of W&B or MLflow: one run a line.")],
+    arm: Annotated[str, typer.Option(metavar="COLUMN", help="The column that names a run's arm.")],
+    pair: Annotated[str, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")],
+    measure: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is compared.")],
+    control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm the others are held against. Default: the first in the file.")] = None,
+    scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm.")] = Scale.difference,
+    claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit: above 0 (a ratio: above 1) the arm is lower.")] = None,
+    margin: Annotated[float | None, typer.Option(metavar="M", help="An effect smaller than this does not matter. Default: a quarter of the claim.")] = None,
+    fail_on: FailOnOption = None,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """The same statistics for any CSV: effect, interval, sign-flip test and verdict, paired by a column."""
+    from alexctl import show
+    from alexctl.tidy import compare, read
+
+    runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value)
+    lines = compare(runs, control=control, claim=claim, margin=margin)
+    show.statistics(lines, runs.notes, as_json=json_)
+    _fail_on(fail_on, [{"comparisons": lines}])
 
 
 @data_app.command("fetch")

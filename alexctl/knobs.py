@@ -1,7 +1,7 @@
 """What a net, a data set and the optimiser can be told: names, types, ranges, defaults. No torch.
 
 A knob is declared here once and read in one place. Knobs are flat: a `Setting` is one table of names and
-values, the part every net shares (`TrainingKnobs`) and the part of its own net (`NETS[net]`).
+values, the part every net shares (`TrainingKnobs`) and the part of its own net (`net_model(net)`).
 """
 
 import hashlib
@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidato
 from alexctl.errors import nearest, printable
 from alexctl.faults import fault_line, in_toml, unknown_key
 from alexctl.net_knobs import NETS, Knobs
+from alexctl.own_nets import UncheckedKnobs, net_model, unknown_net
 
 NUMERICS = 1
 """Raised when a change to the code moves numbers on purpose; part of every setting's hash."""
@@ -83,6 +84,7 @@ class TrainingKnobs(Knobs):
     evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
     train_error_from: Literal["minibatches", "pass"] = "minibatches"
     precision: Literal["float32"] = "float32"
+    seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
 
     @model_validator(mode="after")
     def _views_are_crops(self) -> "TrainingKnobs":
@@ -143,7 +145,7 @@ def hash_of(table: dict[str, Any]) -> str:
     """Eight hex digits that identify a flat setting.
 
     Knobs at their default are left out, so that a knob added later re-runs nothing; a default may therefore never
-    change without a new `NUMERICS` (a test holds them fast).
+    change without a new `NUMERICS` (a test holds them fast). Those of a user's own net all stay in: nothing holds them.
     """
     fields = dict(TrainingKnobs.model_fields)
     if isinstance(table.get("net"), str) and table["net"] in NETS:
@@ -159,7 +161,7 @@ def _as_json(value: Any) -> Any:
 
 def known_keys(net: Any) -> set[str]:
     """The names of all knobs a setting with this net has."""
-    model = NETS.get(net) if isinstance(net, str) else None
+    model = net_model(net)
     return set(TrainingKnobs.model_fields) | (set(model.model_fields) if model else set())
 
 
@@ -169,22 +171,37 @@ def resolve(table: dict[str, Any], also: Iterable[str] = ()) -> tuple[TrainingKn
     `also` are keys that the person may have meant although they are no knobs.
     """
     net_name = table.get("net")
-    net_model = NETS.get(net_name) if isinstance(net_name, str) else None
+    model = net_model(net_name)
     faults = []
     if net_name is None:
         faults.append(f"net: missing, choose from: {', '.join(NETS)}")
     elif not isinstance(net_name, str):
         faults.append(f"net: should be text in quotes, not {in_toml(net_name)}")
-    elif net_model is None:
-        faults.append(f"net: unknown net '{printable(net_name)}', {nearest(net_name, NETS)}")
-    known = known_keys(net_name)
-    if net_model is not None:  # without a net, its knobs can't be told from typing errors
+    elif model is None:
+        faults.append(f"net: {unknown_net(net_name)}")
+    known = set(table) if model is UncheckedKnobs else known_keys(net_name)
+    if model is not None:  # without a net, its knobs can't be told from typing errors
         faults += [unknown_key(key, known | set(also)) for key in table if key not in known]
     shared = {key: value for key, value in table.items() if key in TrainingKnobs.model_fields}
-    own = {key: value for key, value in table.items() if net_model and key in net_model.model_fields}
+    own = {key: value for key, value in table.items() if key in known and key not in shared}
     training = _build(TrainingKnobs, shared, faults)
-    net = _build(net_model, own, faults) if net_model else None
+    net = _build(model, own, faults) if model else None
     return training, net, faults
+
+
+def resolve_net(name: str, table: dict[str, Any]) -> tuple[Knobs | None, list[str]]:
+    """A net's own knobs from a table that holds no others, and every fault in it."""
+    model = net_model(name)
+    if model is None:
+        return None, [f"net: {unknown_net(name)}"]
+    known = set(model.model_fields) - {"net_source"}
+    faults = [
+        f"{key}: belongs to the training, not to the net, whose knobs are: {', '.join(sorted(known)) or 'none'}"
+        if key in TrainingKnobs.model_fields
+        else unknown_key(key, known)
+        for key in table.keys() - known
+    ]
+    return _build(model, {key: value for key, value in table.items() if key in known}, faults), faults
 
 
 def _build(model: type[Knobs], table: dict[str, Any], faults: list[str]) -> Knobs | None:

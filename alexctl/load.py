@@ -6,9 +6,15 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from alexctl.ablation import Ablation, parse
+from alexctl.ablation import Ablation, Plan, parse
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import in_toml
+from alexctl.knobs import Setting, TrainingKnobs, resolve_net
+from alexctl.looks import LOOKS, looks_up_to
+from alexctl.net_knobs import Knobs
+from alexctl.own_nets import is_own, register
+
+TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
 
 
 def ablation_folders() -> list[Path]:
@@ -46,21 +52,61 @@ def find(name: str) -> Path:
 
 
 def load(
-    name: str, *, overrides: dict[str, Any] | None = None, flags: Collection[str] = (), smoke: bool = False
+    name: str,
+    *,
+    overrides: dict[str, Any] | None = None,
+    flags: Collection[str] = (),
+    smoke: bool = False,
+    run_code: bool = False,
 ) -> Ablation:
     """The ablation of that name or path, `[smoke]` and then `overrides` laid over its base.
 
     Raises UserError with every fault, a line each: of the file, or of the overrides, which are named as they were
     given: `--KEY VALUE` where the key is one of the `flags`, else `--set KEY=VALUE`.
+    Nets of the user's own are imported with `run_code` alone; else their knobs are taken as they are.
     """
     path, overrides = find(name), overrides or {}
     document = _read(path)
+    unfit = _import_nets(document, overrides, flags, printable(path.name)) if run_code else []
     ablation, faults = parse(document, name=path.stem, overrides=overrides, smoke=smoke)
-    if faults:
+    if faults or unfit:
         of_file = parse(document, name=path.stem, overrides={}, smoke=smoke)[1] if overrides else faults
         lines = (f"{printable(path.name)}: {fault}" for fault in faults if fault in of_file)
-        raise UserError(*lines, *(_blame(fault, overrides, flags) for fault in faults if fault not in of_file))
+        raise UserError(*unfit, *lines, *(_blame(fault, overrides, flags) for fault in faults if fault not in of_file))
     return ablation
+
+
+def _import_nets(document: dict[str, Any], overrides: dict[str, Any], flags: Collection[str], file: str) -> list[str]:
+    """Imports the user's own nets that a file or the overrides name, and tells what is wrong with them, and where."""
+    places = {} if "net" in overrides else {"[base]": document.get("base"), "[smoke]": document.get("smoke")}
+    arms = document.get("arms")
+    places |= {f"[arms.{printable(arm)}]": knobs for arm, knobs in (arms.items() if isinstance(arms, dict) else ())}
+    named = [(f"{file}: {where} net", table.get("net")) for where, table in places.items() if isinstance(table, dict)]
+    named += [(_given("net", overrides["net"], flags), overrides["net"])] if "net" in overrides else []
+    faults: dict[str, str] = {}
+    for where, net in named:
+        try:
+            if is_own(net):
+                register(net, taken=TAKEN)
+        except UserError as error:
+            for fault in error.faults:
+                faults.setdefault(fault, f"{where}: {fault}")  # where it is named first
+    return list(faults.values())
+
+
+def load_net(name: str, overrides: dict[str, Any]) -> Knobs:
+    """The knobs of a net with some of them changed; UserError with every fault, named as it was given.
+
+    The code of a net of the user's own is imported.
+    """
+    if is_own(name):
+        register(name, taken=TAKEN)
+    knobs, faults = resolve_net(name, overrides)
+    if faults:
+        given = {printable(key): _given(key, value, ()) for key, value in overrides.items()}
+        lines = ((fault, *fault.split(": ", 1)) for fault in sorted(faults))
+        raise UserError(*(f"{given[key]}: {what}" if key in given else f"--{fault}" for fault, key, what in lines))
+    return knobs
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -81,12 +127,21 @@ def _read(path: Path) -> dict[str, Any]:
     raise UserError(f"{shown}: says nothing; copy {shipped()['relu-vs-tanh-demo']} and change it")
 
 
+def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) -> list[int] | None:
+    """The looks that `--until-decided --max-seeds N` asks for; UserError where `--seeds` says otherwise."""
+    if until_decided and seeds is not None:
+        raise UserError("--seeds: goes without --until-decided, which takes as many as it needs up to --max-seeds")
+    if max_seeds is not None and not until_decided:
+        raise UserError("--max-seeds: goes with --until-decided; for a fixed number say --seeds")
+    return list(looks_up_to(max_seeds or LOOKS[-1])) if until_decided else None
+
+
 def _blame(fault: str, overrides: dict[str, Any], flags: Collection[str]) -> str:
     """A fault that the overrides brought in, with the one that did it in front."""
     given = {key: _given(key, value, flags) for key, value in overrides.items()}
     for key, option in given.items():
         if fault.startswith(f"[base] {printable(key)}: "):
-            option = f"--{key}" if key in flags else option
+            option = option.split()[0] if key in flags else option
             return f"{option}: {fault.removeprefix(f'[base] {printable(key)}: ')}"
         if fault.startswith(f"[base] {printable(key)}."):
             return f"{option}: {fault.removeprefix('[base] ')}"
@@ -94,6 +149,8 @@ def _blame(fault: str, overrides: dict[str, Any], flags: Collection[str]) -> str
 
 
 def _given(key: str, value: Any, flags: Collection[str]) -> str:
+    if key == "looks" and key in flags:
+        return "--until-decided"
     text = printable(value) if isinstance(value, str) else in_toml(value)
     text = text if len(text) <= 60 else text[:57] + "..."
     return f"--{key} {text}" if key in flags else f"--set {printable(key)}={text}"

@@ -1,6 +1,7 @@
 """Before the first real trial: every arm trains a few steps, which finds what would fail everywhere and how long it takes."""
 
 import itertools
+import math
 import time
 
 import torch
@@ -24,7 +25,8 @@ def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, t
     for arm in campaign.ablation.arms:
         lr = min(campaign.ablation.plan.lr_grid) if arm in campaign.ablation.searched else None
         try:
-            seconds[arm] = _timed(campaign.setting(arm, "search", lr), data, device, threads)  # without evaluations
+            setting = campaign.setting(arm, "search", lr)  # without evaluations
+            seconds[arm] = epoch_seconds(setting, data, device, threads)
         except UserError:
             raise
         except Exception as error:
@@ -35,7 +37,10 @@ def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, t
     return seconds
 
 
-def _timed(setting: Setting, data: DataSet, device: torch.device, threads: int) -> float:
+def epoch_seconds(
+    setting: Setting, data: DataSet, device: torch.device, threads: int, *, patience: float = math.inf
+) -> float:
+    """Seconds that an epoch of training takes, from NUM_STEPS steps after the first or what `patience` seconds allow."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     times: list[float] = []
@@ -44,7 +49,7 @@ def _timed(setting: Setting, data: DataSet, device: torch.device, threads: int) 
         if training.step > len(times):  # a batch of training, not of an evaluation
             training.clock.sync()
             times.append(time.perf_counter())
-        if len(times) > NUM_STEPS:
+        if len(times) > NUM_STEPS or (len(times) > 1 and times[-1] - times[0] > patience):
             raise _Enough
 
     try:

@@ -170,7 +170,7 @@ def rows_digest(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _rows_text(rows: Sequence[dict[str, Any]]) -> str:
-    measured = not rows or any("top5_error" in row for row in rows)
+    measured = any("top5_error" in row for row in rows)  # without rows the digest is that of before, too
     return csv_text(ROW_COLUMNS if measured else FIRST_ROW_COLUMNS, rows)
 
 

@@ -178,7 +178,7 @@ class _Conductor:
                 taken = True
                 continue
             folder = self.campaign.folder / "trials" / job.name
-            if not (folder / "setting.json").exists():
+            if self.campaign.record(job).state == "pending":
                 trial.create(
                     folder, ablation=self.campaign.ablation.name, arm=job.arm, phase=job.phase, seed=job.seed,
                     setting=job.setting,

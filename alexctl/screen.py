@@ -10,7 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from alexctl.campaign import Campaign, Job
-from alexctl.show import layout, plain
+from alexctl.search import usual_epochs
+from alexctl.show import duration, layout, plain, seeds_words
 
 HEARTBEAT_SECONDS = 60.0
 
@@ -28,6 +29,7 @@ class Screen:
         self.seconds: dict[str, float] = {}
         self.workers = 1
         self.shown_preparing = ""
+        self.look = 0
 
     def preparing(self, what: str, done: int, total: int) -> None:
         """Data being decoded or drawn."""
@@ -42,25 +44,26 @@ class Screen:
         """The plan, before anything runs."""
         self.seconds, self.workers = seconds, workers
         ablation = campaign.ablation
-        self.console.print(f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}: the claim (section "
-                           f"{plain(ablation.claim.section)}) is that {plain(_first_arm(campaign))} "
-                           f"{plain(ablation.claim.says)}", soft_wrap=not self.console.is_terminal)  # fmt: skip
+        for line in (f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}", plain(ablation.claim)):
+            self.console.print(line, soft_wrap=not self.console.is_terminal)
         rows = []
         for arm, knobs in ablation.arms.items():
             rows.append({
                 "arm": arm + (" (control)" if arm == ablation.control else ""),
                 "differs in": ", ".join(f"{k} = {v}" for k, v in knobs.items()),
                 "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
-                "seeds": ablation.plan.seeds,
-                "one epoch takes": _duration(seconds[arm], ".1f") if seconds else "-",
+                "seeds": seeds_words(ablation.plan),
+                "one epoch takes": duration(seconds[arm], ".1f") if seconds else "-",
             })  # fmt: skip
         self.console.print(layout(rows, self.console))
         done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
-        total = len(ablation.arms) * ablation.plan.seeds
+        total = len(ablation.arms) * campaign.num_seeds
+        self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
         workers_text = f"{workers} worker{'s' * (workers != 1)}"
+        first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
         self.console.print(
-            f"{total} trials to report{already}, on {workers_text}: {self._estimate(campaign)}",
+            f"{total} trials to report{first}{already}, on {workers_text}: {self._estimate(campaign)}",
             soft_wrap=not self.console.is_terminal,
         )
         for note in notes:
@@ -72,7 +75,7 @@ class Screen:
     def _estimate(self, campaign: Campaign) -> str:
         if not self.seconds:
             return "nothing left to run"
-        left = _duration(remaining_seconds(campaign, self.seconds) / self.workers)
+        left = duration(remaining_seconds(campaign, self.seconds) / self.workers)
         unknown = [arm for arm in campaign.ablation.arms if not lengths(campaign, arm)]
         if not unknown:
             return f"about {left}, going by the trials done"
@@ -114,6 +117,11 @@ class Screen:
     def tick(self, campaign: Campaign, running: list[Job]) -> None:
         """A moment passed."""
         now = time.monotonic()
+        if campaign.num_seeds != self.look:
+            self.console.print(
+                f"{_clock(now - self.began)}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
+            )
+            self.look = campaign.num_seeds
         if self.live is not None:
             if now - self.last_shown > 0.5:
                 self.last_shown = now
@@ -145,7 +153,7 @@ class Screen:
             table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
         final = [r for r in campaign.counted() if r.phase == "final" and r.state in ("done", "diverged")]
         searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
-        parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.ablation.plan.seeds} reported trials done"]
+        parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
         parts.append(f"{_clock(time.monotonic() - self.began)} gone, to go: {self._estimate(campaign)}")
@@ -164,13 +172,12 @@ def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
         rate = campaign.rate(arm)
         if rate is None:
             ran = sum(r.rows[-1]["epoch"] for r in counted if r.arm == arm and r.phase == "search" and r.rows)
-            # All rates one epoch, the better half two, ...; two of them to the end.
-            search = (len(grid) + 2 * knobs.epochs) * plan.search_seeds
+            search = plan.search_seeds * usual_epochs(len(grid), plan.search_epochs or knobs.epochs)
             total += max(0.0, search - ran) * seconds[arm]
         known = lengths(campaign, arm)
         expected = min(float(knobs.epochs), 1.15 * max(known) + 0.5) if known else float(knobs.epochs)
         if rate is None:
-            total += plan.seeds * expected * seconds[arm]
+            total += campaign.num_seeds * expected * seconds[arm]
             continue
         for job in campaign.final_jobs(arm, rate):
             record = campaign.record(job)
@@ -190,20 +197,9 @@ def lengths(campaign: Campaign, arm: str) -> list[float]:
     ]
 
 
-def _first_arm(campaign: Campaign) -> str:
-    return next(arm for arm in campaign.ablation.arms if arm != campaign.ablation.control)
-
-
 def _label(job: Job) -> str:
     what = f"search lr {job.setting.training.lr:g}" if job.phase == "search" else f"seed {job.seed}"
     return f"{job.arm} {what}"
-
-
-def _duration(seconds: float, form: str = ".0f") -> str:
-    if seconds < 90:
-        return f"{seconds:{form}} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 90 else f"{minutes / 60:.1f} h"
 
 
 def _clock(seconds: float) -> str:

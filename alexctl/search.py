@@ -111,6 +111,11 @@ def advance(
         rung = min(2 * rung, epochs)
 
 
+def usual_epochs(num_rates: int, epochs: int) -> int:
+    """About how many epochs one arm's search takes a seed: all rates one, the better half two, two of them to the end."""
+    return num_rates + 2 * epochs
+
+
 def _reach(trials: Sequence[Progress], limit: float) -> float:
     """The epoch to run a rate's trials to before it can be said whether on average they cross by the limit.
 

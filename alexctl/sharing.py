@@ -1,11 +1,9 @@
 """A trial that another ablation has already done is copied, not run again: the paper's net is an arm of most of them."""
 
-import shutil
 from pathlib import Path
 
 from alexctl import results
 from alexctl.campaign import Campaign, Job
-from alexctl.errors import UserError
 
 ABOUT_A_TRIAL = ("env.json", "rows.csv", "status.json")  # in this order: without a status it is still to run
 
@@ -19,38 +17,37 @@ class Shared:
 
     def __init__(self, campaign: Campaign, *, weights: bool):
         self.campaign, self.weights = campaign, weights
-        self.folders: dict[str, Path] = {}
+        self.folders: dict[str, list[Path]] = {}
         if campaign.ablation.measure == "seconds_per_epoch":
             return
         for other in results.campaigns(campaign.folder.parent):
             if other.name != campaign.folder.name and (other / "trials").is_dir():
-                self.folders |= {_identity(path.name): path for path in sorted((other / "trials").iterdir())}
+                for path in sorted((other / "trials").iterdir()):
+                    self.folders.setdefault(_identity(path.name), []).append(path)
 
     def take(self, job: Job) -> str | None:
         """Copies the job's trial into the campaign and names the one that has done it; None if it is still to run."""
-        source = self.folders.get(_identity(job.name))
-        record = results.read_trial(source) if source else None
-        if record is None or record.problem or record.state not in ("done", "diverged"):
-            return None
-        if self.weights and not (source / results.WEIGHTS).exists():
-            return None
-        folder = self.campaign.folder / "trials" / job.name
-        results.make_folder(folder)
-        head = results.read_json(source / "setting.json")
-        head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": source.parent.parent.name}
-        results.write_json(folder / "setting.json", head)
-        try:
-            if self.weights:
-                shutil.copyfile(source / results.WEIGHTS, folder / results.WEIGHTS)
-            for name in ABOUT_A_TRIAL:
-                results.write_atomic(folder / name, (source / name).read_bytes())
-        except OSError as error:
-            raise results.storage_error(folder, error) from None
-        except FileNotFoundError:  # the other campaign was deleted meanwhile
-            return None
-        if self.campaign.reload(job.name).problem:
-            raise UserError(f"{folder} could not be copied from {source}; delete it and give the same command again")
-        return source.parent.parent.name
+        for source in self.folders.get(_identity(job.name), ()):
+            record = results.read_trial(source)
+            if record is None or record.problem or record.state not in ("done", "diverged"):
+                continue
+            try:
+                head = results.read_json(source / "setting.json")
+                files = {name: (source / name).read_bytes() for name in self._wanted()}
+            except (OSError, ValueError):  # deleted or replaced meanwhile, or without weights
+                continue
+            home = source.parent.parent.name
+            head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
+            folder = results.make_folder(self.campaign.folder / "trials" / job.name)
+            results.write_json(folder / "setting.json", head)
+            for name, content in files.items():
+                results.write_atomic(folder / name, content)
+            self.campaign.reload(job.name)
+            return home
+        return None
+
+    def _wanted(self) -> tuple[str, ...]:
+        return (results.WEIGHTS, *ABOUT_A_TRIAL) if self.weights else ABOUT_A_TRIAL
 
 
 def _identity(name: str) -> str:

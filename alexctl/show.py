@@ -2,6 +2,9 @@
 
 import json
 import os
+import sys
+from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,7 @@ from alexctl import results
 from alexctl.ablation import Ablation
 from alexctl.errors import printable
 from alexctl.load import load, shipped
+from alexctl.own_nets import code_notes
 
 
 def plain(value: Any) -> str:
@@ -26,21 +30,41 @@ def _console() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=200)
 
 
-def table(rows: list[dict[str, Any]], *, as_json: bool = False) -> None:
-    """Rows of equal keys, as a table or as JSON."""
+def table(rows: list[dict[str, Any]], *, as_json: bool = False, numbers: Collection[str] = ()) -> None:
+    """Rows of equal keys, as a table (`numbers` to the right) or as JSON."""
     if as_json:
         print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
         return
     console = _console()
-    console.print(layout(rows, console))
+    console.print(layout(rows, console, numbers=numbers))
 
 
-def layout(rows: list[dict[str, Any]], console: Console) -> Table:
-    """Rows of equal keys side by side, or where a terminal is too narrow for that, a paragraph a row."""
+def say(*lines: str) -> None:
+    """Lines of plain text, wrapped where a terminal is."""
+    console = _console()
+    for line in lines:
+        console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def duration(seconds: float, form: str = ".0f") -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:{form}} s"
+    minutes = seconds / 60
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.0f} days"
+
+
+def layout(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
+    """Rows of equal keys side by side, `numbers` to the right, or on a narrow terminal a paragraph a row."""
     texts = [{key.replace("_", " "): plain("" if v is None else str(v)) for key, v in row.items()} for row in rows]
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, key in enumerate(texts[0] if texts else ()):
-        grid.add_column(key, header_style="dim", overflow="fold", no_wrap=i == 0)  # a name broken can't be copied
+        justify = "right" if key in numbers else "left"
+        grid.add_column(
+            key, header_style="dim", overflow="fold", no_wrap=i == 0, justify=justify
+        )  # a name broken can't be copied
     for row in texts:
         grid.add_row(*row.values())
     wide = console.measure(grid, options=console.options.update(max_width=10_000))
@@ -87,9 +111,12 @@ def _states(folder: Path, name: str) -> list[str]:
 
 
 def ablation(which: Ablation, *, as_json: bool) -> None:
-    """`alexctl show NAME`."""
+    """`alexctl show NAME`: the comparison at once, then what it costs, for which torch is imported and steps are timed."""
     if as_json:
-        print(json.dumps(which.model_dump(mode="json"), indent=1, ensure_ascii=False))
+        from alexctl.costs import costs
+
+        found = [asdict(cost) for cost in costs(which)]
+        print(json.dumps({**which.model_dump(mode="json"), "costs": found}, indent=1, ensure_ascii=False))
         return
     console = _console()
     console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
@@ -107,8 +134,22 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
         for i, (key, value) in enumerate(knobs.items()):
             grid.add_row(label if i == 0 else "", key, plain(_value(value)))
     console.print(grid)
+    for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
+        console.print(f"[yellow]{plain(line)}[/]", soft_wrap=not console.is_terminal)
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
-    console.print(f"{len(which.arms)} arms x {which.plan.seeds} seeds to report{searched}")
+    console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
+    sys.stdout.flush()
+    from alexctl import show_nets
+    from alexctl.costs import costs
+
+    with Console(stderr=True).status("timing a few training steps of each arm"):
+        found = costs(which)
+    show_nets.costs(found)
+
+
+def seeds_words(plan) -> str:
+    """How many seeds an arm a plan reports: '6', or '4 to 24'."""
+    return str(plan.seeds) if plan.looks is None else f"{plan.looks[0]} to {plan.looks[-1]}"
 
 
 def _value(value: Any) -> str:
@@ -137,11 +178,13 @@ def result(campaign, made) -> None:
         })  # fmt: skip
     console.print(layout(rows, console))
     for line in made.verdict["comparisons"]:
-        console.print(f"[bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
+        console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     console.print(plain(which.claim), soft_wrap=not console.is_terminal)
     for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
-    names = ("figure.svg", "search.svg", "trials.csv", "curves.csv", "summary.csv", "verdict.json")
+    names = (
+        "figure.svg", "search.svg", "survival.svg", "trials.csv", "curves.csv", "summary.csv", "survival.csv", "verdict.json",
+    )  # fmt: skip
     made_now = ", ".join(name for name in names if (campaign.folder / name).exists())
     console.print(f"Files: {plain(shown(campaign.folder))}/ ({made_now})", soft_wrap=not console.is_terminal)
 
@@ -205,7 +248,7 @@ def _left(campaign) -> str:
     final = [record for record in campaign.counted() if record.phase == "final"]
     done = sum(record.state in ("done", "diverged") for record in final)
     failed = len(campaign.failed())
-    words = [f"{done} of {len(campaign.ablation.arms) * campaign.ablation.plan.seeds} reported trials are done"]
+    words = [f"{done} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials are done"]
     words += [f"{failed} trial{'s' * (failed > 1)} failed"] if failed else []
     ready = campaign.ready()
     if searching := sorted({job.arm for job in ready if job.phase == "search"}):
@@ -222,8 +265,8 @@ def overview(made: list, folder: Path) -> None:
     frame = frame_of(made)
     table([
         {
-            "ablation": row["ablation"], "data": row["data"], "effect": _effect(row), "claimed": _claimed(row),
-            "seeds": row["n"], "verdict": row["verdict"],
+            "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": row["amount"],
+            "claimed": _claimed(row), "seeds": row["n"], "verdict": row["verdict"], "stands after Holm": row["stands"],
         }
         for row in frame.to_dict("records")
     ])  # fmt: skip
@@ -243,6 +286,38 @@ def verdicts(found: list[dict[str, Any]], kind: str) -> None:
         print(formats.markdown(found) if kind == "md" else formats.tex(found))
 
 
+def _sides(line: dict[str, Any]) -> str:
+    """What is compared; an interaction has no control."""
+    return f"{line['arm']} against {line['control']}" if line["control"] else line["arm"]
+
+
+def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: bool) -> None:
+    """`alexctl stats`: one line a comparison, then each in a sentence."""
+    if as_json:
+        print(json.dumps({"comparisons": lines, "notes": notes}, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    table([
+        {
+            "arm": line["arm"], "control": line["control"], "pairs": line["n"], "effect": line["amount"],
+            "p": _short(line["p_value"]), "sign-flip p": _short(line["sign_flip_p"]),
+            "correlation": _short(line["correlation"]), "verdict": line["verdict"],
+        }
+        for line in lines
+    ])  # fmt: skip
+    console = _console()
+    for line in lines:
+        words = f"{line['arm']} against {line['control']}: {line['sentence']}"
+        if line["sign_flip_note"]:
+            words += f" Sign-flip test: {line['sign_flip_note']}."
+        console.print(plain(words), soft_wrap=not console.is_terminal)
+    for note in notes:
+        console.print(f"[yellow]note:[/] {plain(note)}", soft_wrap=not console.is_terminal)
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"
+
+
 def _home(folder: Path, tables) -> Path:
     """The folder of a campaign that tables were made of, found by one of its trials."""
     name = tables.verdict["ablation"]
@@ -253,12 +328,6 @@ def _home(folder: Path, tables) -> Path:
 
 def _claimed(row: dict[str, Any]) -> str:
     return "-" if row["claimed"] is None or row["claimed"] != row["claimed"] else f"{row['claimed']:g}"
-
-
-def _effect(row: dict[str, Any]) -> str:
-    """The effect with its interval, or the bound, as the sentence has it."""
-    words = row["sentence"].split(": ", 1)
-    return words[1].split(" (")[0] if len(words) == 2 and row["n"] else "-"
 
 
 def health(found: list, *, as_json: bool) -> bool:

@@ -14,7 +14,9 @@ from alexctl.data.batches import Batches
 from alexctl.data.sources import DataSet
 from alexctl.knobs import Setting
 from alexctl.nets import build
+from alexctl.nets.draw import derived_seed
 from alexctl.nets.layers import set_step
+from alexctl.own_nets import is_own
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +73,7 @@ class Momentum:
         bias_rate: float = 1.0,
     ):
         self.lr, self.momentum = lr, momentum
-        self.velocity = {name: torch.zeros_like(p) for name, p in net.named_parameters()}
+        self.velocity = {name: torch.zeros_like(p) for name, p in net.named_parameters() if p.requires_grad}
         alike: dict[tuple[float, float], list[str]] = {}
         for name in self.velocity:
             own = weight_decay.get(name, 0.0) if isinstance(weight_decay, Mapping) else weight_decay
@@ -92,7 +94,9 @@ class Momentum:
         for weights, velocities, rate, decay in self.groups:
             lr = self.lr * rate * (factor if rate == 1.0 else 1.0)
             torch._foreach_mul_(velocities, self.momentum)
-            torch._foreach_add_(velocities, [w.grad for w in weights], alpha=-lr)
+            # A weight that this batch did not go through (only a user's own net has any) has the gradient 0.
+            slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+            torch._foreach_add_(velocities, slopes, alpha=-lr)
             if decay:
                 torch._foreach_add_(velocities, weights, alpha=-lr * decay)
             torch._foreach_add_(weights, velocities)
@@ -119,8 +123,9 @@ class Training:
         clock: Clock | None = None,
         state: dict[str, Any] | None = None,
     ):
-        self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch
         knobs = setting.training
+        seed += knobs.seed_offset
+        self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch
         height, width, channels = data.train_images.shape[1:]
         shape = (height, width, channels) if knobs.crop is None else (knobs.crop, knobs.crop, channels)
         self.net = build(setting, image_shape=shape, num_classes=len(data.classes), seed=seed)
@@ -134,6 +139,7 @@ class Training:
         self.optimiser = Momentum(
             self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=bias_rate
         )
+        self.own = is_own(knobs.net)
         self.clock = clock or Clock(sync=synchroniser(device))
         self.step = 0
         self.sums = torch.zeros(3, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
@@ -169,6 +175,8 @@ class Training:
 
     def _learn(self, pictures: Tensor, labels: Tensor, factor: float) -> None:
         set_step(self.net, self.seed, self.step)
+        if self.own:  # its nn.Dropout and the like draw from torch's own generator
+            torch.manual_seed(derived_seed(self.seed, "step", self.step))
         logits = self.net(pictures)
         loss = F.cross_entropy(logits, labels)
         loss.backward()

@@ -190,7 +190,10 @@ class _Run:
     def _record(self, state: str, error: str | None) -> None:
         self.claim.check()
         if state == "done" and self.keeping.weights:
-            weights = {name: tensor.contiguous() for name, tensor in self.training.net.state_dict().items()}
+            copy = {
+                "memory_format": torch.contiguous_format
+            }  # a copy: tied weights share theirs, which safetensors refuses
+            weights = {name: tensor.clone(**copy) for name, tensor in self.training.net.state_dict().items()}
             results.write_atomic(self.folder / results.WEIGHTS, safetensors.torch.save(weights))
         if self.training:
             results.write_rows(self.folder, self.rows)

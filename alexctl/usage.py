@@ -26,7 +26,8 @@ def usage_line(error: Exception) -> str:
             return f"no such command: {word}, did you mean 'alexctl ablate {word}'?"
         return f"no such command: {word}{_close(word, context.command.commands) or look}"
     if kind == "MissingParameter":
-        return f"{error.param.name.upper()} is missing; `{command} --help` says what it is"
+        option = next((word for word in error.param.opts if word.startswith("-")), error.param.name.upper())
+        return f"{option} is missing; `{command} --help` says what it is"
     if kind == "BadParameter":
         return _bad_value(error, message)
     if "unexpected extra argument" in message:

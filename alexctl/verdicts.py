@@ -1,58 +1,10 @@
 """What an effect says of a claim, rule by rule as the design has them, in a word and in a sentence."""
 
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 
 from alexctl.stats import Effect, Scale, from_theta, half_width, to_theta
-
-
-def _number(value: float, scale: Scale) -> str:
-    """Three significant digits for a ratio, two decimals and a sign for points."""
-    if scale == "points":
-        return f"{value:+.2f}"
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
-
-
-def describe(effect: Effect, sides: tuple[str, str] = ("control", "arm"), trials_a_seed: int = 1) -> str:
-    """The effect in words, such as 'ratio 5.83 (95% interval 5.10 to 6.60, n = 6 seeds)'.
-
-    `sides` name what its counts are of, `trials_a_seed` says how many trials a side has.
-    """
-    unit = "ratio" if effect.scale == "ratio" else "difference"
-    end = "" if effect.scale == "ratio" else " points"
-    seeds = f"n = {effect.n} seed{'s' * (effect.n != 1)}"
-    notes = "".join(f"; {note}" for note in _notes(effect, sides, trials_a_seed))
-    if effect.estimate is None:
-        return f"no size (n = {effect.n}{notes})"
-    if effect.n < 3:
-        words = {"exact": "", "at_least": "at least ", "at_most": "at most "}
-        values = " and ".join(words[p.bound] + _number(p.value, effect.scale) for p in effect.pairs)
-        return f"{unit} {values}{end} ({seeds}, no interval{notes})"
-    level = f"{100 * effect.level:.4g}%"
-    if effect.bound != "exact":
-        word, limit = ("more", effect.low) if effect.bound == "at_least" else ("less", effect.high)
-        return f"{unit} {word} than {_number(limit, effect.scale)}{end} ({level}, {seeds}{notes})"
-    estimate, low, high = (_number(v, effect.scale) for v in (effect.estimate, effect.low, effect.high))
-    return f"{unit} {estimate}{end} ({level} interval {low} to {high}, {seeds}{notes})"
-
-
-def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int) -> list[str]:
-    """What befell the trials behind an effect, counted: nothing is left out in silence."""
-    total = effect.n + effect.num_left_out
-    notes = [
-        f"{count} of {trials_a_seed * total} {side} trials {what}"
-        for name, side in zip(("control", "arm"), sides, strict=True)
-        for what in ("censored", "diverged")
-        if (count := getattr(effect, f"num_{what}_{name}"))
-    ]
-    if effect.num_left_out:
-        notes.append(f"{effect.num_left_out} of {total} pairs left out")
-    if effect.num_unpaired:
-        notes.append(f"{effect.num_unpaired} seed{'s' * (effect.num_unpaired != 1)} on one side only")
-    if effect.sd == 0:
-        notes.append("all pairs agree exactly")
-    return notes
+from alexctl.wording import describe
 
 
 def rounding_range(effect: float) -> tuple[float, float]:
@@ -92,14 +44,15 @@ def verdict(
     chance_ok: bool = True,
     data_matches: bool,
     data: str,
-    claim_data: str | None = None,
+    claim_data: str = "the data of the claim",
     description: str | None = None,
+    each: str = "seed",
 ) -> Verdict:
     """The first of the design's rules that holds; all sizes in the effect's units.
 
     A claimed ratio under 1, or a negative difference, turns the claimed direction round; `direction` (positive or
     negative) says it where no size is claimed. Without a margin and without a claimed size nothing counts as 'no
-    difference'. `description` stands in the sentence instead of `describe(effect)`.
+    difference'. `description` stands in the sentence instead of `describe(effect)`; `each` is what makes a pair.
     """
     scale = effect.scale
     if margin is not None and margin <= (scale == "ratio"):
@@ -125,11 +78,11 @@ def verdict(
     else:
         word = "undecided"
     more = more_seeds(effect, m) if word == "undecided" else None
-    where = f"on {data}" + ("" if data_matches else f", not on the paper's {claim_data or 'data'}")
-    detail = _detail(word, effect, claimed, margin, smaller or larger, more)
+    where = f"on {data}" + ("" if data_matches else f", not on {claim_data}")
+    detail = _detail(word, effect, claimed, margin, smaller or larger, more, each)
     return Verdict(
         word=word,
-        sentence=f"{word[0].upper()}{word[1:]} ({where}): {description or describe(effect)}{'; ' + detail if detail else ''}.",
+        sentence=f"{word[0].upper()}{word[1:]} ({where}): {description or describe(effect, each=each)}{'; ' + detail if detail else ''}.",
         more_seeds=more,
         size_ruled_out=smaller or larger,
         claimed=claimed,
@@ -165,14 +118,22 @@ def more_seeds(effect: Effect, margin: float = 0.0) -> int | str | None:
 
 
 def _detail(
-    word: str, effect: Effect, claimed: float | None, margin: float | None, ruled_out: bool, more: int | str | None
+    word: str,
+    effect: Effect,
+    claimed: float | None,
+    margin: float | None,
+    ruled_out: bool,
+    more: int | str | None,
+    each: str,
 ) -> str:
     size = "" if claimed is None else f"{claimed:g}" + " points" * (effect.scale == "points")
     if word == "nothing learned":
         return "no arm's error is below chance, so there is nothing to compare"
     if word == "no difference":
         return "any effect is within the margin, " + (
-            f"a factor of {margin:.3g}" if effect.scale == "ratio" else f"{margin:.3g} points"
+            f"a factor of {margin:.3g}"
+            if effect.scale == "ratio"
+            else f"{margin:.3g}" + " points" * (effect.scale == "points")
         )
     if word == "contradicted":
         return "the effect goes the other way"
@@ -182,7 +143,7 @@ def _detail(
     if more is None:
         parts.append("raise `epochs`, so that more trials reach the target")
     elif effect.n < 3:
-        parts.append(f"an interval needs at least {more} seed{'s' * (more != 1)} more")
+        parts.append(f"an interval needs at least {more} {each}{'s' * (more != 1)} more")
     else:
-        parts.append(f"about {more} seed{'s' * (more != 1)} more would decide".replace("about over", "over"))
+        parts.append(f"about {more} {each}{'s' * (more != 1)} more would decide".replace("about over", "over"))
     return "; ".join(parts)

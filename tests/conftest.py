@@ -2,11 +2,13 @@
 
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from alexctl import own_nets, own_source
 from alexctl.ablation import Ablation, parse
 from alexctl.data import shapes
 from alexctl.data.sources import DataSet, prepare
@@ -71,6 +73,20 @@ def tiny_data(tiny_root, monkeypatch) -> DataSet:
     monkeypatch.setattr(shapes, "NUM_TRAIN", 70)
     monkeypatch.setattr(shapes, "NUM_TEST", 20)
     return prepare("shapes", tiny_root)
+
+
+@pytest.fixture
+def own_code(tmp_path, monkeypatch):
+    """The current folder, where a test may write modules; what is imported from there is forgotten afterwards."""
+    before = set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
+    monkeypatch.setattr(own_nets, "_registered", {})
+    monkeypatch.setattr(own_source, "_RAN", {})
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):
+            del sys.modules[name]
 
 
 @pytest.fixture

@@ -177,6 +177,9 @@ def test_an_interaction_needs_all_four_arms(change, fault):
         d.update(compares="interaction", control="a", varies=["activation", "init"], arms=copy.deepcopy(FOUR))
 
     assert faults_of(document) == []  # an arm may leave a value to the base
+    decays = {name: {"init": arm.get("init", "fan-in"), "weight_decay": value}
+              for (name, arm), value in zip(sorted(FOUR.items()), [0, 0.5, 0.0, 0.5], strict=True)}  # fmt: skip
+    assert faults_of(lambda d: (document(d), d.update(varies=["init", "weight_decay"], arms=decays))) == []
     assert any(fault in found for found in faults_of(lambda d: (document(d), change(d))))
 
 
@@ -188,6 +191,8 @@ def test_an_interaction_needs_all_four_arms(change, fault):
         ({"effect": -6.0}, "[claim] effect: a ratio (control / arm) should be above 0, not -6"),
         ({"effect": 6.0, "direction": "negative"},
          "[claim] direction: 'negative' contradicts the sign of the effect; leave one of them out"),
+        ({"effect": {"relu": 6.0}, "effect_range": [5.0, 7.0]},
+         "[claim] effect_range: is for one effect, not for a table of them; leave it out"),
         ({"direction": "worse"}, "[claim] direction: 'worse' is not allowed, choose from: negative, positive"),
     ],
 )  # fmt: skip

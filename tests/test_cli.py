@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,11 +13,11 @@ import pytest
 from conftest import TINY
 from typer.testing import CliRunner
 
-from alexctl import cli
+from alexctl import cli, comparisons
 from alexctl.claims import Claim
 from alexctl.data import shapes
 
-COMMANDS = ["ablate", "list", "show", "report", "data fetch", "data verify", "data list", "doctor"]
+COMMANDS = ["ablate", "list", "show", "report", "stats", "data fetch", "data verify", "data list", "doctor"]
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +65,7 @@ def test_a_whole_run_and_again(tmp_path, capsys):
     code, out, err = alexctl(*words, capsys=capsys)
     assert code == 0
     assert "tanh (control)" in out
-    assert "(on shapes, not on the paper's cifar10)" in out
+    assert "(on shapes, not on cifar10)" in out
     assert "4 trials to report" in err
     folder = tmp_path / "results" / "mine"
     assert {p.name for p in folder.iterdir()} >= {
@@ -129,6 +130,21 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
         (["ablate", "relu-vs-tanh", "--smoke=1"], "--smoke takes no value", 2),
         (["ablate", "relu-vs-tanh", "--retry", "all"], "--retry: 'all' is not one of 'failed'", 2),
         (["ablate", "relu", "vs\x1b", "tanh"], r"too many words: vs\x1b tanh; a value with spaces", 2),
+        (
+            ["show"],
+            "show one thing: an ablation, `alexctl show relu-vs-tanh`, or a net, `alexctl show --net alexnet`",
+            2,
+        ),
+        (["show", "relu-vs-tanh", "--net", "alexnet"], "show one thing", 2),
+        (["show", "relu-vs-tanh", "--svg", "x.svg"], "--svg is about a net; give it with --net NET", 2),
+        (["show", "--net", "alexnte"], "--net: unknown net 'alexnte', did you mean 'alexnet'?", 2),
+        (["show", "--net", "alexnet", "--set", "tower=1"], "--set tower=1: unknown key, did you mean 'towers'?", 2),
+        (["show", "--net", "alexnet", "--set", "towers=3"], "--set towers=3: should be 1 or 2, not 3", 2),
+        (["show", "--net", "convnet4", "--set", "lr=1"], "--set lr=1: belongs to the training, not to the net", 2),
+        (["show", "--net", "alexnet", "--image", "40"], "this net takes 52x52 px or more", 2),
+        (["show", "--net", "lenet5", "--image", "28"], "lenet5 needs pictures of 32x32 pixels, not 28x28", 2),
+        (["show", "--net", "lenet5", "--svg", "x.svg"], "--svg draws alexnet and alexnet32, the nets of Figure 2", 2),
+        (["show", "--net", "alexnet32", "--svg", "no/x.svg"], "can't write no/x.svg: No such file or directory", 1),
         (["ablate"], "NAME is missing; `alexctl ablate --help` says what it is", 2),
         (["ablat"], "no such command: ablat, did you mean 'ablate'?", 2),
         (["data", "fetc"], "no such command: fetc, did you mean 'fetch'?", 2),
@@ -137,6 +153,17 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
         (["report"], "no results in results; `alexctl ablate relu-vs-tanh` makes some", 2),
         (["data", "fetch", "imagenet"], "imagenet", 2),
         (["data", "verify", "cifar10"], "alexctl data fetch cifar10", 2),
+        (["ablate", "relu-vs-tanh", "--until-decided", "--seeds", "6"], "--seeds: goes without --until-decided", 2),
+        (["ablate", "relu-vs-tanh", "--max-seeds", "6"], "--max-seeds: goes with --until-decided", 2),
+        (
+            ["ablate", "relu-vs-tanh", "--until-decided", "--max-seeds", "3"],
+            "--max-seeds: should be 4 or more, not 3",
+            2,
+        ),
+        (["ablate", "relu-vs-tanh", "--until-decided", "--set", "seeds=5"], "--until-decided: goes without seeds", 2),
+        (["report", "--fail-on", "supported"], "--fail-on: 'supported' is not one of 'contradicted'", 2),
+        (["stats", "x.csv", "--arm", "a", "--pair", "b", "--measure", "c"], "x.csv: can't be read: No such file", 2),
+        (["stats", "x.csv", "--arm", "a"], "--pair is missing", 2),
     ],
 )
 def test_bad_input_is_one_line(words, message, code, capsys):
@@ -146,6 +173,61 @@ def test_bad_input_is_one_line(words, message, code, capsys):
     assert line.startswith("alexctl: ")
     assert message in line
     assert "Traceback" not in err
+
+
+@pytest.fixture
+def undecided(monkeypatch):
+    """Trials of one epoch never reach the target, so no size can be given; as if they had learned something."""
+    monkeypatch.setattr(comparisons, "_learned", lambda evidence, arms: True)
+
+
+@pytest.mark.usefixtures("undecided")
+def test_a_verdict_can_fail_a_build(tmp_path, capsys):
+    """Exit code 3 where that is asked for, and the same output."""
+    words = ["ablate", mine(tmp_path, epochs=1), "--workers", "1"]
+    code, out, _ = alexctl(*words, "--fail-on", "contradicted", capsys=capsys)
+    assert code == 0
+    code, again, _ = alexctl(*words, "--fail-on", "contradicted", "--fail-on", "undecided", capsys=capsys)
+    assert (code, again) == (3, out)
+    code, out, _ = alexctl("report", "--fail-on", "undecided", "--json", capsys=capsys)
+    assert (code, json.loads(out)[0]["comparisons"][0]["verdict"]) == (3, "undecided")
+    code, out, _ = alexctl("report", "--fail-on", "contradicted", capsys=capsys)
+    assert code == 0
+    assert "stands after Holm" in out
+
+
+@pytest.mark.usefixtures("undecided")
+def test_until_decided(tmp_path, capsys):
+    """Every look is undecided; the seeds of a look run together, and the same command again runs nothing."""
+    words = ["ablate", mine(tmp_path, epochs=1), "--workers", "1", "--until-decided"]
+    code, out, err = alexctl(*words, "--max-seeds", "5", capsys=capsys)
+    assert code == 0
+    assert "8 trials to report by the look at n = 4" in err
+    assert "undecided at n = 4; on to the look at n = 5" in err
+    verdict = json.loads((tmp_path / "results/mine/verdict.json").read_text())
+    assert (verdict["interval"], verdict["comparisons"][0]["n"]) == ("for 2 looks at n = 4, 5", 5)
+    code, again, err = alexctl(*words, "--max-seeds", "5", capsys=capsys)
+    assert (code, again) == (0, out)
+    assert "10 of them done already" in err
+    code, _, err = alexctl(*words[:-1], capsys=capsys)  # the two seeds of the file
+    assert "this campaign was looked at until decided (n = 4, 5) and now has a fixed number of seeds" in err
+
+
+def test_statistics_of_a_csv(tmp_path, capsys):
+    lines = [f"{arm},{seed},{0.2 + seed / 100 - (arm != 'base') * (0.02 + seed / 1000)}" for arm in ("base", "<b>\x1b=cmd()")
+             for seed in range(6)]  # fmt: skip
+    (tmp_path / "runs.csv").write_text("\n".join(["model,seed,error", *lines]) + "\n")
+    words = ["stats", "runs.csv", "--arm", "model", "--pair", "seed", "--measure", "error", "--scale", "points"]
+    code, out, _ = alexctl(*words, "--claim", "-1.4", capsys=capsys)
+    assert code == 0
+    head, first, sentence = out.splitlines()
+    assert head.split() == ["arm", "control", "pairs", "effect", "p", "sign-flip", "p", "correlation", "verdict"]
+    assert first.split()[:5] == ["<b>\\x1b=cmd()", "base", "6", "+2.25", "points"]
+    assert first.split()[-1] == "contradicted"
+    assert "lower by 2.25 points" in sentence
+    code, out, _ = alexctl(*words, "--claim", "-1.4", "--fail-on", "contradicted", "--json", capsys=capsys)
+    assert code == 3
+    assert json.loads(out)["comparisons"][0]["sign_flip_p"] == 2 / 64
 
 
 def test_a_results_folder_that_is_a_file(tmp_path, capsys):
@@ -190,6 +272,55 @@ def test_list_show_and_data(capsys):
     assert json.loads(alexctl("show", "relu-vs-tanh", "--json", capsys=capsys)[1])["control"] == "tanh"
     assert "shapes" in alexctl("data", "list", capsys=capsys)[1]
     assert "whole" in alexctl("data", "verify", "shapes", capsys=capsys)[1]
+
+
+def test_what_an_ablation_costs(tmp_path, capsys):
+    path = mine(tmp_path)
+    out = alexctl("show", path, capsys=capsys)[1]
+    assert re.search(r"^relu +89,578 +12\.3 M +\d+ MB +2 +about .*[hs]", out, re.MULTILINE)
+    assert out.index("tanh (control)") < out.index("parameters"), "what costs no time comes first"
+    found = json.loads(alexctl("show", path, "--json", "--set", "seeds=3", capsys=capsys)[1])
+    assert [(cost["arm"], cost["num_reported_trials"]) for cost in found["costs"]] == [("relu", 3), ("tanh", 3)]
+
+
+def test_costs_of_pictures_that_are_not_there(tmp_path, capsys):
+    code, out, _ = alexctl("show", mine(tmp_path), "--set", "data=imagefolder:nowhere", capsys=capsys)
+    assert code == 0
+    assert "there is no folder nowhere" in out
+
+
+def test_the_comparison_is_said_before_torch_is_there(tmp_path):
+    code = (
+        "import sys, builtins; from alexctl import show; from alexctl.load import load\n"
+        "sys.modules['torch'] = None\n"
+        "try: show.ablation(load('relu-vs-tanh'), as_json=False)\nexcept ImportError: print('torch')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "2 arms x 6 seeds" in done.stdout.splitlines()[-2]
+    assert done.stdout.splitlines()[-1] == "torch"
+
+
+def test_a_net_layer_by_layer(tmp_path, capsys):
+    out = alexctl("show", "--net", "alexnet32", "--set", "towers=1", capsys=capsys)[1].splitlines()
+    assert out[0] == "alexnet32, towers = 1, for pictures of 32x32x3 and 10 classes"
+    assert out[2].split() == ["conv1", "4x4x3", "1", "1", "24x31x31", "1,176", "1.11", "M", "23,064", "picture"]
+    assert "conv2  5x5x24" in out[5]
+    assert out[-2].endswith("a training step on 128 pictures holds about 90 MB")
+    assert out[-1] == "`--svg alexnet32.svg` draws it as Figure 2 of the paper"
+    assert list(tmp_path.iterdir()) == []
+    out = alexctl("show", "--net", "lenet5", capsys=capsys)[1]
+    assert "subsampling" in out
+    assert "--svg" not in out
+    found = json.loads(alexctl("show", "--net", "alexnet32", "--image", "48", "--json", capsys=capsys)[1])
+    assert found["image_shape"] == [48, 48, 3]
+    assert found["totals"]["num_macs"] == sum(layer["num_macs"] for layer in found["layers"])
+
+
+def test_a_net_drawn(tmp_path, capsys):
+    out = alexctl("show", "--net", "alexnet32", "--svg", "net.svg", capsys=capsys)[1]
+    assert out.splitlines()[-1] == "Figure 2 of this net: net.svg"
+    assert [path.name for path in tmp_path.iterdir()] == ["net.svg"]
+    assert (tmp_path / "net.svg").read_text("utf-8").count(">256</text>") == 4
 
 
 def test_doctor_and_version(capsys):

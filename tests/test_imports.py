@@ -12,8 +12,8 @@ import alexctl
 
 PACKAGE = Path(alexctl.__file__).parent
 ROOMS = [  # a room may import from rooms above it and from its own
-    ("errors", "machine", "packages"), ("faults", "net_knobs"), ("knobs", "arms"), ("ablation", "load"), ("results", "stats", "search", "data"), ("verdicts", "nets", "figures"),
-    ("train", "claims", "provenance"), ("trial", "campaign"), ("launch", "report", "preflight", "sharing"), ("run", "doctor"), ("screen", "show", "usage"), ("cli",),
+    ("errors", "machine", "packages"), ("faults", "net_knobs", "own_nets", "own_source", "looks"), ("knobs", "arms"), ("ablation", "load"), ("results", "stats", "search", "data"), ("wording", "verdicts", "nets", "figures"),
+    ("train", "claims", "provenance"), ("trial", "plans", "comparisons", "campaign", "calibration", "tidy"), ("launch", "report", "preflight", "sharing"), ("run", "doctor", "costs", "describe"), ("screen", "show", "show_nets", "usage"), ("cli",),
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 BETWEEN = {("data", "nets"), ("launch", "report")}

@@ -26,7 +26,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "momentum": 0.9, "weight_decay": 0.0, "batch_size": 128, "epochs": 60, "num_train": None, "target": None,
         "lr_drops": (), "crop": None, "flips": False, "colour_noise": 0.0, "test_views": 1,
         "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
-        "precision": "float32", "image_size": 32, "random_crops": True,
+        "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0,
     }  # fmt: skip
     alexnet = {
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
@@ -87,7 +87,7 @@ def test_the_hash_leaves_out_defaults_and_nothing_else():
         {"lr": 0.02}, {"epochs": 61}, {"momentum": 0.8}, {"weight_decay": 0.1}, {"batch_size": 127}, {"num_train": 5},
         {"target": {"at_most": 0.2}}, {"epochs_after_target": 0.0}, {"rows_per_epoch": 1}, {"evaluate_every": 0},
         {"lr_drops": [3]}, {"crop": 24}, {"flips": True}, {"colour_noise": 0.1}, {"weight_decay": "file"},
-        {"crop": 24, "test_views": 10}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
+        {"crop": 24, "test_views": 10}, {"seed_offset": 1000}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
     ):  # fmt: skip
         assert make(**change).hash8 != base, change
     table = make().flat()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from alexctl.ablation import Ablation
 from alexctl.errors import UserError
-from alexctl.load import load, override, shipped
+from alexctl.load import load, looks_wanted, override, shipped
 
 
 def test_files_that_are_no_toml(tmp_path):
@@ -161,3 +161,34 @@ def test_set_values_are_toml_or_words():
     with pytest.raises(UserError, match="seeds is given twice"):
         override(["seeds=1"], {"seeds": 2})
     assert override(["lr=1"], {"seeds": 2}) == {"lr": 1, "seeds": 2}
+
+
+def test_looks_and_a_number_of_seeds_put_each_other_away():
+    """Whichever was said later holds: the file, its [smoke], the options."""
+    name = "relu-vs-tanh"
+    assert load(name, overrides={"looks": [4, 6]}).plan.looks == (4, 6)
+    assert load(name, overrides={"looks": [4, 6]}, smoke=True).plan.looks == (4, 6)
+    assert load(name, smoke=True).plan.looks is None
+    with pytest.raises(UserError, match=r"--set looks=\[4, 7, 9\]: should be the first of \[4, 6, 10, 16, 24\]"):
+        load(name, overrides={"looks": [4, 7, 9]})
+
+
+def test_looks_in_a_file_give_way_to_a_number_of_seeds(tmp_path):
+    path = tmp_path / "mine.toml"
+    text = shipped()["dropout"].read_text(encoding="utf-8")
+    path.write_text(text.replace("seeds         = 6", "looks = [4, 6, 10]"))
+    assert load(str(path)).plan.looks == (4, 6, 10)
+    assert load(str(path), smoke=True).plan.looks is None  # [smoke] says seeds = 2
+    plan = load(str(path), overrides={"seeds": 5}).plan
+    assert (plan.looks, plan.seeds) == (None, 5)
+    path.write_text(text.replace("seeds         = 6", "seeds = 6\nlooks = [4, 6, 10]"))
+    with pytest.raises(UserError, match=r"\[base\] looks: goes without seeds; leave one of them out"):
+        load(str(path))
+
+
+def test_the_looks_that_the_options_ask_for():
+    assert looks_wanted(False, None, 6) is None
+    assert looks_wanted(True, None, None) == [4, 6, 10, 16, 24]
+    assert looks_wanted(True, 12, None) == [4, 6, 10, 12]
+    with pytest.raises(UserError, match="--seeds: goes without --until-decided"):
+        looks_wanted(True, None, 6)

@@ -1,5 +1,6 @@
 """What lies in results/ is whole, or it is named: never a traceback, never averaged in."""
 
+import hashlib
 import json
 
 import pytest
@@ -39,6 +40,15 @@ def test_rows_of_before_the_top_5_error(folder):
     results.write_rows(folder, [*old, ROW | {"epoch": 1.0, "step": 4}])  # one that was gone on with since
     read = results.read_rows(folder / "rows.csv")
     assert results.rows_digest(read) == results.rows_digest([*old, ROW | {"epoch": 1.0, "step": 4}])
+
+
+def test_a_trial_of_before_that_diverged_without_a_row(folder):
+    """Its digest is that of the first columns, whatever alexctl writes today."""
+    (folder / "rows.csv").write_text(",".join(results.FIRST_ROW_COLUMNS) + "\n")
+    digest = hashlib.sha256((",".join(results.FIRST_ROW_COLUMNS) + "\n").encode()).hexdigest()[:16]
+    status = {"schema": 1, "state": "diverged", "num_rows": 0, "epochs_run": 0.0, "rows_digest": digest}
+    results.write_json(folder / "status.json", status)
+    assert results.read_trial(folder).problem is None
 
 
 def test_cut_off_anywhere(folder):

@@ -42,12 +42,10 @@ def test_a_file_is_short_and_says_where_its_claim_stands(name):
     ablation = load(name)
     assert len(text.splitlines()) <= 50
     assert text.startswith("# ")
-    assert ablation.claim.section
+    assert ablation.claim.section or ablation.claim.source != "the paper"
     assert ablation.plan.seeds >= 3
-    sized = ablation.claim.effect is not None
-    assert sized or ablation.margin is not None, "neither a claimed size nor a margin: nothing could be 'no difference'"
-    for arm in ablation.arms:
-        ablation.setting(arm, "x", "0" * 16, lr=0.01)
+    sized = [ablation.claim.effect_of(arm) is not None for arm in ablation.arms if arm != ablation.control]
+    assert all(sized) or ablation.margin, "with neither a claimed size nor a margin nothing could be 'no difference'"
 
 
 def test_grey_shapes_are_the_shapes_with_one_channel(pictures):

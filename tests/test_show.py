@@ -9,6 +9,10 @@ from rich.console import Console
 
 from alexctl import show
 from alexctl.campaign import Campaign
+from alexctl.costs import costs
+from alexctl.describe import describe
+from alexctl.errors import UserError
+from alexctl.load import load_net
 from alexctl.results import TrialRecord
 
 ROWS = [
@@ -78,3 +82,29 @@ def test_a_stop_says_what_is_left(tmp_path):
         "2 of 4 reported trials are done, 1 trial failed, 1 trial has a checkpoint to continue from; "
         "the same command goes on from here."
     )
+
+
+OWN = """
+from torch import nn
+
+def make(*, width: int = 4, image_shape, num_classes):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(num_classes))
+"""
+
+
+def test_a_net_of_ones_own(own_code):
+    (own_code / "mynet.py").write_text(OWN)
+    described = describe("mynet:make", load_net("mynet:make", {"width": 5}), 8)
+    assert [(row.name, row.kind, row.num_macs) for row in described.layers] == [
+        ("0", "conv", 27 * 5 * 36), ("3", "fc", 5 * 36 * 10)
+    ]  # fmt: skip
+    assert described.knobs == described.changed == {"width": 5}
+    assert not described.drawable
+    with pytest.raises(UserError, match=r"^--set widht=5: unknown key, did you mean 'width'\?$"):
+        load_net("mynet:make", {"widht": 5})
+
+
+def test_what_an_ablation_costs_runs_no_code_of_ones_own(own_code):
+    (own_code / "mynet.py").write_text("raise SystemExit('run')")
+    found = costs(tiny_ablation(net="mynet:make"))
+    assert [cost.problem for cost in found] == ["its net is code of your own, which is not run here"] * 2

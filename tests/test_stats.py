@@ -14,8 +14,11 @@ from alexctl.stats import (
     mean_interval,
     paired_effect,
     sign_flip_p,
+    smallest_effect,
+    survival,
 )
-from alexctl.verdicts import describe, more_seeds, rounding_range, verdict
+from alexctl.verdicts import more_seeds, rounding_range, verdict
+from alexctl.wording import describe
 
 T2 = 4.302652729911275  # Student's t, 97.5%, 2 degrees of freedom (printed tables: 4.303)
 NAN = float("nan")
@@ -72,7 +75,7 @@ def test_three_points_by_hand():
     assert effect.high == pytest.approx(2 + T2 / math.sqrt(3))
     # t = 2 sqrt(3); with 2 degrees of freedom p = 1 - t / sqrt(t^2 + 2)
     assert effect.p_value == pytest.approx(1 - math.sqrt(12 / 14))
-    assert describe(effect) == "difference +2.00 points (95% interval -0.48 to +4.48, n = 3 seeds)"
+    assert describe(effect) == "lower by 2.00 points (95% interval 0.48 higher to 4.48 lower, n = 3 seeds)"
 
 
 def test_ratios_are_averaged_on_the_log_scale():
@@ -100,7 +103,7 @@ def test_only_shared_seeds_are_paired_and_the_rest_is_counted():
 def test_one_pair_and_none():
     assert describe(ratios(5)) == "ratio 5.00 (n = 1 seed, no interval)"
     assert (ratios(5).estimate, ratios(5).low, ratios(5).high) == (pytest.approx(5), None, None)
-    assert describe(ratios()) == "no size (n = 0)"
+    assert describe(ratios()) == "no size can be given, since no seed has a value on both sides (n = 0 seeds)"
     assert judge(ratios()).word == "undecided"
 
 
@@ -143,16 +146,20 @@ def test_arm_censored_leaves_the_lower_end_open():
 
 
 @pytest.mark.parametrize(
-    ("control", "arm"),
+    ("control", "arm", "why"),
     [
-        ((CENSORED, 40, 50), (CENSORED, 10, 10)),  # both in one pair
-        ((CENSORED, 40, 50), (10, CENSORED, 10)),  # each in a pair of its own: neither end is valid
+        ((CENSORED, 40, 50), (CENSORED, 10, 10), "in 1 of 3 pairs neither side reached the target"),
+        # each in a pair of its own: neither end is valid
+        ((CENSORED, 40, 50), (10, CENSORED, 10), "control did not reach the target in some pairs and arm in others"),
     ],
 )
-def test_both_sides_censored_have_no_size(control, arm):
+def test_both_sides_censored_have_no_size(control, arm, why):
     effect = paired_effect(side(*control), side(*arm), scale="ratio", budget=60)
     assert (effect.estimate, effect.low, effect.high, effect.bound) == (None, None, None, "none")
-    assert describe(effect) == "no size (n = 3; 1 of 3 control trials censored; 1 of 3 arm trials censored)"
+    assert (
+        describe(effect)
+        == f"no size can be given, since {why} (n = 3 seeds; 1 of 3 control trials censored; 1 of 3 arm trials censored)"
+    )
     result = judge(effect)
     assert (result.word, result.more_seeds) == ("undecided", None)
     assert "raise `epochs`" in result.sentence
@@ -242,7 +249,7 @@ def test_the_sentence_names_proxy_data():
     effect = ratios(4.9, 5, 5.1)
     result = judge(effect, data_matches=False, data="cifar10-jpeg", claim_data="cifar10")
     assert result.sentence == (
-        "Supported, smaller (on cifar10-jpeg, not on the paper's cifar10): "
+        "Supported, smaller (on cifar10-jpeg, not on cifar10): "
         "ratio 5.00 (95% interval 4.76 to 5.25, n = 3 seeds); the claimed 6 is ruled out."
     )
     assert "(on cifar10):" in judge(effect).sentence
@@ -349,3 +356,39 @@ def test_a_direction_without_a_size_turns_the_claim_round():
     assert verdict(worse, claimed=None, direction="negative", data_matches=True, data="x").word == "supported"
     assert verdict(worse, claimed=-2.5, data_matches=True, data="x").word == "supported"
     assert verdict(points(1, 1.5, 2), claimed=-2.0, data_matches=True, data="x").word == "contradicted"
+
+
+def test_survival_by_hand():
+    """Of 4 trials one crosses at 2, two at 5, one never within 8: 1, then 3/4, then 3/4 * 1/3."""
+    assert survival([5, 2, 8, 5], [False, False, True, False]) == [
+        (0.0, 1.0, 4), (2.0, 0.75, 4), (5.0, pytest.approx(0.25), 3), (8.0, pytest.approx(0.25), 1),
+    ]  # fmt: skip
+
+
+def test_survival_at_the_edges():
+    assert survival([3, 3], [False, True]) == [(0.0, 1.0, 2), (3.0, 0.5, 2)]  # the censored one was at risk then
+    assert survival([7, 7], [True, True]) == [(0.0, 1.0, 2), (7.0, 1.0, 2)]
+    assert survival([], []) == [(0.0, 1.0, 0)]
+
+
+def test_survival_agrees_with_scipy():
+    """A second implementation, on epochs of which some are tied and some censored in mid-race."""
+    from scipy import stats as scipy_stats
+
+    rng = np.random.default_rng(3)
+    epochs, censored = rng.integers(1, 12, 40).astype(float), rng.random(40) < 0.3
+    sample = scipy_stats.CensoredData.right_censored(epochs, censored)
+    curve = scipy_stats.ecdf(sample).sf
+    ours = {epoch: share for epoch, share, _ in survival(epochs, censored)}
+    for epoch, share in ours.items():
+        assert share == pytest.approx(float(curve.evaluate(epoch)))
+
+
+def test_the_smallest_effect_is_found_four_times_in_five():
+    """Simulated: with a true mean of the smallest effect, 80% of intervals leave 0 out on its side."""
+    n, sd = 6, 2.0
+    true = smallest_effect(sd, n)
+    values = np.random.default_rng(0).normal(true, sd, (20_000, n))
+    half = 2.570582 * values.std(axis=1, ddof=1) / math.sqrt(n)
+    assert (values.mean(axis=1) - half > 0).mean() == pytest.approx(0.8, abs=0.01)
+    assert smallest_effect(0.0, n) == 0

@@ -207,3 +207,12 @@ def test_one_epoch_of_real_pictures(cifar10_jpeg, tmp_path):
     rows = list(Training(setting(lr=0.01, batch_size=128, epochs=1), 0, data, device=CPU))
     assert rows[-1].train_error < 0.48
     assert rows[-1].test_error < 0.50
+
+
+def test_an_offset_is_another_seed_and_nothing_else(tiny_data):
+    """What ablations/a-a.toml rests on: seed 2 with offset 1000 is seed 1002."""
+    runs = {}
+    for seed, offset in ((1002, 0), (2, 1000), (2, 0)):
+        training = Training(setting(epochs=1, seed_offset=offset), seed, tiny_data, device=CPU)
+        runs[seed, offset] = without_seconds(training)
+    assert runs[1002, 0] == runs[2, 1000] != runs[2, 0]

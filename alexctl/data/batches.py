@@ -147,6 +147,7 @@ def _fits(data: DataSet, device: torch.device) -> bool:
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch keeps it for whoever asks
     return data.train_images.nbytes + data.test_images.nbytes <= free / 2
 
 

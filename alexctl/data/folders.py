@@ -23,6 +23,7 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", "
 MAX_PIXELS = 50_000_000
 SHOWN_FAULTS = 10
 BLOCK = 128  # pictures in memory at a time
+IMAGENET_SIZE = 224  # pixels that the paper's net sees; pictures cut to fewer are other data
 IMAGENETS = ("imagenet-2010", "imagenet-2012")  # what claims call the data they were measured on
 NEEDS = "an image folder holds train/CLASS/*.jpg and test/CLASS/*.jpg"
 

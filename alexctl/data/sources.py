@@ -2,6 +2,7 @@
 
 import errno
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,19 @@ from alexctl.knobs import DATA_NAMES, unknown_data
 
 EMBEDDED = ("shapes", "shapes-grey")
 
-__all__ = ["DataSet", "data_root", "fetch", "list_sources", "open_prepared", "prepare", "verify"]
+__all__ = ["DataSet", "Facts", "data_root", "facts", "fetch", "list_sources", "open_prepared", "prepare", "verify"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What is known of a data set before any picture is read; sides in pixels."""
+
+    height: int
+    width: int
+    channels: int
+    num_classes: int
+    num_train: int
+    num_test: int
 
 
 def data_root(option: Path | None = None) -> Path:
@@ -38,6 +51,23 @@ def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress |
             f"cannot prepare {printable(spec)} in {printable(str(root))}: {error.strerror or error}; "
             f"{mend}, or choose another folder with --data-root"
         ) from error
+
+
+def facts(spec: str, image_size: int = 32) -> Facts:
+    """The sizes of a data set as `prepare` would give it; an image folder is looked through, its pictures are not read.
+
+    Raises UserError for an unknown name, a folder that is none, or a size that the data does not come in.
+    """
+    kind, _, path = spec.partition(":")
+    if kind == "imagefolder" and path:
+        folder = folders.scan(Path(path))
+        counts = (3, len(folder.classes), *(len(folder.pictures[part]) for part in PARTS))
+    else:
+        _check(spec, image_size)
+        drawn = (1 if spec == "shapes-grey" else 3, len(shapes.CLASSES), shapes.NUM_TRAIN, shapes.NUM_TEST)
+        counts = archives.CONTENTS.get(spec, drawn)
+    names = ("channels", "num_classes", "num_train", "num_test")
+    return Facts(height=image_size, width=image_size, **dict(zip(names, counts, strict=True)))
 
 
 def verify(name_or_spec: str, root: Path) -> list[str]:
@@ -97,7 +127,19 @@ def _source(spec: str, root: Path, image_size: int) -> Source:
     if kind == "imagefolder" and path:
         folder = folders.scan(Path(path))
         key = key_of("imagefolder", image_size, folder.fingerprint)
-        return Source(name=folder.name, key=key, read=lambda: folders.read(folder, image_size), verb="decoding")
+        name = folder.name
+        if name.casefold() in folders.IMAGENETS and image_size < folders.IMAGENET_SIZE:
+            name += f"-{image_size}px"  # not what the paper's net saw
+        return Source(name=name, key=key, read=lambda: folders.read(folder, image_size), verb="decoding")
+    _check(spec, image_size)
+    if spec in EMBEDDED:
+        return Source(name=spec, key=key_of(spec, shapes.VERSION), read=lambda: _read_shapes(spec), verb="drawing")
+    # The md5 sums say what the files must be, so they are the state of the files.
+    key = key_of(spec, image_size, archives.files_of(spec))
+    return Source(name=spec, key=key, read=lambda: _read_archive(spec, root, image_size))
+
+
+def _check(spec: str, image_size: int) -> None:
     if spec not in DATA_NAMES:
         raise UserError(unknown_data(spec))
     if image_size != 32 and not (spec == "mnist" and image_size >= 28):
@@ -105,11 +147,6 @@ def _source(spec: str, root: Path, image_size: int) -> Source:
         raise UserError(
             f"{spec} has pictures of {side} pixels, not {image_size}: only an image folder comes in any size"
         )
-    if spec in EMBEDDED:
-        return Source(name=spec, key=key_of(spec, shapes.VERSION), read=lambda: _read_shapes(spec), verb="drawing")
-    # The md5 sums say what the files must be, so they are the state of the files.
-    key = key_of(spec, image_size, archives.files_of(spec))
-    return Source(name=spec, key=key, read=lambda: _read_archive(spec, root, image_size))
 
 
 def _read_shapes(name: str) -> Reading:

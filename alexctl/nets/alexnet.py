@@ -32,7 +32,7 @@ class AlexNet(nn.Sequential):
     normalisation after conv2, of which the paper says nothing: left out.
 
     A layer left out (`without`) leaves its place, link included, to the next one. A layer's initial draws depend on
-    the seed, its name and its shape; on the meta device there are none.
+    the seed, its name and its shape.
     Raises UserError for pictures too small.
     """
 
@@ -48,7 +48,7 @@ class AlexNet(nn.Sequential):
 
     def __init__(self, knobs: AlexNetKnobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
         super().__init__()
-        self.knobs, self.image_shape = knobs, image_shape
+        self.knobs = knobs
         height, width, channels = image_shape
         convs = [conv for conv in self.CONVS if conv.number != knobs.without]
         convs[-1] = replace(convs[-1], pooled=True)  # without conv5 its pooling stays
@@ -98,8 +98,9 @@ class AlexNet(nn.Sequential):
         if self.knobs.norm == "batch":
             return nn.BatchNorm2d(maps)
         divided = self.knobs.lrn_alpha == "divided"
-        norm = ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=divided)  # section 3.3
-        return PerTower(norm, self.knobs.towers)
+        return ResponseNorm(  # section 3.3
+            5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=divided, groups=self.knobs.towers
+        )
 
     def _draw(self, seed: int) -> None:
         for name, layer in self.named_children():
@@ -109,8 +110,7 @@ class AlexNet(nn.Sequential):
             std *= math.sqrt(self.FEWER_INPUTS.get(name, 1.0))
             if self.knobs.init == "fan-in":
                 std = math.sqrt(GAIN[self.knobs.activation] / layer.weight[0].numel())
-            if not layer.weight.is_meta:
-                normal_(layer.weight, std, seed=seed, name=name)
+            normal_(layer.weight, std, seed=seed, name=name)
             nn.init.constant_(layer.bias, float(self.knobs.biases) if name in BIAS_KNOB else 0.0)
 
     @property
@@ -188,16 +188,3 @@ class TowerLinear(nn.Module):
             return F.linear(inputs, self.weight, self.bias)
         parts = zip(inputs.chunk(self.groups, 1), self.weight.chunk(self.groups), strict=True)
         return torch.cat([F.linear(part, weight) for part, weight in parts], 1) + self.bias
-
-
-class PerTower(nn.Module):
-    """A layer that each tower applies to its own half of the maps."""
-
-    def __init__(self, layer: nn.Module, towers: int):
-        super().__init__()
-        self.layer, self.towers = layer, towers
-
-    def forward(self, maps: Tensor) -> Tensor:
-        if self.towers == 1:
-            return self.layer(maps)
-        return torch.cat([self.layer(part) for part in maps.chunk(self.towers, 1)], 1)

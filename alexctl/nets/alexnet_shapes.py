@@ -1,10 +1,7 @@
-"""The sizes of AlexNet's maps, worked out before it is built; its layers as a table, read off the built net."""
+"""The sizes of AlexNet's maps, worked out before it is built."""
 
 import math
 from dataclasses import dataclass
-
-import torch
-from torch import Tensor, nn
 
 from alexctl.errors import UserError
 
@@ -95,78 +92,3 @@ def _fits(convs: list[ConvSpec], side: int, pooling: str) -> bool:
     except TooSmall:
         return False
     return True
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayerRow:
-    """A layer as built: sides in pixels or places, counts for one picture; fully connected layers have no kernel.
-
-    A kernel is `kernel` x `kernel` x `kernel_maps` weights; for a fully connected unit `kernel_maps` is its inputs.
-    """
-
-    name: str
-    kind: str  # conv, norm, pool, fc
-    kernel: int | None = None
-    kernel_maps: int | None = None
-    stride: int | None = None
-    padding: tuple[int, int] | None = None
-    maps: int
-    height: int = 1
-    width: int = 1
-    num_parameters: int = 0
-    num_macs: int = 0  # multiply-accumulates
-    num_neurons: int = 0
-    sees: str  # picture, all, own tower, both towers, own map
-
-
-def layer_table(net: nn.Module) -> list[LayerRow]:
-    """The layers of an AlexNet in the order in which a picture meets them, from its modules and a picture sent through.
-
-    The picture and the weights are torch's meta tensors: nothing is computed, and the net stays as it is.
-    """
-    rows: list[LayerRow] = []
-    hooks = [
-        layer.register_forward_hook(lambda layer, _, output, name=name: rows.extend(_row(net, name, layer, output)))
-        for name, layer in net.named_children()
-    ]
-    height, width, channels = net.image_shape
-    tensors = {name: tensor.to("meta") for name, tensor in (*net.named_parameters(), *net.named_buffers())}
-    was_training = net.training
-    try:
-        net.eval()
-        torch.func.functional_call(net, tensors, (torch.zeros(1, channels, height, width, device="meta"),))
-    finally:
-        net.train(was_training)
-        for hook in hooks:
-            hook.remove()
-    return rows
-
-
-def _row(net: nn.Module, name: str, layer: nn.Module, output: Tensor) -> list[LayerRow]:
-    maps, *sides = output.shape[1:]
-    size = dict(zip(("height", "width"), sides, strict=False))
-    same = {"name": name, "maps": maps, "num_parameters": sum(p.numel() for p in layer.parameters()), **size}
-    towers = net.knobs.towers
-    if isinstance(layer, nn.MaxPool2d):
-        return [
-            LayerRow(kind="pool", kernel=layer.kernel_size, stride=layer.stride, padding=(0, 0), sees="own map", **same)
-        ]
-    if name.startswith("norm"):
-        alone = isinstance(layer, nn.BatchNorm2d)
-        return [LayerRow(kind="norm", sees="own map" if alone else "own tower" if towers > 1 else "all", **same)]
-    if not name.startswith(("conv", "fc")):
-        return []
-    if name == "conv1":
-        sees = "picture"
-    elif layer.groups > 1:
-        sees = "own tower"
-    else:
-        sees = "both towers" if towers > 1 else "all"
-    counts = {
-        "num_macs": layer.weight.numel() * math.prod(sides), "num_neurons": output[0].numel(), "sees": sees,
-        "kernel_maps": layer.weight.shape[1],
-    }  # fmt: skip
-    if name.startswith("fc"):
-        return [LayerRow(kind="fc", **counts, **same)]
-    (kernel, _), (stride, _) = layer.kernel_size, layer.stride
-    return [LayerRow(kind="conv", kernel=kernel, stride=stride, padding=layer.padding, **counts, **same)]

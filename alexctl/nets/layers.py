@@ -1,6 +1,9 @@
 """Layers of 2011 and 2012 that torch lacks or does otherwise: response normalisation, unshared weights, dropout, pools."""
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import torch
@@ -22,27 +25,71 @@ class ResponseNorm(nn.Module):
     is divided by the number of terms of a whole window (size, or size^2), as cuda-convnet, Caffe and torch do; not
     `divided` is the formula as printed. The authors' code ran the paper's alpha of 1e-4 divided, so as 2e-5.
 
+    `groups`: the maps lie in so many equal parts, and no window across them reaches into the next, as on two GPUs.
+
     Takes and gives (batch, channels, height, width) in the same memory format, on any device; first derivatives only.
     Raises ValueError for a size below 1 or an unknown `maps`.
     """
 
-    def __init__(self, size: int, *, alpha: float, beta: float, k: float, maps: Maps, divided: bool):
+    def __init__(self, size: int, *, alpha: float, beta: float, k: float, maps: Maps, divided: bool, groups: int = 1):
         super().__init__()
         if size < 1:
             raise ValueError(f"size: should be 1 or more, not {size}")
         if maps not in get_args(Maps):
             raise ValueError(f"maps: should be {' or '.join(get_args(Maps))}, not {maps}")
         self.size, self.alpha, self.beta, self.k, self.maps, self.divided = size, alpha, beta, k, maps, divided
+        self.groups = groups
 
     def forward(self, x: Tensor) -> Tensor:
-        dims = (1,) if self.maps == "across" else (2, 3)
-        scale = self.alpha / self.size ** len(dims) if self.divided else self.alpha
-        before, after = self.size // 2, (self.size - 1) // 2
-        return _ResponseNorm.apply(x, dims, before, after, scale, self.beta, self.k)[0]
+        windows = Windows(self.size, across=self.maps == "across", groups=self.groups)
+        scale = self.alpha / windows.num_terms if self.divided else self.alpha
+        return _ResponseNorm.apply(x, windows, scale, self.beta, self.k)[0]
 
     def extra_repr(self) -> str:
         names = ("size", "alpha", "beta", "k", "maps", "divided")
         return ", ".join(f"{name}={getattr(self, name)}" for name in names)
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The neighbours that are summed up: in maps (`across`, within their group) or in a square of the own map."""
+
+    size: int
+    across: bool
+    groups: int
+
+    @property
+    def num_terms(self) -> int:
+        return self.size if self.across else self.size**2
+
+    def sum(self, x: Tensor, *, mirrored: bool = False) -> Tensor:
+        """The sum over each unit's window, or (`mirrored`) over the windows that a unit lies in."""
+        before, after = self.size // 2, (self.size - 1) // 2
+        if mirrored:
+            before, after = after, before
+        if not self.across:
+            return shifted_sum(x, (2, 3), before, after)
+        channels = x.shape[1]
+        if x.device.type == "cpu" and channels > BAND_CHANNELS:
+            parts = [shifted_sum(part, (1,), before, after) for part in x.chunk(self.groups, 1)]
+            return parts[0] if self.groups == 1 else torch.cat(parts, 1)
+        within = band(channels, before, after, self.groups, x.device, x.dtype)
+        if x.stride(1) == 1:  # channels_last
+            return (x.permute(0, 2, 3, 1) @ within).permute(0, 3, 1, 2)
+        return (within.T @ x.flatten(2)).view_as(x)
+
+
+BAND_CHANNELS = 64  # up to here a matrix product is quicker than shifting on a CPU
+PART = 2**19  # elements that about stay in a cache from one pass to the next
+
+
+@lru_cache(maxsize=64)
+def band(channels: int, before: int, after: int, groups: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """(channels, channels), 1 where the row's map lies in the column's window, so that x @ band sums up windows."""
+    maps = torch.arange(channels, device=device)
+    apart = maps[:, None] - maps
+    parts = maps // (channels // groups)
+    return ((-before <= apart) & (apart <= after) & (parts[:, None] == parts)).to(dtype)
 
 
 class _ResponseNorm(torch.autograd.Function):
@@ -54,11 +101,12 @@ class _ResponseNorm(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(
-        x: Tensor, dims: tuple[int, ...], before: int, after: int, scale: float, beta: float, k: float
-    ) -> tuple[Tensor, Tensor]:
-        denominator = window_sum(x * x, dims, before, after).mul_(scale).add_(k)
-        return x * _to_minus(denominator, beta), denominator
+    def forward(x: Tensor, windows: Windows, scale: float, beta: float, k: float) -> tuple[Tensor, Tensor]:
+        def normed(x: Tensor) -> tuple[Tensor, Tensor]:
+            denominator = windows.sum(x * x).mul_(scale).add_(k)
+            return x * _to_minus(denominator, beta), denominator
+
+        return _in_parts(normed, x)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -71,12 +119,25 @@ class _ResponseNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor | None, _grad_of_denominator: None) -> tuple[Tensor | None, ...]:
         if grad is None:
-            return (None,) * 7
-        x, denominator = ctx.saved_tensors
-        dims, before, after, scale, beta = ctx.told
-        direct = grad * _to_minus(denominator, beta)
-        through = window_sum((direct * x).div_(denominator), dims, after, before)
-        return direct.add_(through.mul_(x), alpha=-2 * scale * beta), *(None,) * 6
+            return (None,) * 5
+        windows, scale, beta = ctx.told
+
+        def derived(grad: Tensor, x: Tensor, denominator: Tensor) -> tuple[Tensor]:
+            direct = grad * _to_minus(denominator, beta)
+            through = windows.sum((direct * x).div_(denominator), mirrored=True)
+            return (direct.add_(through.mul_(x), alpha=-2 * scale * beta),)
+
+        return *_in_parts(derived, grad, *ctx.saved_tensors), *(None,) * 4
+
+
+def _in_parts(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> tuple[Tensor, ...]:
+    """Some pictures at a time on a CPU, whose cache a whole batch would leave after each pass; no picture sees another."""
+    first = tensors[0]
+    if first.device.type != "cpu" or first.numel() <= PART:
+        return function(*tensors)
+    count = max(1, PART * len(first) // first.numel())
+    parts = zip(*(tensor.split(count) for tensor in tensors), strict=True)
+    return tuple(map(torch.cat, zip(*(function(*part) for part in parts), strict=True)))
 
 
 def _to_minus(x: Tensor, beta: float) -> Tensor:
@@ -87,7 +148,7 @@ def _to_minus(x: Tensor, beta: float) -> Tensor:
     return root.sqrt().mul_(root)
 
 
-def window_sum(x: Tensor, dims: tuple[int, ...], before: int, after: int) -> Tensor:
+def shifted_sum(x: Tensor, dims: tuple[int, ...], before: int, after: int) -> Tensor:
     """The sum from `before` places before each unit to `after` places after it, along each of dims; clipped at edges."""
     for dim in dims:
         total, length = x.clone(), x.shape[dim]

@@ -75,10 +75,11 @@ class SparseConv(nn.Module):
     def __init__(self, num_inputs: int, table: tuple[tuple[int, ...], ...]):
         super().__init__()
         self.num_inputs, self.out_channels = num_inputs, len(table)
+        self.maps_seen = tuple(map(len, table))
         pairs = [(output, source) for output, sources in enumerate(table) for source in sources]
         places = torch.tensor([output * num_inputs + source for output, source in pairs])
         self.register_buffer("places", places, persistent=False)
-        self.fan_in = torch.tensor([25.0 * len(table[output]) for output, _ in pairs])[:, None, None]
+        self.fan_in = torch.tensor([25.0 * len(table[output]) for output, _ in pairs], device="cpu")[:, None, None]
         self.weight = nn.Parameter(torch.zeros(len(pairs), 5, 5))
         self.bias = nn.Parameter(torch.zeros(len(table)))
 

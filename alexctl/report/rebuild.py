@@ -6,12 +6,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl import figures, results
+from alexctl import figures, results, stats
 from alexctl.campaign import Campaign
 from alexctl.claims import Claim, Claimed
+from alexctl.comparisons import FAMILY
 from alexctl.report import drawn, places, tables
 from alexctl.report.machines import mixed
 from alexctl.report.tables import Tables
+from alexctl.wording import amount
 
 
 def rebuild(campaign: Campaign) -> Tables:
@@ -21,6 +23,7 @@ def rebuild(campaign: Campaign) -> Tables:
     try:
         _draw(campaign, made)
         _draw_search(campaign, made)
+        _draw_survival(campaign, made)
     except OSError as error:
         raise results.storage_error(campaign.folder, error) from None
     return made
@@ -62,6 +65,21 @@ def _search(begun: pd.DataFrame, curves: pd.DataFrame, **options: Any) -> Figure
     return figures.learning_rate_search(begun, curves=curves, **options)
 
 
+def _draw_survival(campaign: Campaign, made: Tables) -> None:
+    """The share of each arm that is still on its way, where some trial never arrived; else there is no such figure."""
+    if made.survival.empty:
+        for stale in campaign.folder.glob("survival.*"):  # from before, when one had not arrived yet
+            stale.unlink()
+        return
+    target = tables.target_of(campaign)
+    words = "the target" if target is None else f"{target.at_most:.0%} {target.metric.replace('_', ' ')}"
+    words = words.replace("train error", "training error")
+    drawn.draw(
+        campaign.folder, "survival", figures.survival_curves, made.survival,
+        control=campaign.ablation.control, target=words,
+    )  # fmt: skip
+
+
 def caption(campaign: Campaign, made: Tables) -> str:
     """What stands under the figure: the data, the effect with its interval, the paper's number."""
     lines = []
@@ -95,7 +113,7 @@ def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:
 
 
 def overview(made: list[Tables]) -> pd.DataFrame:
-    """One line a comparison: what was claimed, what came out, and on what."""
+    """One line a comparison: what was claimed, what came out, on what, and whether it stands among all the others."""
     lines = []
     for tables_ in made:
         verdict = tables_.verdict
@@ -105,5 +123,22 @@ def overview(made: list[Tables]) -> pd.DataFrame:
                 "data": verdict["data"], "measure": verdict["measure"], "n": line["n"], "effect": line["effect"],
                 "low": line["low"], "high": line["high"], "claimed": line["claimed"],
                 "verdict": line["verdict"], "sentence": line["sentence"],
+                "amount": amount(line), "p_value": line["p_value"], "direction": line["direction"],
             })  # fmt: skip
-    return pd.DataFrame(lines)
+    p_values = after_holm(lines)
+    return pd.DataFrame([
+        line | {"p_holm": p, "stands": "-" if p is None else "yes" if _stands(line, p) else "no"}
+        for line, p in zip(lines, p_values, strict=True)
+    ])  # fmt: skip
+
+
+def after_holm(lines: list[dict[str, Any]]) -> list[float | None]:
+    """Each line's p value, adjusted for all of them that claim a direction; None for those that don't or have none."""
+    family = [i for i, line in enumerate(lines) if line["direction"] and line["p_value"] is not None]
+    adjusted = dict(zip(family, stats.holm([lines[i]["p_value"] for i in family]).tolist(), strict=True))
+    return [adjusted.get(i) for i in range(len(lines))]
+
+
+def _stands(line: dict[str, Any], p: float) -> bool:
+    """An effect in the claimed direction that is sure enough even as one of several: it was supported alone, too."""
+    return p < FAMILY and line["verdict"].startswith("supported")

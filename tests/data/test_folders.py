@@ -281,3 +281,10 @@ def test_a_folder_called_imagenet_that_is_not(folder, tmp_path):
     """A proxy must not pass for the paper's data: 1000 classes and over 1.2 million training pictures are asked for."""
     assert load(folder.rename(folder.with_name("imagenet-2012")), tmp_path).name == "imagenet-2012-folder"
     assert folders._is_imagenet([""] * 1000, {"train": range(1_281_167)})
+
+
+def test_imagenet_cut_to_small_pictures_says_so(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(folders, "_is_imagenet", lambda *_: True)
+    place = folder.rename(folder.with_name("imagenet-2012"))
+    assert load(place, tmp_path).name == "imagenet-2012-8px"
+    assert load(place, tmp_path, image_size=224).name == "imagenet-2012"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from alexctl.data import prepared, shapes, sources
-from alexctl.data.sources import data_root, list_sources, open_prepared, prepare, verify
+from alexctl.data.sources import Facts, data_root, facts, list_sources, open_prepared, prepare, verify
 from alexctl.errors import UserError
 
 
@@ -157,10 +157,11 @@ def test_list_tells_what_is_there_and_what_to_do(root):
         ("cifar10", "missing"),
         ("mnist", "missing"),
         ("shapes", "built in"),
+        ("shapes-grey", "built in"),
         ("shapes", "ready"),
     ]
     assert rows[0]["next"] == "alexctl data fetch cifar10"
-    assert rows[3]["size_mb"] == 0.2
+    assert rows[4]["size_mb"] == 0.2
     (root / "cifar-10-python.tar.gz.part").write_bytes(b"half")
     assert list_sources(root)[0]["state"] == "half fetched"
 
@@ -177,3 +178,27 @@ def test_data_root_is_option_then_variable_then_cache(tmp_path, monkeypatch):
     assert data_root() == tmp_path
     monkeypatch.delenv("ALEXCTL_DATA")
     assert data_root().name == "data"
+
+
+@pytest.mark.parametrize("spec", ["shapes", "shapes-grey"])
+def test_facts_are_those_of_the_prepared_pictures(spec, root):
+    data, told = prepare(spec, root), facts(spec)
+    assert (told.num_train, told.height, told.width, told.channels) == data.train_images.shape
+    assert (told.num_test, told.num_classes) == (len(data.test_labels), len(data.classes))
+
+
+def test_facts_of_published_data_and_of_folders(tmp_path):
+    counts = {"num_classes": 10, "num_train": 50_000, "num_test": 10_000}
+    assert facts("cifar10") == Facts(height=32, width=32, channels=3, **counts)
+    assert facts("mnist", 28) == Facts(height=28, width=28, channels=1, **{**counts, "num_train": 60_000})
+    for name in ("train/cat/1.jpg", "train/cat/2.jpg", "train/dog/1.jpg", "test/cat/1.jpg", "test/dog/1.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"not looked at")
+    told = facts(f"imagefolder:{tmp_path}", 64)
+    assert told == Facts(height=64, width=64, channels=3, num_classes=2, num_train=3, num_test=2)
+    with pytest.raises(UserError, match="cifar10 has pictures of 32 pixels, not 64"):
+        facts("cifar10", 64)
+    with pytest.raises(UserError, match="unknown data set"):
+        facts("cifer10")
+    with pytest.raises(UserError, match="no folder"):
+        facts(f"imagefolder:{tmp_path / 'nowhere'}")

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from alexctl.net_knobs import AlexNet32Knobs, AlexNetKnobs
-from alexctl.nets.alexnet import AlexNet, AlexNet32, PerTower, TowerLinear
+from alexctl.nets.alexnet import AlexNet, AlexNet32, TowerLinear
 from alexctl.nets.layers import ResponseNorm, set_step
 
 
@@ -113,11 +113,13 @@ def test_where_the_normalisation_stands():
 
 def test_response_normalisation_is_each_tower_s_own():
     x = torch.randn(2, 8, 3, 3) * 100
-    norm = ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=False)
-    assert torch.equal(PerTower(norm, 2)(x), torch.cat([norm(x[:, :4]), norm(x[:, 4:])], 1))
-    assert not torch.allclose(PerTower(norm, 2)(x), norm(x))
-    assert torch.equal(PerTower(norm, 1)(x), norm(x))
-    printed, divided = small().norm1.layer, small(lrn_alpha="divided").norm2.layer
+    one, two = (
+        ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=False, groups=groups) for groups in (1, 2)
+    )
+    assert torch.allclose(two(x), torch.cat([one(x[:, :4]), one(x[:, 4:])], 1))
+    assert not torch.allclose(two(x), one(x))
+    assert (small().norm1.groups, small(towers=1).norm1.groups) == (2, 1)
+    printed, divided = small().norm1, small(lrn_alpha="divided").norm2
     assert (printed.size, printed.alpha, printed.beta, printed.k, printed.maps) == (5, 1e-4, 0.75, 2.0, "across")
     assert (printed.divided, divided.divided) == (False, True)
 

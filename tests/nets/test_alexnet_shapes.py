@@ -9,17 +9,26 @@ from torch.nn import functional as F
 from alexctl.errors import UserError
 from alexctl.net_knobs import AlexNet32Knobs, AlexNetKnobs
 from alexctl.nets.alexnet import AlexNet, AlexNet32, HangingConv2d
-from alexctl.nets.alexnet_shapes import layer_table, smallest, windows
+from alexctl.nets.alexnet_shapes import smallest, windows
+from alexctl.nets.table import layer_table
 
 
 def big(side=224, **knobs):
     """The paper's net without numbers in it: built in no time, for counting."""
     with torch.device("meta"):
-        return AlexNet(AlexNetKnobs(**knobs), image_shape=(side, side, 3), num_classes=1000, seed=0)
+        net = AlexNet(AlexNetKnobs(**knobs), image_shape=(side, side, 3), num_classes=1000, seed=0)
+    net.seen = (side, side, 3)
+    return net
 
 
 def small(side=32, seed=0, **knobs):
-    return AlexNet32(AlexNet32Knobs(**knobs), image_shape=(side, side, 3), num_classes=10, seed=seed)
+    net = AlexNet32(AlexNet32Knobs(**knobs), image_shape=(side, side, 3), num_classes=10, seed=seed)
+    net.seen = (side, side, 3)
+    return net
+
+
+def table_of(net):
+    return layer_table(net, net.seen)
 
 
 def parameters(net):
@@ -27,11 +36,11 @@ def parameters(net):
 
 
 def rows(net, kind=""):
-    return {row.name: row for row in layer_table(net) if row.kind.startswith(kind)}
+    return {row.name: row for row in table_of(net) if row.kind.startswith(kind)}
 
 
 def sizes(net):
-    return [row.height for row in layer_table(net) if row.kind in ("conv", "pool")]
+    return [row.height for row in table_of(net) if row.kind in ("conv", "pool")]
 
 
 # The paper's numbers
@@ -49,7 +58,7 @@ def sizes(net):
 )
 def test_parameters_and_macs(knobs, expected, conv_macs):
     net = big(**knobs)
-    table = layer_table(net)
+    table = table_of(net)
     assert parameters(net) == sum(row.num_parameters for row in table) == expected
     if conv_macs:
         assert sum(row.num_macs for row in table if row.kind == "conv") == conv_macs
@@ -65,7 +74,7 @@ def test_layers_of_figure_2():
         "conv3": (384, 13, 13), "conv4": (384, 13, 13), "conv5": (256, 13, 13), "pool5": (256, 6, 6),
         "fc6": (4096, 1, 1), "fc7": (4096, 1, 1), "fc8": (1000, 1, 1),
     }  # fmt: skip
-    assert [(row.kernel, row.kernel_maps, row.stride, row.padding[0]) for row in rows(big(), "conv").values()] == [
+    assert [(row.kernel, row.kernel_maps, row.stride, row.padding) for row in rows(big(), "conv").values()] == [
         (11, 3, 4, 0), (5, 48, 1, 2), (3, 256, 1, 1), (3, 192, 1, 1), (3, 192, 1, 1),
     ]  # fmt: skip
     assert [row.num_parameters for row in table.values() if row.num_parameters] == [
@@ -90,7 +99,7 @@ def test_widths_of_the_net_on_one_gpu():
 def test_the_table_leaves_the_net_as_it_was():
     net = small(dropout=0.5)
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}
-    layer_table(net)
+    table_of(net)
     assert net.training
     assert not any(module._forward_hooks for module in net.modules())
     assert all(torch.equal(before[name], tensor) for name, tensor in net.state_dict().items())
@@ -159,7 +168,7 @@ def test_which_layers_are_linked():
 )
 def test_pooling_2_2_keeps_the_sizes_as_run_147_did(build, overlapping, equal, naive):
     assert [sizes(build(pooling=pooling)) for pooling in ("3/2", "2/2", "2/2-naive")] == [overlapping, equal, naive]
-    paddings = [row.padding[0] for row in rows(build(pooling="2/2"), "conv").values()]
+    paddings = [row.padding for row in rows(build(pooling="2/2"), "conv").values()]
     assert paddings[1:] == [1, 1, 1, 0], "conv2 gives way by one, conv5 by one"
     assert parameters(build(pooling="2/2")) == parameters(build()) < parameters(build(pooling="2/2-naive"))
 
@@ -169,7 +178,7 @@ def test_pooling_2_2_meets_every_size(without):
     """What pool2 and the last pooling hand on is as large for 2/2 as for 3/2, whatever the picture."""
     for side in (68, 72, 76, 80, 99, 100, 131, 224, 227, 256):
         ends = [
-            [row.height for row in layer_table(big(side, pooling=pooling, without=without)) if row.kind == "pool"][1:]
+            [row.height for row in table_of(big(side, pooling=pooling, without=without)) if row.kind == "pool"][1:]
             for pooling in ("3/2", "2/2")
         ]
         assert ends[0] == ends[1]
@@ -191,7 +200,7 @@ def test_the_proxy():
     conv = rows(net, "conv").values()
     assert [row.maps * 4 for row in conv] == [96, 256, 384, 384, 256]
     assert [row.height for row in conv] == [31, 15, 7, 7, 7]
-    assert sum(row.num_macs for row in layer_table(net)) == 12_085_632
+    assert sum(row.num_macs for row in table_of(net)) == 12_085_632
     assert parameters(small(towers=1, kernels="halved")) < parameters(net) < parameters(small(towers=1))
     assert small(28).eval()(torch.zeros(2, 3, 28, 28)).shape == (2, 10)
 
@@ -208,6 +217,7 @@ def test_pictures_too_small(pooling, least):
 def test_pictures_that_are_not_square():
     net = AlexNet32(AlexNet32Knobs(pooling="2/2"), image_shape=(32, 40, 1), num_classes=10, seed=0).eval()
     assert net(torch.zeros(2, 1, 32, 40)).shape == (2, 10)
+    net.seen = (32, 40, 1)
     assert [(row.height, row.width) for row in rows(net, "pool").values()] == [(16, 20), (7, 9), (3, 4)]
     with pytest.raises(UserError, match="32x5 px are too small"):
         AlexNet32(AlexNet32Knobs(), image_shape=(32, 5, 3), num_classes=10, seed=0)

@@ -94,11 +94,29 @@ def test_response_norm_keeps_the_memory_format_and_works_in_stacks(maps):
         assert y.is_contiguous(memory_format=memory_format)
         (grad,) = torch.autograd.grad(y, arranged, torch.ones_like(y))
         assert grad.is_contiguous(memory_format=memory_format)
-        assert torch.equal(y, layer(x))
+        assert torch.allclose(y, layer(x))
     stack = torch.stack([x, 2 * x])
     assert torch.allclose(torch.vmap(layer)(stack), torch.stack([layer(x), layer(2 * x)]))
     grads = torch.vmap(torch.func.grad(lambda x: layer(x).square().sum()))(stack)
     assert torch.allclose(grads[1], torch.func.grad(lambda x: layer(x).square().sum())(2 * x))
+
+
+@pytest.mark.parametrize("channels", [6, 192])  # by a matrix product, and by shifting
+@pytest.mark.parametrize("size", [4, 5])
+def test_no_window_reaches_into_another_group_or_picture(channels, size):
+    """A batch larger than a core's cache is done in parts; each picture and group comes out as it does alone."""
+    x = torch.randn(2**20 // (channels * 16) + 3, channels, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
+    layer = ResponseNorm(size, alpha=0.3, beta=0.75, k=2.0, maps="across", divided=True, groups=3)
+    alone = norm(size)
+    y, grad = layer(x), torch.randn_like(x)
+    (gradient,) = torch.autograd.grad(y, x, grad)
+    for i in (0, len(x) - 1):
+        for group in range(3):
+            here = slice(group * channels // 3, (group + 1) * channels // 3)
+            part = x[i : i + 1, here].detach().requires_grad_()
+            assert torch.allclose(y[i : i + 1, here], alone(part), rtol=1e-5, atol=1e-6)
+            (expected,) = torch.autograd.grad(alone(part), part, grad[i : i + 1, here])
+            assert torch.allclose(gradient[i : i + 1, here], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_response_norm_refuses():

@@ -60,7 +60,7 @@ def test_a_difference_of_errors_has_a_figure_and_no_censored_trial(tmp_path):
     assert not list(tmp_path.glob("search.*"))
     words = words_of(tmp_path / "figure.svg")
     assert {"tanh", "relu", "27.00 ± 6.57%", "final test error (%)"} <= set(words)
-    assert "tanh to relu on shapes: difference" in " ".join(words)
+    assert "tanh to relu on shapes: higher by 6.10 points" in " ".join(words)
     with (tmp_path / "trials.csv").open() as file:
         assert {(row["epochs_to_target"], row["censored"]) for row in csv.DictReader(file)} == {("", "")}
     assert tables.summary["num_censored"].tolist() == [0, 0]
@@ -89,11 +89,11 @@ def test_a_search_without_a_target_has_a_figure(tmp_path):
     assert (tmp_path / "figure.svg").exists()
 
 
-def test_nothing_run_yet_is_no_figure_and_no_words(tmp_path):
+def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):
     made = campaign(tmp_path, "test_error", effect=None)
     tables = rebuild(made)
     assert not list(tmp_path.glob("figure.*"))
-    assert caption(made, tables) == ""
+    assert caption(made, tables) == f"{made.ablation.claim}."
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,21 @@
-"""Effects, intervals and censoring: pure functions on numbers, after 'Measuring honestly' in the design.
+"""Control against arm, paired by seed: the effect, its interval, and what is left of both where trials are censored.
 
 Everything a caller passes or gets is in the effect's own units: ratios control / arm for time-like measures,
-percentage points control - arm for errors. Inside, `theta` is the log of a ratio, or the points as they are.
+percentage points control - arm for errors (fractions of 1), differences control - arm for any other number. Inside,
+`theta` is the log of a ratio, or the difference as it is.
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy import special  # a tenth of the import time of scipy.stats
 
-Scale = Literal["ratio", "points"]
+from alexctl.stats.intervals import mean_interval
+
+Scale = Literal["ratio", "points", "difference"]
 Bound = Literal["exact", "at_least", "at_most", "none"]
 
 
@@ -77,50 +80,6 @@ class Effect:
         return len(self.pairs)
 
 
-def target_epoch(rows: Sequence[Mapping[str, float | None]], target: Mapping[str, Any] | None) -> float | None:
-    """`epochs_to_target` of a trial's rows, whose target names its metric; None too where there is no target."""
-    if target is None:
-        return None
-    errors = [math.nan if row[target["metric"]] is None else row[target["metric"]] for row in rows]
-    return epochs_to_target([row["epoch"] for row in rows], errors, target["at_most"])
-
-
-def epochs_to_target(epochs: Sequence[float], errors: Sequence[float], at_most: float) -> float | None:
-    """The epoch at which the error first is at or below the target, interpolated between rows; None if it never is.
-
-    The first row counts at its own epoch, since nothing is known before it. A row that is NaN is passed over.
-    """
-    epochs, errors = np.asarray(epochs, dtype=float), np.asarray(errors, dtype=float)
-    known = ~np.isnan(errors)
-    epochs, errors = epochs[known], errors[known]
-    below = np.flatnonzero(errors <= at_most)
-    if not below.size:
-        return None
-    i = below[0]
-    if i == 0:
-        return float(epochs[0])
-    share = (errors[i - 1] - at_most) / (errors[i - 1] - errors[i])
-    return float(epochs[i - 1] + share * (epochs[i] - epochs[i - 1]))
-
-
-def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float, float]:
-    """Mean, standard deviation and both ends of Student's t interval (at least 2 values).
-
-    A spread that is only rounding counts as none: the interval then has no width.
-    """
-    values = np.asarray(values, dtype=float)
-    mean, sd = float(values.mean()), float(values.std(ddof=1))
-    if sd <= 1e-12 * max(1.0, float(np.abs(values).max())):
-        sd = 0.0
-    half = half_width(sd, len(values), level)
-    return mean, sd, mean - half, mean + half
-
-
-def half_width(sd: float, n: int, level: float = 0.95) -> float:
-    """Half the width of Student's t interval for n values with this standard deviation."""
-    return float(special.stdtrit(n - 1, (1 + level) / 2)) * sd / math.sqrt(n)
-
-
 def paired_effect(
     control: Mapping[int, Outcome],
     arm: Mapping[int, Outcome],
@@ -159,12 +118,12 @@ def paired_effect(
 
 
 def _pair(seed: int, control: Outcome, arm: Outcome, scale: Scale, budget: float | None) -> Pair | None:
-    if scale == "points":
+    if scale != "ratio":
         if control.censored or arm.censored:
             raise ValueError("errors cannot be censored")
         if control.diverged or arm.diverged:
             return None
-        value = 100 * (control.value - arm.value)
+        value = (100 if scale == "points" else 1) * (control.value - arm.value)
         return Pair(seed=seed, control=control.value, arm=arm.value, value=value, bound="exact")
     if budget is None and not (control.usable and arm.usable):
         if control.censored or arm.censored:
@@ -248,50 +207,10 @@ def _common_bound(bounds: Iterable[Bound]) -> Bound:
 
 
 def to_theta(value: float, scale: Scale) -> float:
-    """A ratio to its log; points stay."""
+    """A ratio to its log; differences stay."""
     return math.log(value) if scale == "ratio" else value
 
 
 def from_theta(theta: float, scale: Scale) -> float:
     """The inverse of `to_theta`."""
     return math.exp(theta) if scale == "ratio" else theta
-
-
-def learned(errors: Sequence[float], chance: float, level: float = 0.95) -> bool:
-    """Whether an arm's errors (fractions of 1) are below chance by their own interval.
-
-    A diverged trial's NaN counts as chance. One or two seeds have no interval: each must then be right a fifth more
-    often than chance is (with ten classes, an error under 0.88).
-    """
-    errors = np.asarray(errors, dtype=float)
-    errors = np.where(np.isnan(errors), chance, errors)
-    if not errors.size:
-        return False
-    if errors.size < 3:
-        return bool((errors < 1 - 1.2 * (1 - chance)).all())
-    return mean_interval(errors, level)[3] < chance
-
-
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm's adjusted p values, in the order given: a claim stands if its own is below the level of the family."""
-    p_values = np.asarray(p_values, dtype=float)
-    order = np.argsort(p_values, kind="stable")
-    steps = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
-    adjusted = np.empty(len(p_values))
-    adjusted[order] = np.minimum(steps, 1.0)
-    return adjusted
-
-
-def sign_flip_p(differences: Sequence[float]) -> float:
-    """The exact two-sided sign-flip test of paired differences (at most 24); never below 2 / 2**n.
-
-    It needs n >= 6 to get under 5%. Ties with the observed sum count, up to rounding.
-    """
-    differences = np.asarray(differences, dtype=float)
-    if not 1 <= differences.size <= 24:
-        raise ValueError(f"the exact sign-flip test takes 1 to 24 differences, not {differences.size}")
-    sums = differences[:1]  # the other sign of the first one mirrors all sums
-    for d in differences[1:]:
-        sums = np.concatenate([sums + d, sums - d])
-    observed = abs(differences.sum())
-    return float((np.abs(sums) >= observed - 1e-9 * np.abs(differences).sum()).mean())

@@ -1,0 +1,1 @@
+"""How often the rules of `verdicts` are wrong, measured on campaigns made up by the thousand. No training, no torch."""

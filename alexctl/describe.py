@@ -1,0 +1,85 @@
+"""A net by its name and knobs, taken apart: its layers, what they cost, and its figure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from alexctl import results
+from alexctl.errors import UserError, printable
+from alexctl.knobs import Setting, TrainingKnobs
+from alexctl.net_knobs import Knobs
+from alexctl.nets import build, home
+from alexctl.nets.memory import training_bytes
+from alexctl.nets.table import LayerRow, Totals, layer_table, totals, without_numbers
+from alexctl.own_nets import is_own
+
+DRAWN = ("alexnet", "alexnet32")
+BATCH_SIZE = TrainingKnobs.model_fields["batch_size"].default
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """A net for pictures of (height, width, channels); memory is that of a training step on `batch_size` pictures."""
+
+    net: str
+    knobs: dict[str, Any]
+    changed: dict[str, Any]  # the knobs that are not at their default
+    image_shape: tuple[int, int, int]
+    num_classes: int
+    layers: list[LayerRow]
+    totals: Totals
+    batch_size: int
+    training_bytes: int
+
+    @property
+    def drawable(self) -> bool:
+        """Whether it is a net of Figure 2."""
+        return self.net in DRAWN
+
+
+def describe(name: str, knobs: Knobs, image_size: int | None = None) -> Description:
+    """The net built for square pictures of image_size pixels (None: those it was made for), without its numbers.
+
+    Raises UserError for pictures that the net can't take.
+    """
+    (height, width, channels), num_classes = home(name)
+    shape = (image_size or height, image_size or width, channels)
+    training = TrainingKnobs(data="shapes", net=name, lr=1.0)  # which says nothing of the net
+    setting = Setting(training=training, net=knobs, data_name="", data_digest="")
+
+    def make() -> nn.Module:
+        return build(setting, image_shape=shape, num_classes=num_classes, seed=0)
+
+    net = make() if is_own(name) else without_numbers(make)
+    layers = layer_table(net, shape)
+    return Description(
+        net=name, knobs=knobs.model_dump(mode="json", exclude={"net_source"}),
+        changed=knobs.model_dump(exclude_defaults=True, exclude={"net_source"}),
+        image_shape=shape, num_classes=num_classes, layers=layers, totals=totals(layers), batch_size=BATCH_SIZE,
+        training_bytes=training_bytes(net, shape, num_classes, BATCH_SIZE),
+    )  # fmt: skip
+
+
+def draw(described: Description, path: Path) -> None:
+    """Writes Figure 2 of a net as SVG, whole or not at all.
+
+    UserError for a net that is not of its kind, or (exit 1) a path that can't be written.
+    """
+    if not described.drawable:
+        raise UserError(f"--svg draws {' and '.join(DRAWN)}, the nets of Figure 2, not {described.net}")
+    from alexctl.figures.architecture import architecture  # that room imports matplotlib
+
+    told = ", ".join(f"{key} = {_told(value)}" for key, value in described.changed.items())
+    title = f"{described.net}, {told}" if told else described.net
+    figure = architecture(described.layers, image_shape=described.image_shape, title=title)
+    try:
+        results.write_atomic(path, figure)
+    except UserError as error:
+        reason = getattr(error.__context__, "strerror", None) or "no such place"
+        raise UserError(f"can't write {printable(str(path))}: {reason}; give --svg another path", exit_code=1) from None
+
+
+def _told(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)

@@ -1,0 +1,103 @@
+"""Builds a net of the user's own: what its factory gives is checked, and its draws are derived like all others."""
+
+import contextlib
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from alexctl.errors import UserError, nearest, printable
+from alexctl.faults import in_toml
+from alexctl.knobs import Setting
+from alexctl.nets.draw import derived_seed
+from alexctl.own_nets import OwnNet, register
+from alexctl.own_source import in_a_line
+
+SCALINGS = ("mean-image", "standardised", "lenet")
+DEFAULTS = {"input_scaling": "standardised", "bias_rate": 1.0, "weight_costs": {}}  # where the module has none
+
+
+def build_own(setting: Setting, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:
+    """The module that `package.module:factory` makes of the setting's knobs, on the CPU, in training mode.
+
+    Raises UserError: with exit code 1 when the code is not that of the setting (no trial's fault, so none is marked
+    failed), else for what the factory raised, for what it gives that is no net for these pictures.
+    """
+    name, table = setting.training.net, setting.net.model_dump(mode="json")
+    try:
+        own = register(name)
+    except UserError as error:
+        raise UserError(*(f"net = '{name}': {fault}" for fault in error.faults), exit_code=1) from None
+    if table.get("net_source") != own.source:
+        raise UserError(
+            f"{own.file} has changed since this trial was planned; give the same command again", exit_code=1
+        )
+    arguments = own.arguments(table, image_shape=image_shape, num_classes=num_classes, seed=seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derived_seed(seed, "init"))
+        net = _made(name, own, arguments)
+        _check_extras(name, net, setting)
+        _check_logits(name, net, image_shape, num_classes)
+    return net.train()
+
+
+def _made(name: str, own: OwnNet, arguments: dict[str, Any]) -> nn.Module:
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            net = own.factory(**arguments)
+    except Exception as error:
+        raise UserError(f"{name} raised {in_a_line(error)}") from error
+    if not isinstance(net, nn.Module):
+        what = "no net but None; it lacks a `return`" if net is None else f"no torch.nn.Module but a {_kind(net)}"
+        raise UserError(f"{name} returned {what}")
+    return net
+
+
+def _check_extras(name: str, net: nn.Module, setting: Setting) -> None:
+    """What a net may say of itself beside its layers; what it does not say is set to the default."""
+    if setting.training.weight_decay == "file" and not hasattr(net, "weight_costs"):
+        raise UserError(
+            f"weight_decay: 'file' asks for each layer's own, and {name} has no weight_costs; write a number"
+        )
+    for key, value in DEFAULTS.items():
+        if not hasattr(net, key):
+            setattr(net, key, value)
+    if net.input_scaling not in SCALINGS:
+        hint = nearest(str(net.input_scaling), SCALINGS)
+        raise UserError(f"{name}: input_scaling: {in_toml(net.input_scaling)} is not allowed, {hint}")
+    if type(net.bias_rate) not in (int, float) or not 0 < net.bias_rate < float("inf"):
+        raise UserError(f"{name}: bias_rate: should be a number above 0, not {in_toml(net.bias_rate)}")
+    if not isinstance(net.weight_costs, Mapping):
+        raise UserError(f"{name}: weight_costs: should be a dict of parameter names, not {in_toml(net.weight_costs)}")
+
+
+@torch.no_grad()
+def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> None:
+    """Sends black pictures through, two and then one; lazy layers take their shapes from them."""
+    height, width, channels = image_shape
+    wanted = f"it should give logits of shape (batch, {num_classes})"
+    net.eval()  # no running mean moves
+    for num in (2, 1):
+        shape = (num, channels, height, width)
+        try:
+            with contextlib.redirect_stdout(sys.stderr):
+                logits = net(torch.zeros(shape))
+        except Exception as error:
+            raise UserError(f"{name} can't take pictures of shape {shape}: {in_a_line(error)}; {wanted}") from error
+        if not isinstance(logits, Tensor) or logits.shape != (num, num_classes):
+            what = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {_kind(logits)}"
+            raise UserError(f"{name} gives {what} for pictures of shape {shape}; {wanted}")
+    known = dict(net.named_parameters())
+    if not known:
+        raise UserError(f"{name}: the net has no parameters, so there is nothing to train")
+    for key in net.weight_costs:
+        if key not in known:
+            raise UserError(
+                f"{name}: weight_costs: no parameter is called '{printable(str(key))}', {nearest(str(key), known)}"
+            )
+
+
+def _kind(value: Any) -> str:
+    return type(value).__name__

@@ -1,0 +1,73 @@
+"""Student's t interval, the smallest effect it can see, and two second opinions: Holm and the sign-flip test."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import special  # a tenth of the import time of scipy.stats
+
+FEWEST_FLIPS, MOST_FLIPS = 6, 24  # differences: with fewer the test can't reach 5%, with more it can't be enumerated
+
+
+def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float, float]:
+    """Mean, standard deviation and both ends of Student's t interval (at least 2 values).
+
+    A spread that is only rounding counts as none: the interval then has no width.
+    """
+    values = np.asarray(values, dtype=float)
+    mean, sd = float(values.mean()), float(values.std(ddof=1))
+    if sd <= 1e-12 * max(1.0, float(np.abs(values).max())):
+        sd = 0.0
+    half = half_width(sd, len(values), level)
+    return mean, sd, mean - half, mean + half
+
+
+def half_width(sd: float, n: int, level: float = 0.95) -> float:
+    """Half the width of Student's t interval for n values with this standard deviation."""
+    return float(special.stdtrit(n - 1, (1 + level) / 2)) * sd / math.sqrt(n)
+
+
+def smallest_effect(sd: float, n: int, level: float = 0.95, power: float = 0.8) -> float:
+    """The least true mean that n values of this standard deviation tell from 0 in a share `power` of samples."""
+    t = special.stdtrit(n - 1, (1 + level) / 2)
+    return float(special.nctdtrinc(n - 1, 1 - power, t)) * sd / math.sqrt(n)
+
+
+def learned(errors: Sequence[float], chance: float, level: float = 0.95) -> bool:
+    """Whether an arm's errors (fractions of 1) are below chance by their own interval.
+
+    A diverged trial's NaN counts as chance. One or two seeds have no interval: each must then be right a fifth more
+    often than chance is (with ten classes, an error under 0.88).
+    """
+    errors = np.asarray(errors, dtype=float)
+    errors = np.where(np.isnan(errors), chance, errors)
+    if not errors.size:
+        return False
+    if errors.size < 3:
+        return bool((errors < 1 - 1.2 * (1 - chance)).all())
+    return mean_interval(errors, level)[3] < chance
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm's adjusted p values, in the order given: a claim stands if its own is below the level of the family."""
+    p_values = np.asarray(p_values, dtype=float)
+    order = np.argsort(p_values, kind="stable")
+    steps = np.maximum.accumulate(p_values[order] * (len(p_values) - np.arange(len(p_values))))
+    adjusted = np.empty(len(p_values))
+    adjusted[order] = np.minimum(steps, 1.0)
+    return adjusted
+
+
+def sign_flip_p(differences: Sequence[float]) -> float:
+    """The exact two-sided sign-flip test of paired differences (at most 24); never below 2 / 2**n.
+
+    So it needs 6 of them to get under 5%. Ties with the observed sum count, up to rounding.
+    """
+    differences = np.asarray(differences, dtype=float)
+    if not 1 <= differences.size <= MOST_FLIPS:
+        raise ValueError(f"the exact sign-flip test takes 1 to {MOST_FLIPS} differences, not {differences.size}")
+    sums = differences[:1]  # the other sign of the first one mirrors all sums
+    for d in differences[1:]:
+        sums = np.concatenate([sums + d, sums - d])
+    observed = abs(differences.sum())
+    return float((np.abs(sums) >= observed - 1e-9 * np.abs(differences).sum()).mean())

@@ -1,0 +1,116 @@
+"""An effect in words: in a sentence, and as short as a table wants it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from alexctl.stats import Effect, Scale
+
+
+def _number(value: float, scale: Scale) -> str:
+    """Three significant digits for a ratio, two decimals and a sign for points."""
+    if scale == "points":
+        return f"{value:+.2f}"
+    if scale == "difference":
+        return f"{value:+.3g}"
+    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+
+
+def amount(line: Mapping[str, Any]) -> str:
+    """The effect of a line of verdict.json as a table has it, such as '5.83', 'more than 2.98' or '+1.20 points'."""
+    words = {"exact": ("", "effect"), "at_least": ("more than ", "low"), "at_most": ("less than ", "high")}
+    word, key = words.get(line["bound"], ("", None))
+    if key is None or line[key] is None:
+        return "-"
+    return word + _number(line[key], line["scale"]) + " points" * (line["scale"] == "points")
+
+
+def describe(
+    effect: Effect,
+    *,
+    sides: tuple[str, str] = ("control", "arm"),
+    trials_a_seed: int = 1,
+    num_looks: int = 1,
+    signed: bool = False,
+    each: str = "seed",
+) -> str:
+    """The effect in words: 'ratio 5.83 (95% interval 5.10 to 6.60, n = 6 seeds)', 'lower by 1.20 points (...)'.
+
+    `sides` name what its counts are of, `trials_a_seed` says how many trials a side has. With `signed` a difference
+    keeps its sign: of an interaction neither side is lower. `each` is what makes a pair.
+    """
+    notes = "".join(f"; {note}" for note in _notes(effect, sides, trials_a_seed, each))
+    n = f"n = {effect.n} {each}{'s' * (effect.n != 1)}"
+    if effect.bound == "none" or not effect.n:
+        return f"no size can be given, since {_why_no_size(effect, sides, signed, each)} ({n}{notes})"
+    say = _ratio if effect.scale == "ratio" else _signed if signed else _in_words
+    if effect.n < 3:
+        return f"{say(effect, [pair.value for pair in effect.pairs], ' and ')} ({n}, no interval{notes})"
+    level = f"{100 * effect.level:.3g}%"
+    widened = f", widened for {num_looks} looks" * (num_looks > 1)
+    if effect.bound != "exact":
+        word, limit = ("more", effect.low) if effect.bound == "at_least" else ("less", effect.high)
+        return f"ratio {word} than {_number(limit, effect.scale)} ({level}{widened}, {n}{notes})"
+    interval = (
+        _ends(effect) if say is _in_words else " to ".join(_number(v, effect.scale) for v in (effect.low, effect.high))
+    )
+    interval = f"{level} interval{widened}{',' * bool(widened)} {interval}"
+    return f"{say(effect, [effect.estimate], '')} ({interval}, {n}{notes})"
+
+
+def _ratio(effect: Effect, values: list[float], between: str) -> str:
+    words = {"exact": "", "at_least": "at least ", "at_most": "at most "}
+    kinds = [pair.bound for pair in effect.pairs] if effect.n < 3 else ["exact"]
+    return "ratio " + between.join(words[k] + _number(v, "ratio") for k, v in zip(kinds, values, strict=True))
+
+
+def _signed(effect: Effect, values: list[float], between: str) -> str:
+    end = " points" * (effect.scale == "points")
+    return "difference " + between.join(_number(value, effect.scale) for value in values) + end
+
+
+def _in_words(effect: Effect, values: list[float], between: str) -> str:
+    """A difference is control minus arm: above 0 the arm is lower."""
+    parts, before = [], None
+    for value in values:
+        word = "lower by " if value >= 0 else "higher by "
+        parts.append((word if word != before else "") + _number(abs(value), effect.scale)[1:])
+        before = word
+    return between.join(parts) + " points" * (effect.scale == "points")
+
+
+def _ends(effect: Effect) -> str:
+    """The ends of a difference's interval, in the direction of its estimate; each with its own where they disagree."""
+    ends = (effect.low, effect.high) if effect.estimate >= 0 else (effect.high, effect.low)
+    alike = effect.low >= 0 or effect.high <= 0
+    word = {True: " lower", False: " higher"}
+    return " to ".join(_number(abs(v), effect.scale)[1:] + ("" if alike else word[v >= 0]) for v in ends)
+
+
+def _why_no_size(effect: Effect, sides: tuple[str, str], interaction: bool, each: str) -> str:
+    neither = sum(pair.bound == "none" for pair in effect.pairs)
+    if not effect.n:
+        return f"no {each} has a value on both sides"
+    if interaction:
+        return "too many trials did not reach the target"
+    if neither:
+        return f"in {neither} of {effect.n} pairs neither side reached the target"
+    return f"{sides[0]} did not reach the target in some pairs and {sides[1]} in others"
+
+
+def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int, each: str) -> list[str]:
+    """What befell the trials behind an effect, counted: nothing is left out in silence."""
+    total = effect.n + effect.num_left_out
+    notes = [
+        f"{count} of {trials_a_seed * total} {side} trials {what}"
+        for name, side in zip(("control", "arm"), sides, strict=True)
+        for what in ("censored", "diverged")
+        if (count := getattr(effect, f"num_{what}_{name}"))
+    ]
+    if effect.num_left_out:
+        notes.append(f"{effect.num_left_out} of {total} pairs left out")
+    if effect.num_unpaired:
+        notes.append(f"{effect.num_unpaired} {each}{'s' * (effect.num_unpaired != 1)} on one side only")
+    if effect.sd == 0:
+        notes.append("all pairs agree exactly")
+    return notes
