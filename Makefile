@@ -29,7 +29,7 @@ demo: setup ## run the Figure 1 comparison on the built-in pictures; ends with a
 	$(DEMO)
 
 test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 2 $(ARGS)
 
 smoke: setup ## run every ablation that ships with --smoke, on the built-in pictures; some minutes
 	$(BIN)/python -m pytest -m smoke --durations 0 tests/smoke $(ARGS)
