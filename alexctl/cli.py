@@ -232,7 +232,7 @@ def report(
         _fail_on(fail_on, verdicts)
         return
     if made is not None:
-        show.overview(made, results)
+        show.overview(made)
     page = places.write_reference_page(results, name) if reference else places.write_page(results, name)
     typer.echo(f"Page: {printable(show.shown(page))}")
     if open_ and not places.show(page):

@@ -258,21 +258,24 @@ def _left(campaign) -> str:
     return ", ".join(words) + "; the same command goes on from here."
 
 
-def overview(made: list, folder: Path) -> None:
+def overview(made: list) -> None:
     """`alexctl report`: one line a comparison."""
-    from alexctl.report.rebuild import overview as frame_of
+    from alexctl.report.overview import overview as lines_of
+    from alexctl.wording import amount
 
-    frame = frame_of(made)
+    lines = lines_of((tables.folder.name, tables.verdict) for tables in made)
+    judged = [line for tables in made for line in tables.verdict["comparisons"]]
     table([
         {
-            "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": row["amount"],
-            "claimed": _claimed(row), "seeds": row["n"], "verdict": row["verdict"], "stands after Holm": row["stands"],
+            "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": amount(line),
+            "claimed": "-" if row["claimed"] is None else f"{row['claimed']:g}", "seeds": row["n"],
+            "verdict": row["verdict"], "stands after Holm": row["stands"] or "-",
         }
-        for row in frame.to_dict("records")
+        for row, line in zip(lines, judged, strict=True)
     ])  # fmt: skip
     console = _console()
     for tables in made:
-        for line in failures(tables.trials, _home(folder, tables)):
+        for line in failures(tables.trials, tables.folder):
             console.print(plain(line), soft_wrap=not console.is_terminal)
 
 
@@ -316,18 +319,6 @@ def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: 
 
 def _short(value: float | None) -> str:
     return "-" if value is None else f"{value:.2g}"
-
-
-def _home(folder: Path, tables) -> Path:
-    """The folder of a campaign that tables were made of, found by one of its trials."""
-    name = tables.verdict["ablation"]
-    places = [path for path in results.campaigns(folder) if path.name.split("@")[0] == name]
-    trials = set(tables.trials["trial"])
-    return next((p for p in places if any((p / "trials" / trial).is_dir() for trial in trials)), folder / name)
-
-
-def _claimed(row: dict[str, Any]) -> str:
-    return "-" if row["claimed"] is None or row["claimed"] != row["claimed"] else f"{row['claimed']:g}"
 
 
 def health(found: list, *, as_json: bool) -> bool:

@@ -6,7 +6,8 @@ from conftest import TINY
 from alexctl import results, trial
 from alexctl.ablation import parse
 from alexctl.campaign import Campaign
-from alexctl.report.rebuild import after_holm, overview, rebuild
+from alexctl.report.overview import overview
+from alexctl.report.rebuild import rebuild, rebuild_all
 from alexctl.report.tables import derive
 
 FOUR = {
@@ -53,7 +54,7 @@ def test_an_interaction_is_one_comparison(tmp_path):
     assert "activation x init ratio 0.250" in line["sentence"]
     assert "init = 2012: ratio 8.00" in line["sentence"]
     assert "init = fan-in: ratio 2.00" in line["sentence"]
-    assert overview([derive(made)])["arm"].tolist() == ["activation x init"]
+    assert [line["arm"] for line in overview([("tiny", derive(made).verdict)])] == ["activation x init"]
 
 
 def test_an_interaction_counts_the_trials_that_never_crossed(tmp_path):
@@ -141,11 +142,16 @@ def test_seconds_are_compared_though_nothing_was_learned(tmp_path):
 def test_what_stands_after_holm():
     """0.02 is the smaller of two that claim a direction, so 0.04; 0.03 then is 0.04 as well; the others are no claims."""
     lines = [
-        {"direction": "positive", "p_value": 0.03}, {"direction": None, "p_value": 0.0001},
-        {"direction": "negative", "p_value": 0.02}, {"direction": "positive", "p_value": None},
+        {"direction": "positive", "p_value": 0.03, "verdict": "supported, smaller"},
+        {"direction": None, "p_value": 0.0001, "verdict": "no difference"},
+        {"direction": "negative", "p_value": 0.02, "verdict": "contradicted"},
+        {"direction": "positive", "p_value": None, "verdict": "undecided"},
     ]  # fmt: skip
-    assert after_holm(lines) == [pytest.approx(0.04), None, pytest.approx(0.04), None]
-    assert after_holm([]) == []
+    said = overview([("a", {"comparisons": lines[:3]}), ("b", {"comparisons": lines[3:]})])
+    assert [line["p_holm"] for line in said] == [pytest.approx(0.04), None, pytest.approx(0.04), None]
+    assert [line["stands"] for line in said] == ["yes", None, "no", None]
+    assert [line["results"] for line in said] == ["a", "a", "a", "b"]
+    assert overview([]) == []
 
 
 def test_the_overview_says_what_stands(tmp_path):
@@ -159,12 +165,25 @@ def test_the_overview_says_what_stands(tmp_path):
     wrong = campaign(tmp_path / "wrong")
     finish(wrong, "relu", [40, 42, 44])
     finish(wrong, "tanh", [20.5, 21.1, 21.9])
-    frame = overview([derive(weak), derive(strong), derive(wrong)])
-    assert [verdict.split(",")[0] for verdict in frame["verdict"]] == ["supported", "supported", "contradicted"]
-    assert frame["stands"].tolist() == ["yes", "yes", "no"]
-    many = overview([derive(weak)] * 9 + [derive(strong)])
-    assert many["stands"].tolist() == ["no"] * 9 + ["yes"]
-    assert many["amount"].tolist()[-1] == "1.98"
+    said = {made: (made.folder.name, derive(made).verdict) for made in (weak, strong, wrong)}
+    lines = overview(said.values())
+    assert [line["verdict"].split(",")[0] for line in lines] == ["supported", "supported", "contradicted"]
+    assert [line["stands"] for line in lines] == ["yes", "yes", "no"]
+    many = overview([said[weak]] * 9 + [said[strong]])
+    assert [line["stands"] for line in many] == ["no"] * 9 + ["yes"]
+
+
+def test_the_overview_is_written_of_all_and_of_nothing_less(tmp_path):
+    made = campaign(results.make_folder(tmp_path / "tiny"))
+    made.write_plan({})
+    finish(made, "tanh", [40, 42, 44])
+    finish(made, "relu", [20.5, 21.1, 21.9])
+    rebuild_all(tmp_path, "tiny")
+    assert not (tmp_path / "overview.csv").exists()
+    rebuild_all(tmp_path)
+    head, line = (tmp_path / "overview.csv").read_text().splitlines()
+    assert head.startswith("results,ablation,arm,control,")
+    assert line.startswith("tiny,tiny,relu,tanh,shapes,epochs_to_target,3,")
 
 
 def test_survival_is_written_where_a_trial_never_arrived_and_only_there(tmp_path):

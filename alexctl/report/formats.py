@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import quote
 
 from alexctl.errors import printable
 from alexctl.report.sections import CLAIMED, size
@@ -43,9 +44,14 @@ def _effect(line: dict[str, Any], form: Callable[[float], str]) -> tuple[str, st
     return form(line["effect"]) + unit, f"{form(line['low'])} to {form(line['high'])} ({level})"
 
 
-def markdown(verdicts: Sequence[dict[str, Any]]) -> str:
-    """A table for a README."""
-    lines = [HEAD, tuple("---" for _ in HEAD), *(tuple(map(_escaped_md, line)) for line in rows(verdicts))]
+def markdown(verdicts: Sequence[dict[str, Any]], figures: Sequence[str] = ()) -> str:
+    """A table for a README; `figures` are addresses, one a verdict, that the titles then link to."""
+    lines = [HEAD, tuple("---" for _ in HEAD)]
+    for verdict, figure in zip(verdicts, figures or [""] * len(verdicts), strict=True):
+        for line in rows([verdict]):
+            title, *others, said = map(_escaped_md, line)
+            link = f"[{title}]({quote(figure, safe='/@')})" if figure else title
+            lines.append((link, *others, f"**{said}**"))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

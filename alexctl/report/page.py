@@ -19,8 +19,10 @@ from alexctl import results
 from alexctl.errors import UserError
 from alexctl.report.drawings import axis_row, effect_axis, effect_row
 from alexctl.report.inline import inline
+from alexctl.report.overview import FILE as OVERVIEW
+from alexctl.report.overview import overview
 from alexctl.report.sections import CLAIMED, section
-from alexctl.report.traced import Folder
+from alexctl.report.traced import Folder, Traced
 
 LIMIT = 2_900_000
 """Bytes a page may have: mail programs and chats take 3 MB."""
@@ -52,26 +54,43 @@ class Part:
     left_out: bool = field(default=False)
 
 
-def page(paths: Sequence[Path], *, limit: int = LIMIT) -> str:
-    """The HTML of these campaign folders; UserError where a file in one is missing or damaged."""
-    sections = []
-    for folder in _folders(paths):
+def page(paths: Sequence[Path], *, among_all: bool = True, limit: int = LIMIT) -> str:
+    """The HTML of these campaign folders; UserError where a file in one is missing or damaged.
+
+    `among_all`: they are all that a results folder holds, so each claim is also judged as one of them.
+    """
+    sections, folders = [], _folders(paths)
+    for folder in folders:
         one = section(folder)
         one["downloads"] = [_download(folder, name, what) for name, what in DOWNLOADS if folder.has(name)]
         one["figures"] = {} if one["mixed"] else {n.split(".")[0]: _figure(folder, n) for n in FIGURES if folder.has(n)}
         if one["mixed"] and folder.has("search.svg"):  # the search counts epochs
             one["figures"] = {"search": _figure(folder, "search.svg")}
         sections.append(one)
+    if among_all:
+        _stand(sections, overview((folder.name, folder.json("verdict.json")) for folder in folders))
     html = _render(sections)
     if (excess := len(html.encode()) - limit) > 0 and _leave_out(sections, excess):
         html = _render(sections)
     return html
 
 
-def write(path: Path, paths: Sequence[Path]) -> Path:
+def write(path: Path, paths: Sequence[Path], *, among_all: bool = True) -> Path:
     """Writes the page of these campaign folders, whole or not at all."""
-    results.write_atomic(path, page(paths))
+    results.write_atomic(path, page(paths, among_all=among_all))
     return path
+
+
+def _stand(sections: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
+    """Adds to each comparison whether it stands among all of them, where there are several."""
+    if sum(line["p_holm"] is not None for line in lines) < 2:
+        return
+    for entry, line in zip((entry for one in sections for entry in one["comparisons"]), lines, strict=True):
+        if line["p_holm"] is not None:
+            at = f"results={line['results']},arm={line['arm']}:p_holm"
+            p = Traced(text=f"{line['p_holm']:.2g}", file=OVERVIEW, at=at, value=repr(line["p_holm"]))
+            entry["extras"] += [("p after Holm, over all claims", p)]
+            entry["extras"] += [("stands among all claims", Traced(text=line["stands"], file=OVERVIEW))]
 
 
 def _folders(paths: Sequence[Path]) -> list[Folder]:

@@ -41,16 +41,17 @@ def reference_verdicts(name: str | None = None) -> list[dict[str, Any]]:
 
 def write_page(folder: Path, name: str | None = None) -> Path:
     """Writes a results folder's page: report.html, or NAME-report.html of one ablation."""
-    return write(folder / (f"{name}-report.html" if name else "report.html"), campaigns(folder, name))
+    file = f"{name}-report.html" if name else "report.html"
+    return write(folder / file, campaigns(folder, name), among_all=name is None)
 
 
 def write_reference_page(folder: Path, name: str | None = None) -> Path:
     """Writes the page of the reference results into a results folder, or a temporary one where that can't be written."""
     file, found = f"{name}-reference-report.html" if name else "reference-report.html", reference(name)
     try:
-        return write(results.make_folder(folder) / file, found)
+        return write(results.make_folder(folder) / file, found, among_all=name is None)
     except UserError:
-        return write(Path(tempfile.mkdtemp(prefix="alexctl-")) / file, found)
+        return write(Path(tempfile.mkdtemp(prefix="alexctl-")) / file, found, among_all=name is None)
 
 
 def show(page: Path) -> bool:

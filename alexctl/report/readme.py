@@ -4,6 +4,7 @@ from pathlib import Path
 
 from alexctl import results
 from alexctl.errors import UserError
+from alexctl.report.formats import markdown
 from alexctl.report.rebuild import open_results
 from alexctl.report.tables import derive
 
@@ -12,19 +13,10 @@ END = "<!-- end of results -->\n"
 
 
 def block(reference: Path) -> str:
-    """The table between the README's two marks, from the reference trials."""
-    lines = ["| claim | on | arm | seeds | result | verdict |", "|---|---|---|---|---|---|"]
-    for campaign in open_results(reference):
-        made = derive(campaign)
-        for line in made.verdict["comparisons"]:
-            figure = f"results/{reference.name}/{campaign.folder.name}/figure.png"
-            title = f"{made.verdict['title']} ([figure]({figure}))"
-            sides = f"{line['arm']} against {line['control']}" if line["control"] else line["arm"]
-            lines.append(
-                f"| {title} | {campaign.data_name} | {sides} | {line['n']} | "
-                f"{line.get('description', '-')} | **{line['verdict']}** |"
-            )
-    return "\n".join(lines) + "\n"
+    """The table between the README's two marks, as `alexctl report --format md` has it, each title with its figure."""
+    made = [derive(campaign) for campaign in open_results(reference)]
+    figures = [f"results/{reference.name}/{tables.folder.name}/figure.png" for tables in made]
+    return markdown([tables.verdict for tables in made], figures) + "\n"
 
 
 def written(readme: str, reference: Path) -> str:

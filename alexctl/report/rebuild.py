@@ -6,14 +6,12 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl import figures, results, stats
+from alexctl import figures, results
 from alexctl.campaign import Campaign
 from alexctl.claims import Claim, Claimed
-from alexctl.comparisons import FAMILY
-from alexctl.report import drawn, places, tables
+from alexctl.report import drawn, overview, places, tables
 from alexctl.report.machines import mixed
 from alexctl.report.tables import Tables
-from alexctl.wording import amount
 
 
 def rebuild(campaign: Campaign) -> Tables:
@@ -97,7 +95,10 @@ def open_results(folder: Path, name: str | None = None) -> list[Campaign]:
 
 
 def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:
-    """Rebuilds every campaign in a results folder, or those of that name, also beside a run that is going on."""
+    """Rebuilds every campaign in a results folder and the overview of them all, or only the campaigns of that name.
+
+    It may be done beside a run that is going on.
+    """
     made = []
     for campaign in open_results(folder, name):
         try:
@@ -109,36 +110,6 @@ def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:
         finally:
             if claim:
                 claim.release()
+    if name is None:
+        overview.write(folder, overview.overview((tables_.folder.name, tables_.verdict) for tables_ in made))
     return made
-
-
-def overview(made: list[Tables]) -> pd.DataFrame:
-    """One line a comparison: what was claimed, what came out, on what, and whether it stands among all the others."""
-    lines = []
-    for tables_ in made:
-        verdict = tables_.verdict
-        for line in verdict["comparisons"]:
-            lines.append({
-                "ablation": verdict["ablation"], "arm": line["arm"], "control": line["control"],
-                "data": verdict["data"], "measure": verdict["measure"], "n": line["n"], "effect": line["effect"],
-                "low": line["low"], "high": line["high"], "claimed": line["claimed"],
-                "verdict": line["verdict"], "sentence": line["sentence"],
-                "amount": amount(line), "p_value": line["p_value"], "direction": line["direction"],
-            })  # fmt: skip
-    p_values = after_holm(lines)
-    return pd.DataFrame([
-        line | {"p_holm": p, "stands": "-" if p is None else "yes" if _stands(line, p) else "no"}
-        for line, p in zip(lines, p_values, strict=True)
-    ])  # fmt: skip
-
-
-def after_holm(lines: list[dict[str, Any]]) -> list[float | None]:
-    """Each line's p value, adjusted for all of them that claim a direction; None for those that don't or have none."""
-    family = [i for i, line in enumerate(lines) if line["direction"] and line["p_value"] is not None]
-    adjusted = dict(zip(family, stats.holm([lines[i]["p_value"] for i in family]).tolist(), strict=True))
-    return [adjusted.get(i) for i in range(len(lines))]
-
-
-def _stands(line: dict[str, Any], p: float) -> bool:
-    """An effect in the claimed direction that is sure enough even as one of several: it was supported alone, too."""
-    return p < FAMILY and line["verdict"].startswith("supported")

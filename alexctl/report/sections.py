@@ -25,7 +25,6 @@ MEASURES = {  # measure -> (words, column of trials.csv)
 EXTRAS = {  # what newer verdicts hold beside the effect, shown where it is
     "p_value": "p (Student’s t)", "sign_flip_p": "p (exact sign flips)", "sign_flip_note": "sign flips",
     "correlation": "correlation of the pairs", "smallest_effect": "smallest effect these seeds can see",
-    "holm": "stands after Holm, over all claims",
 }  # fmt: skip
 CLAIMED = {"ratio": "{:g}".format, "points": lambda value: (f"{value:+g}" if value else "0").replace("-", "−")}
 TRIAL, SEED = ("trial",), ("arm", "phase", "seed")

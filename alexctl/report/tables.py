@@ -1,6 +1,7 @@
 """From trials to tables: trials.csv, curves.csv, summary.csv and verdict.json, rebuilt whole at any time."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -28,8 +29,9 @@ ENDS = ("train_loss", "train_error", "test_error", "top5_error", "train_seconds"
 
 @dataclass(frozen=True, kw_only=True)
 class Tables:
-    """Everything derived from one campaign's trials."""
+    """Everything derived from one campaign's trials, which lie in `folder`."""
 
+    folder: Path
     trials: pd.DataFrame
     curves: pd.DataFrame
     summary: pd.DataFrame
@@ -72,6 +74,7 @@ def derive(campaign: Campaign) -> Tables:
     )
     final = [record for record in records if record.phase == "final"]
     return Tables(
+        folder=campaign.folder,
         trials=frame,
         curves=curve_frame,
         summary=_summary(campaign, final),

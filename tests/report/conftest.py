@@ -6,6 +6,7 @@ import pytest
 from conftest import TINY
 
 from alexctl import results
+from alexctl.report import overview
 from alexctl.report.page import page
 from report.made_up import falling, lay, shipped, small, wobble
 
@@ -42,6 +43,9 @@ def everything(tmp_path_factory) -> Path:
     lay(folder, smoke, lambda job: [0.9, 0.9])
     lay(folder, shipped("lrn-by-dropout", epochs=3, lr_drops=[2]),
         lambda job: falling(0.3 + 0.01 * wobble(job.arm, job.seed), 3, speed=1.0), data="cifar10")  # fmt: skip
+    overview.write(folder, overview.overview(
+        (path.name, results.read_json(path / "verdict.json")) for path in results.campaigns(folder)
+    ))  # fmt: skip
     return folder
 
 

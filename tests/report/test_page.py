@@ -248,12 +248,22 @@ def test_two_folders_whose_names_would_be_one_id(everything, tmp_path):
     assert len(set(ids)) == 2
 
 
+def test_a_claim_is_judged_as_one_of_all_on_the_page(everything, elements, sections):
+    """Several claims in one folder: each says whether it stands among them; one alone has nothing to stand among."""
+    shown = [e for e in elements if e.attributes.get("data-from") == "overview.csv"]
+    assert {e.text for e in shown if e.tag == "span"} <= {"yes", "no"}
+    assert len([e for e in shown if e.tag == "data"]) > 3
+    assert "p after Holm, over all claims" in sections["tower-links"]
+    alone = page([everything / "tower-links"], among_all=False)
+    assert "overview.csv" not in alone
+
+
 def test_what_newer_verdicts_know_is_shown_and_traced(everything, tmp_path):
     copy = shutil.copytree(everything / "tower-links", tmp_path / "tower-links")
     verdict = json.loads((copy / "verdict.json").read_text())
     verdict["interval"] = "Student's t, 95%"
     verdict["comparisons"] = verdict["comparisons"][:1]
-    verdict["comparisons"][0] |= {"p_value": 0.03125, "sign_flip_p": None, "smallest_effect": 1.234, "holm": True}
+    verdict["comparisons"][0] |= {"p_value": 0.03125, "sign_flip_p": None, "smallest_effect": 1.234}
     (copy / "verdict.json").write_text(json.dumps(verdict))
     for name in ("svg", "csv"):
         shutil.copy(copy / ("figure.svg" if name == "svg" else "summary.csv"), copy / f"survival.{name}")
@@ -261,7 +271,6 @@ def test_what_newer_verdicts_know_is_shown_and_traced(everything, tmp_path):
     (extras,) = (e.text for e in found if e.has("extras"))
     assert "p (Student’s t)0.031" in extras
     assert "smallest effect these seeds can see1.2" in extras
-    assert "stands after Holm, over all claimsyes" in extras
     assert "sign flipsn < 6: cannot reach 5%" in extras
     assert "The interval: Student's t, 95%." in found[0].text
     assert [e for e in found if e.attributes.get("id") == "tower-links-survival-title"]
