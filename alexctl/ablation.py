@@ -111,6 +111,11 @@ class Ablation(_Part):
         return tuple(arm for arm, knobs in self.arms.items() if {**self.base, **knobs}["lr"] == "search")
 
     @property
+    def subject(self) -> str:
+        """The arm that is looked at more closely, its net and what it makes of pictures: the first that is no control."""
+        return min(arm for arm in self.arms if arm != self.control)
+
+    @property
     def image_size(self) -> int:
         """The side in pixels that pictures of a folder are cut to."""
         return self.base.get("image_size", TrainingKnobs.model_fields["image_size"].default)

@@ -1,6 +1,5 @@
 """The face: parse, one library call, print. No logic, and nothing heavy imported before it is needed."""
 
-import enum
 import json
 import os
 import shutil
@@ -12,6 +11,21 @@ from typing import Annotated
 
 import typer
 
+from alexctl.cli_data import data_app
+from alexctl.cli_options import (
+    DEFAULT_RESULTS,
+    FailOn,
+    FailOnOption,
+    Format,
+    JsonOption,
+    NameArgument,
+    ResultsOption,
+    Retry,
+    RootOption,
+    Scale,
+    complete_ablation,
+    complete_net,
+)  # fmt: skip
 from alexctl.errors import UserError, printable
 
 app = typer.Typer(
@@ -23,67 +37,7 @@ app = typer.Typer(
     help="Puts architectural claims to the test: trains every arm fairly, with several seeds, "
     "and says with an interval whether the claim holds.",
 )
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch, check and list data sets.")
 app.add_typer(data_app, name="data")
-
-
-class FailOn(enum.StrEnum):
-    """The verdicts `--fail-on` can turn into exit code 3."""
-
-    contradicted = "contradicted"
-    undecided = "undecided"
-
-
-class Scale(enum.StrEnum):
-    """How `alexctl stats` holds two numbers against each other."""
-
-    difference = "difference"
-    points = "points"
-    ratio = "ratio"
-
-
-class Retry(enum.StrEnum):
-    """What `--retry` can run again."""
-
-    failed = "failed"
-
-
-class Format(enum.StrEnum):
-    """What `report --format` can make."""
-
-    html = "html"
-    md = "md"
-    json = "json"
-    tex = "tex"
-
-
-def _complete_ablation(incomplete: str) -> list[str]:
-    from alexctl.load import shipped
-
-    return [name for name in shipped() if name.startswith(incomplete)]
-
-
-def _complete_net(incomplete: str) -> list[str]:
-    from alexctl.net_knobs import NETS
-
-    return [name for name in NETS if name.startswith(incomplete)]
-
-
-ResultsOption = Annotated[
-    Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", help="Folder where results are kept.")
-]
-RootOption = Annotated[
-    Path | None,
-    typer.Option("--data-root", metavar="PATH", help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
-]  # fmt: skip
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-NameArgument = Annotated[
-    str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)
-]  # fmt: skip
-FailOnOption = Annotated[
-    list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict; may be given twice.")
-]  # fmt: skip
-DEFAULT_RESULTS = Path("results")
 
 
 def _version(wanted: bool) -> None:
@@ -134,7 +88,7 @@ def ablate(
     flags = {key: value for key, value in flags.items() if value is not None}
     ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
     from alexctl import run as runner
-    from alexctl import show
+    from alexctl import show_results
     from alexctl.screen import Screen
     from alexctl.trial import Keeping
 
@@ -148,7 +102,7 @@ def ablate(
         campaign, made = runner.run(ablation, options, screen)
     except runner.Stopped as stopped:
         screen.close()
-        show.stopped(stopped.campaign)
+        show_results.stopped(stopped.campaign)
         sys.stderr.flush()
         os._exit(130)  # everything is written; Python would take a second to put torch away
     finally:
@@ -156,7 +110,7 @@ def ablate(
     if json_:
         typer.echo(json.dumps(made.verdict, indent=1, ensure_ascii=False))
     else:
-        show.result(campaign, made)
+        show_results.result(campaign, made)
     if campaign.failed():
         raise typer.Exit(1)
     _fail_on(fail_on, [made.verdict])
@@ -172,8 +126,8 @@ def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -
 
 @app.command("show")
 def show_(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An ablation's name, or the path of a .toml file.", autocompletion=_complete_ablation)] = None,
-    net: Annotated[str | None, typer.Option(metavar="NET", help="A net instead of an ablation: its layers.", autocompletion=_complete_net)] = None,
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)] = None,
+    net: Annotated[str | None, typer.Option(metavar="NET", help="A net instead of an ablation: its layers.", autocompletion=complete_net)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
     image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the pictures in pixels.")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
@@ -213,7 +167,8 @@ def report(
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:  # fmt: skip
     """Rebuild CSVs and figures from the trials, print one table, and write one page of all of it."""
-    from alexctl import show
+    from alexctl import show_results
+    from alexctl.printing import shown
     from alexctl.report import places
 
     kind = format_ or (Format.json if json_ else Format.html)
@@ -228,13 +183,13 @@ def report(
         made = rebuild_all(results, name)
         verdicts = [tables.verdict for tables in made]
     if kind != "html":
-        show.verdicts(verdicts, kind)
+        show_results.verdicts(verdicts, kind)
         _fail_on(fail_on, verdicts)
         return
     if made is not None:
-        show.overview(made)
+        show_results.overview(made)
     page = places.write_reference_page(results, name) if reference else places.write_page(results, name)
-    typer.echo(f"Page: {printable(show.shown(page))}")
+    typer.echo(f"Page: {printable(shown(page))}")
     if open_ and not places.show(page):
         typer.echo("There is no browser here; open that file in one.", err=True)
     _fail_on(fail_on, verdicts)
@@ -259,48 +214,13 @@ def stats(
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
     """The same statistics for any CSV: effect, interval, sign-flip test and verdict, paired by a column."""
-    from alexctl import show
+    from alexctl import show_results
     from alexctl.tidy import compare, read
 
     runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value)
     lines = compare(runs, control=control, claim=claim, margin=margin)
-    show.statistics(lines, runs.notes, as_json=json_)
+    show_results.statistics(lines, runs.notes, as_json=json_)
     _fail_on(fail_on, [{"comparisons": lines}])
-
-
-@data_app.command("fetch")
-def data_fetch(
-    name: Annotated[str, typer.Argument(help="cifar10 or mnist.")],
-    mirror: Annotated[str | None, typer.Option(envvar="ALEXCTL_MIRROR", help="Address of a copy, tried first; the md5 decides.")] = None,
-    data_root: RootOption = None,
-) -> None:  # fmt: skip
-    """Download a data set; a broken download goes on where it stopped."""
-    from alexctl.data import archives, sources
-    from alexctl.screen import Screen
-
-    typer.echo(
-        f"{name} is in {archives.fetch(name, sources.data_root(data_root), mirror=mirror, progress=Screen().preparing)}"
-    )
-
-
-@data_app.command("verify")
-def data_verify(
-    name: Annotated[str, typer.Argument(help="A data set's name, or imagefolder:PATH.")], data_root: RootOption = None
-) -> None:
-    """Check a data set's files against their checksums."""
-    from alexctl.data import sources
-
-    for line in sources.verify(name, sources.data_root(data_root)):
-        typer.echo(line)
-
-
-@data_app.command("list")
-def data_list(data_root: RootOption = None, json_: JsonOption = False) -> None:
-    """Which data sets there are, and which are here."""
-    from alexctl import show
-    from alexctl.data import sources
-
-    show.table(sources.list_sources(sources.data_root(data_root)), as_json=json_)
 
 
 @app.command()

@@ -39,12 +39,13 @@ class Description:
         return self.net in DRAWN
 
 
-def describe(name: str, knobs: Knobs, image_size: int | None = None) -> Description:
-    """The net built for square pictures of image_size pixels (None: those it was made for), without its numbers.
+def describe(name: str, knobs: Knobs, image_size: int | None = None, num_classes: int | None = None) -> Description:
+    """The net built for square pictures of image_size pixels, without its numbers; None: those it was made for.
 
     Raises UserError for pictures that the net can't take.
     """
-    (height, width, channels), num_classes = home(name)
+    (height, width, channels), usual = home(name)
+    num_classes = num_classes or usual
     shape = (image_size or height, image_size or width, channels)
     training = TrainingKnobs(data="shapes", net=name, lr=1.0)  # which says nothing of the net
     setting = Setting(training=training, net=knobs, data_name="", data_digest="")
@@ -62,6 +63,15 @@ def describe(name: str, knobs: Knobs, image_size: int | None = None) -> Descript
     )  # fmt: skip
 
 
+def drawing(described: Description) -> str:
+    """Figure 2 of a drawable net, as SVG."""
+    from alexctl.figures.architecture import architecture  # that room imports matplotlib
+
+    told = ", ".join(f"{key} = {_told(value)}" for key, value in described.changed.items())
+    title = f"{described.net}, {told}" if told else described.net
+    return architecture(described.layers, image_shape=described.image_shape, title=title)
+
+
 def draw(described: Description, path: Path) -> None:
     """Writes Figure 2 of a net as SVG, whole or not at all.
 
@@ -69,13 +79,8 @@ def draw(described: Description, path: Path) -> None:
     """
     if not described.drawable:
         raise UserError(f"--svg draws {' and '.join(DRAWN)}, the nets of Figure 2, not {described.net}")
-    from alexctl.figures.architecture import architecture  # that room imports matplotlib
-
-    told = ", ".join(f"{key} = {_told(value)}" for key, value in described.changed.items())
-    title = f"{described.net}, {told}" if told else described.net
-    figure = architecture(described.layers, image_shape=described.image_shape, title=title)
     try:
-        results.write_atomic(path, figure)
+        results.write_atomic(path, drawing(described))
     except UserError as error:
         reason = getattr(error.__context__, "strerror", None) or "no such place"
         raise UserError(f"can't write {printable(str(path))}: {reason}; give --svg another path", exit_code=1) from None

@@ -12,6 +12,7 @@ from alexctl.errors import UserError
 from alexctl.knobs import spec_of
 
 _ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
+_UPDATE = "update this one, or choose another place with --results"
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -28,6 +29,8 @@ def read(folder: Path) -> dict[str, Any]:
             raise KeyError
     except (ValidationError, UserError):
         raise UserError(f"{folder.name}/plan.json is damaged; {_ABLATE_AGAIN}") from None
+    except results.NewerFile as error:
+        raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
     except (ValueError, KeyError) as error:
         reason = str(error) if isinstance(error, ValueError) else "plan.json is damaged"
         raise UserError(f"{folder.name}: {reason}; {_ABLATE_AGAIN}") from None
@@ -35,7 +38,10 @@ def read(folder: Path) -> dict[str, Any]:
 
 
 def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[str, Any]) -> list[str]:
-    """Writes the plan; `about` says what the data are, `code` which code planned it. Returns notes for a person."""
+    """Writes the plan; `about` says what the data are, `code` which code planned it. Returns notes for a person.
+
+    Raises UserError, and leaves the plan as it is, where a newer alexctl wrote it.
+    """
     path, notes = folder / "plan.json", []
     # The folder the pictures came from is nobody's business; their name and digest say what they are.
     base = {**ablation.base, "data": about["data_name"]}
@@ -44,6 +50,8 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
     if path.exists():
         try:
             notes += changes(results.read_json(path), plan, code)
+        except results.NewerFile as error:
+            raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
         except ValueError as error:
             notes.append(f"{error}; written anew")
     results.write_json(path, plan)

@@ -23,6 +23,7 @@ ROW_COLUMNS = (
 )  # fmt: skip
 FIRST_ROW_COLUMNS = ROW_COLUMNS[:-1]  # of trials from before the top-5 error was measured
 CHECKPOINT, WEIGHTS, CLAIM = "checkpoint.pt", "weights.safetensors", ".claim"
+GALLERY = ("gallery.safetensors", "predictions.csv", "neighbours.csv")  # beside the weights of seed 0
 STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
 _FOLDER = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
 
@@ -71,6 +72,10 @@ def write_json(path: Path, table: dict[str, Any]) -> None:
     write_atomic(path, json.dumps(table, indent=1, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n")
 
 
+class NewerFile(ValueError):
+    """A file whose schema this alexctl does not know yet: nothing is wrong with it, and it must not be written over."""
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The table in a file of ours; ValueError says in a few words what is wrong with it."""
     try:
@@ -82,7 +87,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(table, dict) or type(table.get("schema")) is not int:
         raise ValueError(f"{path.name} is damaged")
     if table["schema"] > SCHEMA:
-        raise ValueError(f"{path.name} was written by a newer alexctl (schema {table['schema']})")
+        raise NewerFile(f"{path.name} was written by a newer alexctl (schema {table['schema']})")
     return table
 
 

@@ -11,7 +11,8 @@ from alexctl import machine, results, trial
 from alexctl.ablation import Ablation
 from alexctl.campaign import Campaign, Job
 from alexctl.claims import Claim, Claimed
-from alexctl.data.sources import data_root, prepare
+from alexctl.data.sources import DataSet, data_root, prepare
+from alexctl.describe import DRAWN, describe, drawing
 from alexctl.errors import UserError
 from alexctl.launch.inline import InlinePool
 from alexctl.launch.local import LocalPool
@@ -84,11 +85,23 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         watcher.planned(campaign, seconds, workers, notes)
         _Conductor(campaign, claim, options, root, workers, watcher).go()
         campaign.tidy()
+        _draw_net(campaign, data)
         from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
 
         return campaign, rebuild(campaign)
     finally:
         claim.release()
+
+
+def _draw_net(campaign: Campaign, data: DataSet) -> None:
+    """Figure 2 of the subject's net, if it is of that kind: a report, which builds no net, finds it in `net.svg`."""
+    ablation = campaign.ablation
+    lr = min(ablation.plan.lr_grid) if ablation.subject in ablation.searched else None
+    setting = campaign.setting(ablation.subject, "final", lr)
+    if setting.training.net in DRAWN:
+        size = setting.training.crop or data.train_images.shape[1]
+        described = describe(setting.training.net, setting.net, size, len(data.classes))
+        results.write_atomic(campaign.folder / "net.svg", drawing(described))
 
 
 def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:

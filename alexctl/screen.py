@@ -10,8 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 from alexctl.campaign import Campaign, Job
+from alexctl.printing import duration, layout, plain
 from alexctl.search import usual_epochs
-from alexctl.show import duration, layout, plain, seeds_words
+from alexctl.show import seeds_words
 
 HEARTBEAT_SECONDS = 60.0
 

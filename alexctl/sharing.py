@@ -40,6 +40,8 @@ class Shared:
             head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
             folder = results.make_folder(self.campaign.folder / "trials" / job.name)
             results.write_json(folder / "setting.json", head)
+            if self.weights:  # older trials have none
+                files |= {n: path.read_bytes() for n in results.GALLERY if (path := source / n).is_file()}
             for name, content in files.items():
                 results.write_atomic(folder / name, content)
             self.campaign.reload(job.name)

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexctl.show import duration, say, shown, table
+from alexctl.printing import duration, say, shown, table
 
 if TYPE_CHECKING:
     from alexctl.costs import Cost

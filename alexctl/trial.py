@@ -11,7 +11,7 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from alexctl import results
+from alexctl import gallery, results
 from alexctl.claims import Claim, Claimed
 from alexctl.data.sources import DataSet, open_prepared
 from alexctl.errors import UserError, printable
@@ -111,6 +111,7 @@ class _Run:
         name, digest = self.setting.data_name, self.setting.data_digest
         if digest not in self.datasets:
             self.datasets[digest] = open_prepared(name, digest, self.root)
+        self.classes = self.datasets[digest].classes
         state = None
         checkpoint = self.folder / results.CHECKPOINT
         if checkpoint.exists():
@@ -164,7 +165,18 @@ class _Run:
             self.rows[-1]["test_error"], self.rows[-1]["top5_error"] = self.training.errors_on("test")
             self.training.clock.switch(None)
             self.rows[-1]["eval_seconds"] = self.training.clock.seconds["eval"]
+        if self.keeping.weights and self.seed == 0:  # one of an arm is enough to look at
+            self._show()
         return "done"
+
+    def _show(self) -> None:
+        """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
+        try:
+            gallery.write(self.folder, self.training, self.classes)
+        except (Interrupted, Claimed, UserError):
+            raise
+        except Exception:
+            traceback.print_exc()
 
     def _on_batch(self, training: Training) -> None:
         if self.should_stop():

@@ -7,12 +7,13 @@ import pytest
 from conftest import tiny_ablation
 from rich.console import Console
 
-from alexctl import show
+from alexctl import show_results
 from alexctl.campaign import Campaign
 from alexctl.costs import costs
 from alexctl.describe import describe
 from alexctl.errors import UserError
 from alexctl.load import load_net
+from alexctl.printing import layout
 from alexctl.results import TrialRecord
 
 ROWS = [
@@ -23,7 +24,7 @@ ROWS = [
 
 def printed(rows, width: int, *, terminal: bool = True) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
-    console.print(show.layout(rows, console))
+    console.print(layout(rows, console))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 
@@ -55,7 +56,7 @@ def test_a_failure_names_its_log_as_one_would_type_it(tmp_path, monkeypatch):
         "error": "boom",
         "log": "trials/relu-s0-01234567/stderr.log",
     }
-    assert show.failures(pd.DataFrame([row]), tmp_path / "results" / "mine") == [
+    assert show_results.failures(pd.DataFrame([row]), tmp_path / "results" / "mine") == [
         "relu-s0-01234567 failed: boom; log: results/mine/trials/relu-s0-01234567/stderr.log; "
         "`--retry failed` runs it again"
     ]
@@ -64,7 +65,7 @@ def test_a_failure_names_its_log_as_one_would_type_it(tmp_path, monkeypatch):
 def test_a_stop_says_what_is_left(tmp_path):
     plan = tiny_ablation(lr="search", lr_grid=[0.01, 0.02])
     campaign = Campaign(plan, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
-    assert show._left(campaign) == (
+    assert show_results._left(campaign) == (
         "0 of 4 reported trials are done, the learning-rate search of relu and tanh is not over; "
         "the same command goes on from here."
     )
@@ -78,7 +79,7 @@ def test_a_stop_says_what_is_left(tmp_path):
         if state == "interrupted":
             folder.mkdir(parents=True)
             (folder / "checkpoint.pt").touch()
-    assert show._left(campaign) == (
+    assert show_results._left(campaign) == (
         "2 of 4 reported trials are done, 1 trial failed, 1 trial has a checkpoint to continue from; "
         "the same command goes on from here."
     )

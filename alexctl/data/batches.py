@@ -67,9 +67,9 @@ class Batches:
             here = slice(start, start + self.batch_size)
             index, stored = order[here], order[here].to(self.store)
             if corners is None and mirrored is None:
-                pictures = self._scaled(self.train_images[stored])
+                pictures = self.scaled(self.train_images[stored])
             else:
-                pictures = self._scaled(self._gathered(stored, corners, mirrored, here))
+                pictures = self.scaled(self._gathered(stored, corners, mirrored, here))
             if colours is not None:
                 pictures = pictures + (colours[here] * self.scale)[:, :, None, None]
             yield pictures, self.train_labels[index]
@@ -85,8 +85,13 @@ class Batches:
             corners += [(0, 0), (0, right), (down, 0), (down, right)]
         for start in range(0, len(labels), batch_size):
             block = images[start : start + batch_size]
-            seen = [self._scaled(self._square(block, *corner)) for corner in corners]
+            seen = [self.scaled(self._square(block, *corner)) for corner in corners]
             yield seen + [view.flip(3) for view in seen if views == 10], labels[start : start + batch_size]
+
+    def pictures(self, part: str, index: Tensor) -> Tensor:
+        """(n, height, width, channels) uint8: the centres of these pictures of `train` or `test`."""
+        images = self.test_images if part == "test" else self.train_images
+        return self._square(images[index.to(self.store)], *(margin // 2 for margin in self.margins))
 
     def _draws(self, seed: int, epoch: int) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
         """An epoch's corners (n, 2), mirrorings (n,) and colour shifts (n, channels), in the order the pictures come."""
@@ -119,7 +124,8 @@ class Batches:
     def _square(self, pictures: Tensor, top: int, left: int) -> Tensor:
         return pictures[:, top : top + self.shape[0], left : left + self.shape[1]]
 
-    def _scaled(self, pictures: Tensor) -> Tensor:
+    def scaled(self, pictures: Tensor) -> Tensor:
+        """Bytes (n, height, width, channels) as a net takes them: float (n, channels, height, width)."""
         return pictures.to(self.device).float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)
 
 

@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -16,7 +17,9 @@ FILE = "figures.json"
 KINDS = ("svg", "png")
 
 
-def draw(folder: Path, stem: str, figure: Callable[..., Figure], *frames: pd.DataFrame, **options: Any) -> None:
+def draw(
+    folder: Path, stem: str, figure: Callable[..., Figure], *frames: pd.DataFrame | np.ndarray, **options: Any
+) -> None:
     """Writes `figure(*frames, **options)` as STEM.svg and STEM.png, unless they are there and are just that.
 
     What they were drawn from is kept in figures.json, as digests.
@@ -48,8 +51,10 @@ def _files(folder: Path, stem: str) -> dict[str, str | None]:
     return {kind: _digest(path.read_bytes()) if path.is_file() else None for kind, path in paths.items()}
 
 
-def _content(frame: pd.DataFrame) -> str:
-    return frame.to_csv(index=False)
+def _content(of: pd.DataFrame | np.ndarray) -> str | bytes:
+    return (
+        of.to_csv(index=False) if isinstance(of, pd.DataFrame) else repr((of.shape, of.dtype)).encode() + of.tobytes()
+    )
 
 
 @cache

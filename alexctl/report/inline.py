@@ -8,13 +8,20 @@ from markupsafe import Markup
 
 from alexctl.errors import UserError
 
-TAGS = {"svg", "g", "path", "text", "tspan", "use", "defs", "clipPath", "rect"}  # all that matplotlib needs for ours
-ATTRIBUTES = {"d", "x", "y", "width", "height", "transform", "style", "clip-path", "id", "href", "viewBox"}
-# What figures/page.py draws with, and the name each has in page.css, where light and dark are told apart.
+TAGS = {  # all that matplotlib and figures/svg.py need for ours
+    "svg", "g", "path", "text", "tspan", "use", "defs", "clipPath", "rect", "image", "polygon", "line",
+}  # fmt: skip
+ATTRIBUTES = {
+    "d", "x", "y", "width", "height", "transform", "style", "clip-path", "id", "href", "viewBox",
+    "points", "x1", "y1", "x2", "y2", "fill", "fill-opacity", "stroke", "stroke-width", "stroke-linejoin",
+    "stroke-dasharray", "text-anchor", "font-size", "font-weight", "paint-order",
+}  # fmt: skip
+PICTURE = "data:image/png;base64,"
+# What figures/page.py and figures/pictures.py draw with, and the name each has in page.css, where light and dark are told apart.
 COLOURS = {
     "#000000": "currentColor", "#ffffff": "var(--paper)", "#666666": "var(--quiet)", "#0072b2": "var(--arm-1)",
     "#d55e00": "var(--arm-2)", "#009e73": "var(--arm-3)", "#cc79a7": "var(--arm-4)", "#e69f00": "var(--arm-5)",
-    "#56b4e9": "var(--arm-6)",
+    "#56b4e9": "var(--arm-6)", "#f4c9ab": "var(--marked)", "#dcdcdc": "var(--line)",
 }  # fmt: skip
 FONT = re.compile(r"\s*font-family:[^;]*;?")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
@@ -32,7 +39,8 @@ def inline(path: Path, prefix: str, label: str) -> Markup:
         raise UserError(f"{path.parent.name}/{path.name} is damaged; `alexctl report` draws it again") from None
     _clean(top)
     _cut_caption(top)
-    used = set(re.findall(r"#([^)\"\s]+)", " ".join(v for node in top.iter() for v in node.attrib.values())))
+    values = [v for node in top.iter() for v in node.attrib.values() if not v.startswith(PICTURE)]
+    used = set(re.findall(r"#([^)\"\s]+)", " ".join(values)))
     for node in top.iter():
         _tell_apart(node, prefix, used)
     for key in ("width", "height", "id"):
@@ -51,8 +59,8 @@ def _clean(top: ElementTree.Element) -> None:
         kept = {key.rpartition("}")[2]: value for key, value in node.attrib.items()}
         node.attrib.clear()
         node.attrib.update({key: value for key, value in kept.items() if key in ATTRIBUTES})
-        if not node.get("href", "#").startswith("#"):
-            del node.attrib["href"]
+        if not node.get("href", "#").startswith(PICTURE if node.tag.endswith("image") else "#"):
+            node.attrib.pop("href", None)
         node.tag = node.tag.rpartition("}")[2]
         node.tail = None
         if node.tag not in ("text", "tspan"):
@@ -82,6 +90,9 @@ def _tell_apart(node: ElementTree.Element, prefix: str, used: set[str]) -> None:
                 node.set("id", prefix + value)
             else:
                 del node.attrib["id"]
+            continue
+        if value.startswith(PICTURE):
+            node.set(key, "".join(value.split()))
             continue
         value = value.replace("#", f"#{prefix}") if key in ("href", "clip-path") else value
         if key in ("d", "x", "y", "width", "height", "transform"):

@@ -30,15 +30,20 @@ LIMIT = 2_900_000
 HERE = Path(__file__).parent
 DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
     ("summary.csv", "an arm"), ("trials.csv", "a trial"), ("survival.csv", "a step of an arm’s survival curve"),
+    ("predictions.csv", "a class that a net holds probable for a picture"), ("neighbours.csv", "a training picture near a test picture"),
     ("verdict.json", "the comparison and its claim"),
     ("plan.json", "what was asked"), ("curves.csv", "a measurement of a trial"),
 )  # fmt: skip
-FIGURES = ("figure.svg", "search.svg", "survival.svg")
+FIGURES = ("figure.svg", "search.svg", "survival.svg", "net.svg", "kernels.svg", "predictions.svg", "neighbours.svg")
 FIRST_LEFT_OUT = (
     "curves.csv",
     "trials.csv",
+    "neighbours.svg",
+    "predictions.svg",
     "search.svg",
     "survival.svg",
+    "kernels.svg",
+    "net.svg",
     "figure.svg",
 )  # where a page would be too large
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from alexctl import figures, results
 from alexctl.campaign import Campaign
 from alexctl.claims import Claim, Claimed
-from alexctl.report import drawn, overview, places, tables
+from alexctl.report import drawn, overview, places, portraits, tables
 from alexctl.report.machines import mixed
 from alexctl.report.tables import Tables
 
@@ -22,6 +22,7 @@ def rebuild(campaign: Campaign) -> Tables:
         _draw(campaign, made)
         _draw_search(campaign, made)
         _draw_survival(campaign, made)
+        portraits.draw(campaign)
     except OSError as error:
         raise results.storage_error(campaign.folder, error) from None
     return made

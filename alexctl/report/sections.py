@@ -116,6 +116,8 @@ def section(folder: Folder) -> dict[str, Any]:
         "measure": MEASURES[measure][0], "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke,
+        "drawn_arm": folder.word(_subject(plan["ablation"]), "plan.json"),
+        "noise_floor": plan["ablation"].get("varies") == ["seed_offset"],
         "landmarks": [(folder.word(arm, "verdict.json"), folder.at("verdict.json", "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
                       for arm in claim.get("landmarks", {})],
         "interval": at("interval"), "comparisons": comparisons(folder), "machines": used,
@@ -123,6 +125,11 @@ def section(folder: Folder) -> dict[str, Any]:
         "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
         "command": [folder.word(word, "plan.json") for word in made.words], "notes": made.notes,
     }  # fmt: skip
+
+
+def _subject(planned: dict[str, Any]) -> str:
+    """As Ablation.subject, of a plan that need not be read whole."""
+    return min((arm for arm in planned["arms"] if arm != planned["control"]), default=planned["control"])
 
 
 def _arms(folder: Folder, measure: str) -> dict[str, Any]:

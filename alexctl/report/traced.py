@@ -54,7 +54,7 @@ class Folder:
             return read(self.path / name)
         except (OSError, ValueError, csv.Error) as error:
             reason = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            newer = "newer alexctl" in reason
+            newer = isinstance(error, results.NewerFile)
             action = "update this one" if newer else "`alexctl report` makes it again from the trials"
             raise UserError(f"{printable(self.name)}: {reason}; {action}") from None
 

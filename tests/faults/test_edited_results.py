@@ -88,14 +88,18 @@ def test_changed_by_hand(undisturbed, place, fault, change, named):
     tally.survived(fault)
 
 
-def test_a_newer_plan(undisturbed, place):
+def test_a_newer_plan(tiny_root, undisturbed, place):
+    """It is neither read as if it were ours nor written over."""
     campaign = copy(undisturbed.campaign, place / "results" / "small")
     before = contents(campaign)
     tally.tried("a newer schema")
     change_json(campaign / "plan.json", schema=99)
-    line = one_line(alexctl(place, "report", "--results", "results"))
-    assert "plan.json was written by a newer alexctl (schema 99)" in line
-    assert contents(campaign) == before
+    newer = (campaign / "plan.json").read_bytes()
+    for command in (["report", "--results", "results"], words(tiny_root)):
+        line = one_line(alexctl(place, *command))
+        assert "plan.json was written by a newer alexctl (schema 99); update this one" in line
+        assert contents(campaign) == before
+        assert (campaign / "plan.json").read_bytes() == newer
     tally.survived("a newer schema")
 
 

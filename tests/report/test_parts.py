@@ -235,8 +235,8 @@ def test_markdown():
         lines[2] == f"| {title} | shapes | relu against tanh | 4 | 1.05 | 0.857 to 1.28 (95%) | 6 | **no difference** |"
     )
     assert lines[3].endswith(r"| 3 | more than 2.00 | 95% | – | **supported** |")
-    assert lines[4].endswith(r"| a x b | 2 | −1.50 and −0.50 | none | −2 | undecided |")
-    assert lines[5].endswith(r"| 0 | – | – | 6 | not run yet |")
+    assert lines[4].endswith(r"| a x b | 2 | −1.50 and −0.50 | none | −2 | **undecided** |")
+    assert lines[5].endswith(r"| 0 | – | – | 6 | **not run yet** |")
 
 
 def test_tex():

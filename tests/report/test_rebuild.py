@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from conftest import TINY
 
-from alexctl import results, show, trial
+from alexctl import results, show_results, trial
 from alexctl.ablation import parse
 from alexctl.campaign import Campaign
 from alexctl.report.rebuild import caption, rebuild
@@ -105,7 +105,7 @@ def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):
 )
 def test_what_is_printed(tmp_path, capsys, measure, expected):
     made = finished(tmp_path, measure, state="diverged")
-    show.result(made, rebuild(made))
+    show_results.result(made, rebuild(made))
     printed = capsys.readouterr().out
     assert [words for words in expected if words not in printed] == []
     assert "not reached" not in printed

@@ -1,0 +1,131 @@
+"""Figures 3 and 4 of the paper: first-layer kernels, test pictures with what a net takes them for, and their neighbours."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from alexctl.figures.page import GREY, WIDTH, page, short, style
+
+MARKED, PLAIN = "#f4c9ab", "#dcdcdc"  # bars behind words
+COLUMNS = 16  # kernels a row, as in Figure 3
+MARGIN = 0.06  # inches
+FOOT = 0.3  # inches that a page leaves for an axis' words, which pictures have not
+
+
+def first_kernels(*kernels: np.ndarray, arms: Sequence[str], towers: Sequence[int], caption: str) -> Figure:
+    """Figure 3: each arm's first-layer kernels, (n, height, width, channels), its towers apart.
+
+    Zero is mid grey, and one scale holds for all kernels of an arm. Kernels of 3 channels are shown as colours, of
+    others by the mean of their channels.
+    """
+    panels = [(arm, tower, part) for arm, all_, number in zip(arms, kernels, towers, strict=True)
+              for tower, part in enumerate(np.split(_levels(all_), number))]  # fmt: skip
+    number_of = dict(zip(arms, towers, strict=True))
+    sheets = [_mosaic(part) for _, _, part in panels]
+    wide = WIDTH - 2 * MARGIN
+    heights = [wide * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
+    with style():
+        figure, whole = page(sum(heights) + 0.24 * len(heights) - FOOT, caption)
+        whole.set_axis_off()
+        total = y = figure.get_figheight()
+        for (arm, tower, _), sheet, high in zip(panels, sheets, heights, strict=True):
+            y -= high + 0.24
+            ax = figure.add_axes((MARGIN / WIDTH, (y + 0.02) / total, wide / WIDTH, high / total))
+            _show(ax, sheet)
+            name = short(arm) + (f", tower {tower + 1}" if number_of[arm] > 1 else "")
+            ax.set_title(name, loc="left", fontsize=8, pad=3)
+    return figure
+
+
+def _levels(kernels: np.ndarray) -> np.ndarray:
+    """(n, height, width, 3) from 0 to 1, zero at the middle."""
+    if kernels.shape[3] != 3:
+        kernels = np.repeat(kernels.mean(3, keepdims=True), 3, axis=3)
+    largest = np.abs(kernels).max() or 1.0
+    return np.clip(0.5 + 0.5 * kernels / largest, 0.0, 1.0)
+
+
+def _mosaic(tiles: np.ndarray) -> np.ndarray:
+    """Tiles in rows of COLUMNS, as (height, width, 4) with nothing between them."""
+    count, height, width, _ = tiles.shape
+    columns = min(COLUMNS, count)
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * (height + 1) - 1, COLUMNS * (width + 1) - 1, 4))
+    for i, tile in enumerate(tiles):
+        y, x = (i // columns) * (height + 1), (i % columns) * (width + 1)
+        sheet[y : y + height, x : x + width, :3] = tile
+        sheet[y : y + height, x : x + width, 3] = 1.0
+    return sheet
+
+
+def five_most_probable(predictions: pd.DataFrame, pictures: np.ndarray, *, caption: str) -> Figure:
+    """Figure 4, left: each picture, its true class, and the classes that the net holds most probable as bars.
+
+    `predictions` has the columns picture, truth, rank, class, probability; `pictures` are (n, height, width, channels)
+    uint8 in the order of the first column.
+    """
+    groups = [group for _, group in predictions.groupby("picture", sort=False)]
+    rows, high, apart = -(-len(groups) // 2), 0.82, 0.16
+    with style():
+        figure, sheet = page(rows * (high + apart) - FOOT, caption)
+        sheet.set_axis_off()
+        total = figure.get_figheight()
+        for i, (group, picture) in enumerate(zip(groups, pictures, strict=True)):
+            x = MARGIN + (i % 2) * (WIDTH / 2)
+            y = total - 0.06 - (i // 2 + 1) * high - (i // 2) * apart
+            ax = figure.add_axes((x / WIDTH, (y + 0.13) / total, (high - 0.17) / WIDTH, (high - 0.17) / total))
+            _show(ax, _coloured(picture))
+            ax.set_xlabel(short(group["truth"].iloc[0]), fontsize=7.5, labelpad=2)
+            bars = figure.add_axes(((x + high) / WIDTH, y / total, (WIDTH / 2 - high - 0.2) / WIDTH, high / total))
+            _bars(bars, group)
+    return figure
+
+
+def _bars(ax: Axes, group: pd.DataFrame) -> None:
+    """Bars under their words: the true class in colour and bold, the others grey."""
+    for place, row in enumerate(group.to_dict("records")):
+        right = row["class"] == row["truth"]
+        ax.barh(place, row["probability"], height=0.86, color=MARKED if right else PLAIN, linewidth=0)
+        weight = "bold" if right else "normal"
+        ax.text(0.02, place, short(str(row["class"])), va="center", fontsize=7, fontweight=weight)
+    ax.set(xlim=(0, 1), ylim=(len(group) - 0.4, -0.6), yticks=[], xticks=[])
+    ax.spines[["bottom"]].set_visible(False)
+
+
+def nearest_pictures(neighbours: pd.DataFrame, pictures: np.ndarray, near: np.ndarray, *, caption: str) -> Figure:
+    """Figure 4, right: test pictures in the first column, the training pictures nearest to each beside it.
+
+    `neighbours` has the columns picture, truth, rank, class; `near` is (queries, neighbours, height, width, channels).
+    """
+    groups = [group for _, group in neighbours.groupby("picture", sort=False)]
+    columns = near.shape[1] + 1
+    side = (WIDTH - 2 * MARGIN - 0.14) / columns
+    high = side + 0.14
+    with style():
+        figure, sheet = page(len(groups) * high - FOOT, caption)
+        sheet.set_axis_off()
+        total = figure.get_figheight()
+        for row, group in enumerate(groups):
+            names = [group["truth"].iloc[0], *group["class"]]
+            for column, picture in enumerate([pictures[row], *near[row]]):
+                x = MARGIN + column * side + (0.14 if column else 0.0)
+                y = total - 0.06 - row * high - side
+                ax = figure.add_axes((x / WIDTH, y / total, (side - 0.06) / WIDTH, (side - 0.06) / total))
+                _show(ax, _coloured(picture))
+                other = column and names[column] != names[0]
+                ax.set_xlabel(short(str(names[column])), fontsize=6.5, labelpad=1.5, color=GREY if other else "black",
+                              fontweight="bold" if not column else "normal")  # fmt: skip
+    return figure
+
+
+def _coloured(picture: np.ndarray) -> np.ndarray:
+    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+
+
+def _show(ax: Axes, picture: np.ndarray) -> None:
+    ax.imshow(picture, interpolation="none", aspect="auto")
+    ax.set(xticks=[], yticks=[])
+    ax.spines[:].set_visible(False)

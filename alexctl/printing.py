@@ -1,0 +1,85 @@
+"""Tables and lines on a terminal or in a pipe: what all that prints is made of."""
+
+import json
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from alexctl.errors import printable
+
+
+def plain(value: Any) -> str:
+    """The value as a terminal may safely have it: control characters spelled out, nothing taken for markup."""
+    return escape(printable(str(value)))
+
+
+def new_console() -> Console:
+    # Rich takes COLUMNS from the environment; a pipe gets lines as long as they need to be.
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
+def table(rows: list[dict[str, Any]], *, as_json: bool = False, numbers: Collection[str] = ()) -> None:
+    """Rows of equal keys, as a table (`numbers` to the right) or as JSON."""
+    if as_json:
+        print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
+        return
+    console = new_console()
+    console.print(layout(rows, console, numbers=numbers))
+
+
+def say(*lines: str) -> None:
+    """Lines of plain text, wrapped where a terminal is."""
+    console = new_console()
+    for line in lines:
+        console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def duration(seconds: float, form: str = ".0f") -> str:
+    """Seconds as a person says them."""
+    if seconds < 90:
+        return f"{seconds:{form}} s"
+    minutes = seconds / 60
+    if minutes < 90:
+        return f"{minutes:.0f} min"
+    return f"{minutes / 60:.1f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.0f} days"
+
+
+def layout(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
+    """Rows of equal keys side by side, `numbers` to the right, or on a narrow terminal a paragraph a row."""
+    texts = [{key.replace("_", " "): plain("" if v is None else str(v)) for key, v in row.items()} for row in rows]
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for i, key in enumerate(texts[0] if texts else ()):
+        justify = "right" if key in numbers else "left"
+        grid.add_column(
+            key, header_style="dim", overflow="fold", no_wrap=i == 0, justify=justify
+        )  # a name broken can't be copied
+    for row in texts:
+        grid.add_row(*row.values())
+    wide = console.measure(grid, options=console.options.update(max_width=10_000))
+    # No word broken, and no cell a tower of many lines.
+    if not console.is_terminal or (wide.minimum <= console.width and wide.maximum <= 2.5 * console.width):
+        return grid
+    paragraphs = Table.grid(padding=(0, 2, 0, 0))
+    paragraphs.add_column(style="dim")
+    paragraphs.add_column(overflow="fold")
+    for i, row in enumerate(texts):
+        if i:
+            paragraphs.add_row()
+        for key, text in row.items():
+            if text not in ("", "-"):
+                paragraphs.add_row(key, text)
+    return paragraphs
+
+
+def shown(path: Path) -> str:
+    """A path as a person would type it from here."""
+    try:
+        return os.path.relpath(path) if Path(os.path.relpath(path)).parts[:1] != ("..",) else str(path)
+    except ValueError:  # another drive
+        return str(path)
