@@ -42,6 +42,7 @@ class Campaign:
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in results.trials_of(folder)}
         self.failed_before = {name for name, record in self.records.items() if record.state == "failed"}
         self._decisions: dict[str, search.Decision] = {}
+        self._final: dict[tuple[str, float], list[Job]] = {}
         self._seeds: tuple[int, int] | None = None
 
     @classmethod
@@ -133,9 +134,12 @@ class Campaign:
 
     def final_jobs(self, arm: str, lr: float, seeds: int | None = None) -> list[Job]:
         """The trials that count: seeds 0, 1, 2, ..., by default as many as are wanted now."""
-        setting = self.setting(arm, "final", lr)
         seeds = self.num_seeds if seeds is None else seeds
-        return [Job(arm=arm, phase="final", seed=seed, setting=setting) for seed in range(seeds)]
+        jobs = self._final.setdefault((arm, lr), [])  # kept, since a name takes a hash, and each event asks for all
+        if len(jobs) < seeds:
+            setting = jobs[0].setting if jobs else self.setting(arm, "final", lr)
+            jobs += [Job(arm=arm, phase="final", seed=seed, setting=setting) for seed in range(len(jobs), seeds)]
+        return jobs[:seeds]
 
     @property
     def num_seeds(self) -> int:

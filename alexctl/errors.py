@@ -28,4 +28,6 @@ def nearest(word: str, choices: Iterable[str]) -> str:
 
 def printable(text: str) -> str:
     """The text with control characters spelled out, so that a name from a file cannot drive the terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

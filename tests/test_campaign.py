@@ -218,6 +218,17 @@ def test_a_campaign_opened_from_its_folder_goes_on_where_it_was(tmp_path):
     assert made.write_plan({"git_commit": None}) == []
 
 
+def test_a_newer_plan_is_left_as_it_is(tmp_path):
+    made = campaign(tmp_path)
+    made.write_plan({"git_commit": None})
+    newer = json.loads((tmp_path / "plan.json").read_text()) | {"schema": 9}
+    (tmp_path / "plan.json").write_text(json.dumps(newer))
+    for use in (lambda: Campaign.open(tmp_path), lambda: made.write_plan({"git_commit": None})):
+        with pytest.raises(UserError, match=r"plan\.json was written by a newer alexctl \(schema 9\); update this one"):
+            use()
+    assert json.loads((tmp_path / "plan.json").read_text()) == newer
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -231,7 +242,6 @@ def test_a_campaign_opened_from_its_folder_goes_on_where_it_was(tmp_path):
         lambda plan: plan["ablation"]["base"].update(lr="search"),
         lambda plan: plan["ablation"]["base"].update(epochs="many"),
         lambda plan: plan["ablation"].update(arms={"tanh": 3}),
-        lambda plan: plan.update(schema=9),
     ],
 )
 def test_a_plan_edited_by_hand_is_one_line(tmp_path, change):

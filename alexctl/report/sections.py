@@ -163,6 +163,7 @@ def _seeds(folder: Folder, measure: str) -> dict[str, Any]:
     seeds = sorted({int(row["seed"]) for row in final})
     control = folder.json("verdict.json")["control"]
     arms = sorted(dict.fromkeys(row["arm"] for row in final), key=lambda arm: (arm != control, arm))
+    effects = [dict(zip(entry["seeds"], entry["values"], strict=True)) for entry in comparisons(folder)]
     cells: dict[tuple[str, int], Traced | str] = {}
     for row in final:
         fate = _fate(row)
@@ -175,7 +176,7 @@ def _seeds(folder: Folder, measure: str) -> dict[str, Any]:
             {
                 "seed": Traced(text=str(seed), file=f"{folder.name}/trials.csv", at=f"seed={seed}:seed", value=str(seed)),
                 "cells": [cells.get((arm, seed), "not run") for arm in arms],
-                "effects": [_effect_of(entry, seed) for entry in comparisons(folder)],
+                "effects": [values.get(seed) for values in effects],
             }
             for seed in seeds
         ],
@@ -205,10 +206,6 @@ def _seeds(folder: Folder, measure: str) -> dict[str, Any]:
     percent = measure.endswith("_error")
     table["dots_axis"] = axis_row(axis, (lambda v: f"{100 * v:g}%") if percent else "{:g}".format)
     return table
-
-
-def _effect_of(entry: dict[str, Any], seed: int) -> Traced | None:
-    return entry["values"][entry["seeds"].index(seed)] if seed in entry["seeds"] else None
 
 
 def _fate(row: dict[str, str]) -> str | None:
