@@ -224,6 +224,32 @@ def stats(
 
 
 @app.command()
+def bench(
+    data: Annotated[str, typer.Option(help="Pictures of 32 x 32: cifar10, shapes or imagefolder:PATH.")] = "shapes",
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured in turn.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="Does it run? Too short to believe.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes. Default: one a core.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    results: ResultsOption = DEFAULT_RESULTS,
+    data_root: RootOption = None,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """Measure this machine: images a second beside PyTorch's tutorial loop and beside its own peaks. Takes about a minute."""
+    from alexctl import show_bench
+    from alexctl.bench import measure
+    from alexctl.data import sources
+
+    how = {"rounds": 1, "seconds": 0.2} if quick else {"rounds": rounds}
+    made = measure.bench(
+        data=data, root=sources.data_root(data_root), device_name=device, workers=workers,
+        progress=show_bench.progress, **how,
+    )  # fmt: skip
+    if not quick:
+        made.write(results / "bench")
+    show_bench.bench(made, None if quick else results / "bench", as_json=json_)
+
+
+@app.command()
 def doctor(results: ResultsOption = DEFAULT_RESULTS, data_root: RootOption = None, json_: JsonOption = False) -> None:
     """Check this machine: packages, device, threads, folders, data."""
     from alexctl import show
