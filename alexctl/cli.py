@@ -69,6 +69,7 @@ def ablate(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at once; 1 runs in this process. Default: one a core.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads a worker.")] = 1,
+    stack: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials of one arm that train as one net. Default: 32 on an accelerator, 1 on a CPU.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
@@ -94,7 +95,7 @@ def ablate(
 
     screen = Screen(quiet=quiet)
     options = runner.Options(
-        results=results, root=data_root, device=device, workers=workers, threads=threads,
+        results=results, root=data_root, device=device, workers=workers, threads=threads, stack=stack,
         retry_failed=retry is not None, fail_fast=fail_fast,
         keeping=Keeping(checkpoint_seconds=checkpoint_every, weights=keep_weights),
     )  # fmt: skip

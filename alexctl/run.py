@@ -20,6 +20,8 @@ from alexctl.preflight import seconds_per_epoch
 from alexctl.provenance import git_state
 from alexctl.report.tables import Tables
 from alexctl.sharing import Shared
+from alexctl.stack import shape_of
+from alexctl.stacked_trials import BROKEN
 
 
 class Watcher(Protocol):
@@ -43,9 +45,14 @@ class Options:
     device: str = "auto"
     workers: int | None = None
     threads: int = 1
+    stack: int | None = None  # trials that train as one; None: STACK on an accelerator, on a CPU each by itself
     retry_failed: bool = False
     fail_fast: bool = False
     keeping: trial.Keeping = field(default_factory=trial.Keeping)
+
+
+STACK = 32
+"""Trials that share an accelerator as one stack, at most."""
 
 
 class Stopped(Exception):
@@ -81,9 +88,10 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         campaign.retry_failed = options.retry_failed
         notes = [*data.notes, *campaign.write_plan(git_state()), *_weightless(campaign, options.keeping)]
         workers = options.workers or default_workers(device.type)
+        stack = options.stack or (1 if device.type == "cpu" else STACK)
         seconds = seconds_per_epoch(campaign, data, device, options.threads) if campaign.ready() else {}
         watcher.planned(campaign, seconds, workers, notes)
-        _Conductor(campaign, claim, options, root, workers, watcher).go()
+        _Conductor(campaign, claim, options, root, workers, stack, watcher).go()
         campaign.tidy()
         _draw_net(campaign, data)
         from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
@@ -122,11 +130,15 @@ def default_workers(device_type: str) -> int:
 
 
 class _Conductor:
-    def __init__(self, campaign: Campaign, claim: Claim, options: Options, root: Path, workers: int, watcher: Watcher):
+    def __init__(
+        self, campaign: Campaign, claim: Claim, options: Options, root: Path, workers: int, stack: int, watcher: Watcher
+    ):  # fmt: skip
+        self.stack = 1 if campaign.ablation.measure == "seconds_per_epoch" else stack  # its seconds would be shared
         self.campaign, self.claim, self.options, self.watcher = campaign, claim, options, watcher
         self.shared = Shared(campaign, weights=options.keeping.weights)
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()
+        self.alone: set[str] = set()  # whose stack broke
         self.later: dict[str, float] = {}
         self.stopping = False
         self.changed = True
@@ -180,16 +192,33 @@ class _Conductor:
             self.changed = True
         if not self.pool.free or not self.changed:
             return
-        taken = False
+        taken, waiting = False, []
         for job in self.campaign.ready():
-            if not self.pool.free:
-                return
             if job.name in self.running or job.name in self.tried or job.name in self.later:
                 continue
             if self.campaign.record(job).state == "pending" and (source := self.shared.take(job)):
                 self.watcher.taken(job, source)
                 taken = True
                 continue
+            waiting.append(job)
+            if self.stack == 1 and len(waiting) == self.pool.free:
+                break
+        for jobs in self._stacks(waiting)[: self.pool.free]:
+            self._submit(jobs)
+        self.changed = taken or not self.pool.free  # then more may be ready
+
+    def _stacks(self, jobs: list[Job]) -> list[list[Job]]:
+        """The jobs by what one worker may take at once: those of one shape that go equally far, spread over the workers."""
+        groups: dict[Any, list[Job]] = {}
+        for job in jobs:
+            together = self.stack > 1 and job.name not in self.alone
+            groups.setdefault((shape_of(job.setting), job.until) if together else job.name, []).append(job)
+        size = min(self.stack, max(1, -(-len(jobs) // max(1, self.pool.free))))
+        return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+
+    def _submit(self, jobs: list[Job]) -> None:
+        orders = []
+        for job in jobs:
             folder = self.campaign.folder / "trials" / job.name
             if self.campaign.record(job).state == "pending":
                 trial.create(
@@ -198,8 +227,8 @@ class _Conductor:
                 )  # fmt: skip
             self.running[job.name] = job
             self.watcher.started(job)
-            self.pool.submit(folder, job.until)
-        self.changed = taken  # then more may be ready
+            orders.append((folder, job.until))
+        self.pool.submit(orders)
 
     def _hear(self, event: dict[str, Any]) -> None:
         job = self.running.get(event["folder"])
@@ -215,6 +244,10 @@ class _Conductor:
         if event["event"] == "died":
             if self.campaign.reload(job.name).state not in ("done", "diverged"):  # it may just not have said so
                 trial.record_death(self.campaign.folder / "trials" / job.name, event["why"])
+        elif event["state"] == BROKEN:
+            self.alone.add(job.name)
+            self.campaign.reload(job.name)
+            return
         elif event["state"] == "claimed":  # a worker left over from a killed run is writing its checkpoint
             self.later[job.name] = time.monotonic() + 1.0
             return

@@ -2,12 +2,12 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from alexctl.data.batches import Batches
@@ -16,6 +16,7 @@ from alexctl.knobs import Setting
 from alexctl.nets import build
 from alexctl.nets.draw import derived_seed
 from alexctl.nets.layers import set_step
+from alexctl.optimiser import Momentum
 from alexctl.own_nets import is_own
 
 
@@ -51,64 +52,80 @@ class Clock:
             self.seconds[self._part] += now - self._since
         self._part, self._since = part, now
 
+    def pause(self) -> str | None:
+        """Stops the clock; what seconds counted as, for `switch` to go on with."""
+        part = self._part
+        self.switch(None)
+        return part
+
 
 class Diverged(Exception):
     """The loss is no longer a number: a result, not a crash."""
 
 
-class Momentum:
-    """The paper's update (section 5): v <- m v - wd lr w - lr g;  w <- w + v. Weight decay is multiplied by the rate.
+class Loop:
+    """What one trial and a stack of them share: the steps there are, and where rows end.
 
-    Biases have no weight decay and their own rate, as in the 2011 and 2012 files. `weight_decay` is one number for all
-    weights, or a table of parameter names, those that are missing having none.
+    Who inherits has `setting`, `batches`, `clock`, `step` and `on_batch`, and says what a batch is, what to learn from
+    it, how many pictures count for the next row, and what a row is.
     """
 
-    def __init__(
-        self,
-        net: nn.Module,
-        *,
-        lr: float,
-        momentum: float,
-        weight_decay: float | Mapping[str, float],
-        bias_rate: float = 1.0,
-    ):
-        self.lr, self.momentum = lr, momentum
-        self.velocity = {name: torch.zeros_like(p) for name, p in net.named_parameters() if p.requires_grad}
-        alike: dict[tuple[float, float], list[str]] = {}
-        for name in self.velocity:
-            own = weight_decay.get(name, 0.0) if isinstance(weight_decay, Mapping) else weight_decay
-            key = (bias_rate, 0.0) if name.endswith("bias") else (1.0, own)
-            alike.setdefault(key, []).append(name)
-        named = dict(net.named_parameters())
-        self.groups = [
-            ([named[name] for name in names], [self.velocity[name] for name in names], rate, decay)
-            for (rate, decay), names in alike.items()
-        ]
+    setting: Setting
+    batches: Batches
+    clock: Clock
+    step: int
+    on_batch: Callable[[Any], None]
 
-    @torch.no_grad()
-    def step(self, *, factor: float = 1.0) -> None:
-        """One update; `factor` is where the schedule stands.
+    @property
+    def epoch(self) -> float:
+        """Passes over the training pictures so far."""
+        whole, step = divmod(self.step, self.batches.steps_per_epoch)
+        return whole + min(step * self.batches.batch_size, self.batches.num_train) / self.batches.num_train
 
-        It lowers no rate that biases have of their own: the 2011 and 2012 files only ever lowered epsW.
-        """
-        for weights, velocities, rate, decay in self.groups:
-            lr = self.lr * rate * (factor if rate == 1.0 else 1.0)
-            torch._foreach_mul_(velocities, self.momentum)
-            # A weight that this batch did not go through (only a user's own net has any) has the gradient 0.
-            slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-            torch._foreach_add_(velocities, slopes, alpha=-lr)
-            if decay:
-                torch._foreach_add_(velocities, weights, alpha=-lr * decay)
-            torch._foreach_add_(weights, velocities)
-            for weight in weights:
-                weight.grad = None
+    def __iter__(self) -> Iterator[Any]:
+        knobs, per_epoch = self.setting.training, self.batches.steps_per_epoch
+        row_steps = {round(k * per_epoch / knobs.rows_per_epoch) for k in range(1, knobs.rows_per_epoch + 1)} - {0}
+        if self._num_counted() > 0 and self._ends_row(row_steps):  # stopped in that row's evaluation
+            yield self._row()
+        while self.step < knobs.epochs * per_epoch:
+            self.clock.switch("train")
+            epoch, first_step = divmod(self.step, per_epoch)
+            factor = 0.1 ** sum(epoch >= drop for drop in knobs.lr_drops)
+            for pictures, labels in self._epoch(epoch, first_step):
+                self._learn(pictures, labels, factor)
+                self.step += 1
+                if self._ends_row(row_steps):
+                    yield self._row()
+                    self.clock.switch("train")
+                self.on_batch(self)
+        self.clock.switch(None)
+
+    def _ends_row(self, row_steps: set[int]) -> bool:
+        return (self.step - 1) % self.batches.steps_per_epoch + 1 in row_steps
+
+    def _evaluates(self) -> bool:
+        """Whether the row at this step has test errors."""
+        every = self.setting.training.evaluate_every
+        return bool(every) and self.step % self.batches.steps_per_epoch == 0 and round(self.epoch) % every == 0
+
+    def _num_counted(self) -> float:
+        raise NotImplementedError
+
+    def _epoch(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        raise NotImplementedError
+
+    def _learn(self, pictures: Tensor, labels: Tensor, factor: float) -> None:
+        raise NotImplementedError
+
+    def _row(self) -> Any:
+        raise NotImplementedError
 
 
-class Training:
+class Training(Loop):
     """One setting with one seed on its way; iterating yields Rows, `state()` at any step is a complete checkpoint.
 
     `on_batch(training)` is called after every batch, of training or of an evaluation, so that the caller can save,
-    report or stop (by raising).
+    report or stop (by raising). `batches` are those of another training of the same data and knobs, if there is one.
     Raises Diverged when the loss is not finite at a row.
     """
 
@@ -122,6 +139,7 @@ class Training:
         on_batch: Callable[["Training"], None] = lambda training: None,
         clock: Clock | None = None,
         state: dict[str, Any] | None = None,
+        batches: Batches | None = None,
     ):
         knobs = setting.training
         seed += knobs.seed_offset
@@ -131,7 +149,7 @@ class Training:
         self.net = build(setting, image_shape=shape, num_classes=len(data.classes), seed=seed)
         scaling, bias_rate = self.net.input_scaling, self.net.bias_rate
         self.net.to(device=device, memory_format=torch.channels_last)
-        self.batches = Batches(
+        self.batches = batches or Batches(
             data, device=device, scaling=scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
             crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
         )  # fmt: skip
@@ -146,32 +164,11 @@ class Training:
         if state is not None:
             self._load(state)
 
-    @property
-    def epoch(self) -> float:
-        """Passes over the training pictures so far."""
-        whole, step = divmod(self.step, self.batches.steps_per_epoch)
-        return whole + min(step * self.batches.batch_size, self.batches.num_train) / self.batches.num_train
+    def _num_counted(self) -> float:
+        return float(self.sums[2])
 
-    def __iter__(self) -> Iterator[Row]:
-        knobs, per_epoch = self.setting.training, self.batches.steps_per_epoch
-        row_steps = {round(k * per_epoch / knobs.rows_per_epoch) for k in range(1, knobs.rows_per_epoch + 1)} - {0}
-        if self.sums[2] > 0 and self._ends_row(row_steps):  # stopped in that row's evaluation
-            yield self._row()
-        while self.step < knobs.epochs * per_epoch:
-            self.clock.switch("train")
-            epoch, first_step = divmod(self.step, per_epoch)
-            factor = 0.1 ** sum(epoch >= drop for drop in knobs.lr_drops)
-            for pictures, labels in self.batches.epoch(self.seed, epoch, first_step=first_step):
-                self._learn(pictures, labels, factor)
-                self.step += 1
-                if self._ends_row(row_steps):
-                    yield self._row()
-                    self.clock.switch("train")
-                self.on_batch(self)
-        self.clock.switch(None)
-
-    def _ends_row(self, row_steps: set[int]) -> bool:
-        return (self.step - 1) % self.batches.steps_per_epoch + 1 in row_steps
+    def _epoch(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
+        return self.batches.epoch(self.seed, epoch, first_step=first_step)
 
     def _learn(self, pictures: Tensor, labels: Tensor, factor: float) -> None:
         set_step(self.net, self.seed, self.step)
@@ -193,9 +190,8 @@ class Training:
             raise Diverged(f"the training loss is {loss_sum} at epoch {self.epoch:.2f}, step {self.step}")
         knobs = self.setting.training
         train_error, test_error, top5_error = wrong / count, None, None
-        whole_epoch = self.step % self.batches.steps_per_epoch == 0
         self.clock.switch("eval")
-        if knobs.evaluate_every and whole_epoch and round(self.epoch) % knobs.evaluate_every == 0:
+        if self._evaluates():
             test_error, top5_error = self.errors_on("test")
         if knobs.train_error_from == "pass":
             train_error, _ = self.errors_on("train")

@@ -18,7 +18,7 @@ from alexctl.errors import UserError, printable
 from alexctl.knobs import Setting
 from alexctl.provenance import environment
 from alexctl.stats import target_epoch
-from alexctl.train import Diverged, Training, row_table
+from alexctl.train import Diverged, Row, Training, row_table
 
 ROWS_SECONDS = 5.0
 
@@ -67,27 +67,34 @@ def run(
     """
     claim = Claim(folder)
     try:
-        return _Run(
+        return Run(
             claim, root, device, until, keeping, on_row, should_stop, datasets if datasets is not None else {}
         ).go()
     finally:
         claim.release()
 
 
-class _Run:
+class Run:
+    """One claimed trial on its way, alone or as a member of a stack."""
+
     def __init__(self, claim, root, device, until, keeping, on_row, should_stop, datasets):
         self.claim, self.folder, self.root, self.device, self.until = claim, claim.folder, root, device, until
         self.keeping, self.on_row, self.should_stop, self.datasets = keeping, on_row, should_stop, datasets
         self.rows: list[dict[str, Any]] = []
+        self.state: dict[str, Any] | None = None  # of the training, as its checkpoint had it
         self.started = self.saved = time.monotonic()
         self.shown = -ROWS_SECONDS
         self.pause = keeping.checkpoint_seconds
         self.training: Training | None = None
 
     def go(self) -> str:
+        """Runs it to its end, alone, and records how it ended."""
+        return self.recorded(self._alone)
+
+    def recorded(self, work: Callable[[], str]) -> str:
+        """Does the work, which gives the state the trial is then in, and records that, or what went wrong."""
         try:
-            self._prepare()
-            state, error = self._train(), None
+            state, error = work(), None
         except Interrupted:
             state, error = "interrupted", None
         except Diverged as diverged:
@@ -104,62 +111,80 @@ class _Run:
         self._record(state, error)
         return state
 
-    def _prepare(self) -> None:
+    def _alone(self) -> str:
+        self.open()
+        self.training = Training(
+            self.setting, self.seed, self.data, device=self.device, on_batch=self._on_batch, state=self.state
+        )
+        self.prepare_seconds = time.monotonic() - self.started
+        return self._train()
+
+    def open(self, **about: Any) -> None:
+        """Reads what the trial is and how far it came, and writes down what it runs on; `about` says more of that."""
         head = results.read_json(self.folder / "setting.json")
         self.setting = Setting.from_flat(head["setting"])
         self.seed = head["seed"]
         name, digest = self.setting.data_name, self.setting.data_digest
         if digest not in self.datasets:
             self.datasets[digest] = open_prepared(name, digest, self.root)
-        self.classes = self.datasets[digest].classes
-        state = None
+        self.data = self.datasets[digest]
         checkpoint = self.folder / results.CHECKPOINT
         if checkpoint.exists():
             try:
                 saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
-                self.rows, state = saved["rows"], saved["training"]
+                self.rows, self.state = saved["rows"], saved["training"]
             except Exception:  # damaged from outside; the trial begins again, its log says why
                 traceback.print_exc()
-        if state is None:  # what status.json says of rows that are made again would be wrong
+        if self.state is None:  # what status.json says of rows that are made again would be wrong
             (self.folder / "status.json").unlink(missing_ok=True)
         data = {"data": name, "data_digest": digest}
-        results.write_json(self.folder / "env.json", environment(self.device) | data)
-        self.training = Training(
-            self.setting, self.seed, self.datasets[digest], device=self.device, on_batch=self._on_batch, state=state
-        )
-        self.prepare_seconds = time.monotonic() - self.started
+        results.write_json(self.folder / "env.json", environment(self.device) | data | about)
 
     def _train(self) -> str:
-        if self.rows and self._finished():
-            return self._finish()
-        if self._paused():
-            return "paused"
+        if (end := self.end_before_training(self.training.epoch)) is not None:
+            return self.finish() if end == "done" else end
         for row in self.training:
-            self.rows.append(row_table(row))
-            self.on_row(self.rows[-1])
-            if self._finished():
-                break
-            if self._paused():
-                self._save()
+            end = self.take(row)
+            if end == "paused":
+                self.save(self.training.state())
                 return "paused"
-            if time.monotonic() - self.shown > ROWS_SECONDS:  # for whoever looks; a checkpoint has its own
-                results.write_rows(self.folder, self.rows)
-                self.shown = time.monotonic()
-        return self._finish()
+            if end == "done":
+                break
+        return self.finish()
 
-    def _paused(self) -> bool:
+    def end_before_training(self, epoch: float) -> str | None:
+        """`done` or `paused` where there is nothing left to train, as far as was asked."""
+        if self.rows and self._finished(epoch):
+            return "done"
+        return "paused" if self._paused(epoch) else None
+
+    def take(self, row: Row) -> str | None:
+        """Keeps a row; `done` or `paused` where the trial has come to its end with it, or to where it was to pause."""
+        self.rows.append(row_table(row))
+        self.on_row(self.rows[-1])
+        if self._finished(row.epoch):
+            return "done"
+        if self._paused(row.epoch):
+            return "paused"
+        if time.monotonic() - self.shown > ROWS_SECONDS:  # for whoever looks; a checkpoint has its own
+            results.write_rows(self.folder, self.rows)
+            self.shown = time.monotonic()
+        return None
+
+    def _paused(self, epoch: float) -> bool:
         # At the end of its budget a trial is done, not paused.
-        return self.until is not None and self.until <= self.training.epoch < self.setting.training.epochs
+        return self.until is not None and self.until <= epoch < self.setting.training.epochs
 
-    def _finished(self) -> bool:
+    def _finished(self, epoch: float) -> bool:
         """Whether the target was met and the epochs that were to follow it are over."""
         knobs = self.setting.training
         if knobs.target is None or knobs.epochs_after_target is None:
             return False
         crossed = target_epoch(self.rows, knobs.target.model_dump())
-        return crossed is not None and self.training.epoch >= crossed + knobs.epochs_after_target
+        return crossed is not None and epoch >= crossed + knobs.epochs_after_target
 
-    def _finish(self) -> str:
+    def finish(self) -> str:
+        """The last evaluation, where one is owed, and what is kept of the net to look at."""
         if self.setting.training.evaluate_every and self.rows[-1]["test_error"] is None:
             self.training.clock.switch("eval")
             self.rows[-1]["test_error"], self.rows[-1]["top5_error"] = self.training.errors_on("test")
@@ -172,7 +197,7 @@ class _Run:
     def _show(self) -> None:
         """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
         try:
-            gallery.write(self.folder, self.training, self.classes)
+            gallery.write(self.folder, self.training, self.data.classes)
         except (Interrupted, Claimed, UserError):
             raise
         except Exception:
@@ -180,24 +205,27 @@ class _Run:
 
     def _on_batch(self, training: Training) -> None:
         if self.should_stop():
-            self._save()
+            self.save(training.state())
             raise Interrupted
-        if time.monotonic() - self.saved > self.pause:
-            self._save()
+        if self.due():
+            part = training.clock.pause()
+            self.save(training.state())
+            training.clock.switch(part)
 
-    def _save(self) -> None:
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self.saved > self.pause
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Writes the checkpoint; `state` is the training's."""
         self.claim.check()
         before = time.monotonic()
-        training = self.training
-        part = training.clock._part
-        training.clock.switch(None)
         content = io.BytesIO()
-        torch.save({"rows": self.rows, "training": training.state()}, content)
+        torch.save({"rows": self.rows, "training": state}, content)
         results.write_atomic(self.folder / results.CHECKPOINT, content.getvalue())
         self.saved = time.monotonic()
         # Saving takes at most a twentieth of the time, however slow the disk.
         self.pause = max(self.keeping.checkpoint_seconds, 20 * (self.saved - before))
-        training.clock.switch(part)
 
     def _record(self, state: str, error: str | None) -> None:
         self.claim.check()

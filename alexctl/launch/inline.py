@@ -6,14 +6,14 @@ from typing import Any
 
 import torch
 
-from alexctl import trial
+from alexctl import stacked_trials, trial
 from alexctl.claims import Claimed
 from alexctl.errors import UserError
 from alexctl.trial import Keeping
 
 
 class InlinePool:
-    """Runs the one submitted trial when asked for events; rows are told while it runs."""
+    """Runs what was submitted when asked for events; rows are told while it runs."""
 
     def __init__(
         self, *, root: Path, device: str, threads: int, keeping: Keeping, tell: Callable[[dict[str, Any]], None],
@@ -21,36 +21,46 @@ class InlinePool:
     ):  # fmt: skip
         torch.set_num_threads(threads)
         self.root, self.device, self.keeping, self.tell, self.should_stop = root, device, keeping, tell, should_stop
-        self.waiting: tuple[Path, float | None] | None = None
+        self.waiting: list[tuple[Path, float | None]] = []
         self.datasets: dict[str, Any] = {}
 
     @property
     def free(self) -> int:
-        """How many trials could be submitted now."""
-        return int(self.waiting is None)
+        """How many orders could be submitted now."""
+        return int(not self.waiting)
 
-    def submit(self, folder: Path, until: float | None) -> None:
-        self.waiting = (folder, until)
+    def submit(self, orders: list[tuple[Path, float | None]]) -> None:
+        """Trials, and the epoch each is to pause at; several share a stack."""
+        self.waiting = orders
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
-        """Runs the waiting trial and yields its end."""
-        if self.waiting is None:
+        """Runs what waits and yields the end of each."""
+        if not self.waiting:
             return
-        folder, until = self.waiting
+        orders, ends = self.waiting, []
+        how = {
+            "root": self.root, "device": trial.choose_device(self.device), "keeping": self.keeping,
+            "should_stop": self.should_stop, "datasets": self.datasets,
+        }  # fmt: skip
         try:
-            state = trial.run(
-                folder, root=self.root, device=trial.choose_device(self.device), until=until,
-                keeping=self.keeping, on_row=lambda row: self.tell({"event": "row", "folder": folder.name, **row}),
-                should_stop=self.should_stop, datasets=self.datasets,
-            )  # fmt: skip
+            if len(orders) == 1:
+                ((folder, until),) = orders
+                said = {"event": "row", "folder": folder.name}
+                ends.append((folder, trial.run(folder, until=until, on_row=lambda row: self.tell(said | row), **how)))
+            else:
+                stacked_trials.run(
+                    orders, on_row=lambda folder, row: self.tell({"event": "row", "folder": folder.name, **row}),
+                    on_end=lambda folder, state: ends.append((folder, state)), **how,
+                )  # fmt: skip
         except Claimed:
-            state = "claimed"
+            ends.append((orders[0][0], "claimed"))
         except UserError as error:
-            self.waiting = None
-            yield {"event": "error", "folder": folder.name, "message": str(error), "exit_code": error.exit_code}
+            self.waiting = []
+            yield {"event": "error", "folder": orders[0][0].name, "message": str(error), "exit_code": error.exit_code}
             return
-        self.waiting = None
-        yield {"event": "end", "folder": folder.name, "state": state}
+        self.waiting = []
+        for folder, state in ends:
+            yield {"event": "end", "folder": folder.name, "state": state}
 
     def stop(self) -> None:
         """Nothing runs between two calls, so there is nothing to stop."""

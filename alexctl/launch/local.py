@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from alexctl.stacked_trials import BROKEN
 from alexctl.trial import ROWS_ONLY, Keeping
 
 # Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
@@ -21,13 +22,13 @@ ATTEMPTS = 3  # processes that may end before they begin with a trial
 
 
 class Worker:
-    """One child process and the trial it is at."""
+    """One child process and the trials it is at: one, or those of a stack."""
 
     def __init__(self, command: list[str], threads: int, events: queue.Queue):
         self.command, self.threads, self.events = command, str(threads), events
         self.process: subprocess.Popen | None = None
-        self.trial: str | None = None
-        self.orders: tuple[Path, float | None] | None = None  # until the process says that it has begun
+        self.trials: list[str] = []
+        self.orders: list[tuple[Path, float | None]] = []  # until the process says that it has begun
         self.attempts = 0
 
     def start(self) -> None:
@@ -49,23 +50,27 @@ class Worker:
         process.wait()
         self.events.put((self, {"event": "gone", "process": process}))
 
-    def order(self, folder: Path, until: float | None) -> None:
+    def order(self, orders: list[tuple[Path, float | None]]) -> None:
         if self.process is None:
             self.start()
-        self.trial, self.orders = folder.name, (folder, until)
+        self.trials, self.orders = [folder.name for folder, _ in orders], orders
         self.attempts += 1
         try:
-            self.process.stdin.write(json.dumps({"folder": str(folder), "until": until}) + "\n")
+            self.process.stdin.write(json.dumps([[str(folder), until] for folder, until in orders]) + "\n")
             self.process.stdin.flush()
         except OSError:
             pass  # it died just now; its listener says so
 
-    def hear(self, event: str) -> None:
+    def hear(self, event: dict[str, Any]) -> None:
         """Keeps account of what the process is at."""
-        if event == "start":
-            self.orders, self.attempts = None, 0
-        elif event in ("end", "error", "died"):
-            self.trial, self.orders, self.attempts = None, None, 0
+        if event["event"] == "start":
+            self.orders, self.attempts = [], 0
+        elif event["event"] in ("end", "died"):
+            self.trials = [name for name in self.trials if name != event["folder"]]
+        elif event["event"] == "error":
+            self.trials = []
+        if not self.trials:
+            self.orders, self.attempts = [], 0
 
     def dismiss(self) -> None:
         """The end of its orders: the worker writes its checkpoint and goes (closing works on every system)."""
@@ -86,11 +91,12 @@ class LocalPool:
 
     @property
     def free(self) -> int:
-        """How many trials could be submitted now."""
-        return sum(worker.trial is None for worker in self.workers)
+        """How many orders could be submitted now."""
+        return sum(not worker.trials for worker in self.workers)
 
-    def submit(self, folder: Path, until: float | None) -> None:
-        next(worker for worker in self.workers if worker.trial is None).order(folder, until)
+    def submit(self, orders: list[tuple[Path, float | None]]) -> None:
+        """Trials, and the epoch each is to pause at; several share a stack."""
+        next(worker for worker in self.workers if not worker.trials).order(orders)
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
         """The next event (`row`, `end`, `error`, `died`) and all that wait behind it; nothing after `timeout` seconds."""
@@ -107,15 +113,16 @@ class LocalPool:
                     continue  # dismissed before, and replaced since
                 worker.dismiss()
                 worker.process = None
-                if worker.trial is None:
-                    continue
                 if worker.orders and worker.attempts < ATTEMPTS:  # it never began; the next process will
-                    worker.order(*worker.orders)
+                    worker.order(worker.orders)
                     continue
-                event = {"event": "died", "folder": worker.trial, "why": _cause(event["process"].returncode)}
-            worker.hear(event["event"])
-            if event.get("state") == "interrupted":  # somebody told this one alone to stop; it takes no more orders
-                worker.dismiss()
+                for died in _deaths(worker.trials, _cause(event["process"].returncode)):
+                    worker.hear(died)
+                    yield died
+                continue
+            worker.hear(event)
+            if event.get("state") == "interrupted" and not worker.trials:
+                worker.dismiss()  # somebody told this one alone to stop; it takes no more orders
                 worker.process = None
             if event["event"] != "start":
                 yield event
@@ -134,6 +141,14 @@ class LocalPool:
         for worker in running:
             with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that hangs holds even a killed one
                 worker.process.wait(0.5)
+
+
+def _deaths(trials: list[str], why: str) -> list[dict[str, Any]]:
+    """What is told of a dead process's trials: that it died of its only one, or that a stack broke, of which nobody
+    knows whose fault it was."""
+    if len(trials) == 1:
+        return [{"event": "died", "folder": trials[0], "why": why}]
+    return [{"event": "end", "folder": name, "state": BROKEN} for name in trials]
 
 
 def _cause(code: int) -> str:

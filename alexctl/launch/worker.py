@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from alexctl import results
+from alexctl import results, stacked_trials
 from alexctl.claims import Claimed
 from alexctl.data.sources import DataSet, data_root
 from alexctl.errors import UserError
@@ -61,12 +61,11 @@ class Worker:
     def work(self, folders: list[Path], *, serve: bool) -> None:
         if serve:
             for line in self._orders():
-                order = json.loads(line)
-                self._one(Path(order["folder"]), order["until"])
+                self._some([(Path(folder), until) for folder, until in json.loads(line)])
                 if self.stop.is_set():
                     break
         for folder in folders:
-            self._one(folder, None)
+            self._some([(folder, None)])
 
     def _orders(self) -> Iterator[bytes]:
         """Lines from the parent; its end, by death or by closing, stops the trial at hand too."""
@@ -84,27 +83,33 @@ class Worker:
         while (line := lines.get()) is not None:
             yield line
 
-    def _one(self, folder: Path, until: float | None) -> None:
-        self.say("start", folder=folder.name)
+    def _some(self, orders: list[tuple[Path, float | None]]) -> None:
+        """One trial, or several as a stack; what is printed goes to the first one's log."""
+        first = orders[0][0]
+        self.say("start", folder=first.name)
+        how = {"root": self.root, "keeping": self.keeping, "should_stop": self.stop.is_set, "datasets": self.datasets}
         try:
-            log = os.open(folder / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            log = os.open(first / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.dup2(log, 2)
             os.dup2(log, 1)
             os.close(log)
-            state = run(
-                folder, root=self.root, device=choose_device(self.device_name), until=until, keeping=self.keeping,
-                on_row=lambda row: self.say("row", folder=folder.name, **row),
-                should_stop=self.stop.is_set, datasets=self.datasets,
-            )  # fmt: skip
+            how["device"] = choose_device(self.device_name)
+            if len(orders) == 1:
+                self._told(first, run(first, until=orders[0][1], on_row=lambda row: self._row(first, row), **how))
+            else:
+                stacked_trials.run(orders, on_row=self._row, on_end=self._told, **how)
         except Claimed:
-            state = "claimed"
+            self._told(first, "claimed")
         except UserError as error:
-            self.say("error", folder=folder.name, message=str(error), exit_code=error.exit_code)
-            return
+            self.say("error", folder=first.name, message=str(error), exit_code=error.exit_code)
         except OSError as error:
-            message = str(results.storage_error(folder / "stderr.log", error))
-            self.say("error", folder=folder.name, message=message, exit_code=1)
-            return
+            message = str(results.storage_error(first / "stderr.log", error))
+            self.say("error", folder=first.name, message=message, exit_code=1)
+
+    def _row(self, folder: Path, row: dict[str, Any]) -> None:
+        self.say("row", folder=folder.name, **row)
+
+    def _told(self, folder: Path, state: str) -> None:
         self.say("end", folder=folder.name, state=state)
 
 

@@ -1,7 +1,7 @@
 """Layers of 2011 and 2012 that torch lacks or does otherwise: response normalisation, unshared weights, dropout, pools."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
@@ -187,7 +187,7 @@ class LocallyConnected(nn.Module):
         reach = range(self.kernel)
         windows = torch.cat([x[i : i + out, j : j + out] for i in reach for j in reach], 3)
         sums = torch.baddbmm(self.bias[:, None], windows.view(out * out, num, self.fan_in), self.weight)
-        return sums.view(out, out, num, -1).permute(2, 3, 0, 1).contiguous(memory_format=torch.channels_last)
+        return sums.view(out, out, num, -1).permute(2, 0, 1, 3).contiguous().permute(0, 3, 1, 2)
 
     def extra_repr(self) -> str:
         return f"kernel={self.kernel}, padding={self.padding}, side={self.side}"
@@ -206,24 +206,35 @@ class Dropout(nn.Module):
             raise ValueError(f"p: should be 0 or more and below 1, not {p}")
         self.p = p
         self.drawn_from: tuple[int, str, str, int] | None = None  # seed and purpose of the mask
+        self.register_buffer("mask", None, persistent=False)  # given from outside where several nets train as one
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x * (1 - self.p)
+        if self.mask is not None:
+            return x * self.mask
         if self.drawn_from is None:
             raise RuntimeError("Dropout in training was not told which step it is: call set_step(net, seed, step)")
-        kept = torch.rand(x.shape, generator=generator(*self.drawn_from)) >= self.p
-        return x * kept.to(x.device)
+        return x * self.draw(x.shape, *self.drawn_from).to(x.device)
+
+    def draw(self, shape: Sequence[int], *drawn_from: int | str) -> Tensor:
+        """The mask, true where a unit is kept."""
+        return torch.rand(*shape, generator=generator(*drawn_from)) >= self.p
 
     def extra_repr(self) -> str:
         return f"p={self.p}"
+
+
+def purpose(seed: int, name: str, step: int) -> tuple[int, str, str, int]:
+    """What the mask of the Dropout of this name is drawn from."""
+    return seed, "dropout", name, step
 
 
 def set_step(net: nn.Module, seed: int, step: int) -> None:
     """Tells every Dropout of a net, before a training step, from which seed and for which step its mask is."""
     for name, module in net.named_modules():
         if isinstance(module, Dropout):
-            module.drawn_from = (seed, "dropout", name, step)
+            module.drawn_from = purpose(seed, name, step)
 
 
 def max_pool(x: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from conftest import tiny_ablation
 
 from alexctl import results, trial
 from alexctl.launch.local import LocalPool
+from alexctl.stacked_trials import BROKEN
 
 
 def make(folder: Path, data, seed: int, **overrides) -> Path:
@@ -38,7 +39,7 @@ def test_a_worker_that_goes_costs_its_trial_only(tiny_root, tiny_data, tmp_path)
     short, last = (make(tmp_path, tiny_data, seed) for seed in (1, 3))
     pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
     try:
-        pool.submit(long, None)
+        pool.submit([(long, None)])
         assert pool.free == 0
         wait(pool, "row")
         os.kill(pool.workers[0].process.pid, signal.SIGKILL)
@@ -48,21 +49,40 @@ def test_a_worker_that_goes_costs_its_trial_only(tiny_root, tiny_data, tmp_path)
         assert pool.free == 1
         trial.record_death(long, died["why"])
         assert results.read_trial(long).state == "failed"
-        pool.submit(short, None)
+        pool.submit([(short, None)])
         assert wait(pool, "end")[-1] == {"event": "end", "folder": short.name, "state": "done"}
         assert results.read_trial(short).state == "done"
         # One that is told alone to stop saves its trial, goes in peace, and is replaced.
-        pool.submit(other, None)
+        pool.submit([(other, None)])
         wait(pool, "row")
         told = pool.workers[0].process
         os.kill(told.pid, signal.SIGTERM)
         assert wait(pool, "end")[-1] == {"event": "end", "folder": other.name, "state": "interrupted"}
         assert told.wait(30) == 0
-        pool.submit(last, None)
+        pool.submit([(last, None)])
         assert wait(pool, "end")[-1] == {"event": "end", "folder": last.name, "state": "done"}
     finally:
         pool.stop()
     assert all(worker.process is None or worker.process.poll() is not None for worker in pool.workers)
+
+
+@pytest.mark.slow
+def test_a_worker_that_goes_with_a_stack_blames_none_of_its_trials(tiny_root, tiny_data, tmp_path):
+    """Starts real processes, twice; buys that a stack's trials are run one by one after a death, not all called failed."""
+    both = [make(tmp_path, tiny_data, seed, epochs=2000) for seed in (0, 1)]
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    try:
+        pool.submit([(folder, None) for folder in both])
+        wait(pool, "row")
+        os.kill(pool.workers[0].process.pid, signal.SIGKILL)
+        ends = [event for event in wait(pool, "end") if event["event"] == "end"]
+        assert {event["folder"] for event in ends} == {folder.name for folder in both}
+        assert {event["state"] for event in ends} == {BROKEN}
+        assert pool.free == 1
+        pool.submit([(both[1], None)])
+        wait(pool, "row")
+    finally:
+        pool.stop()
 
 
 @pytest.mark.slow
@@ -71,10 +91,10 @@ def test_a_worker_that_goes_between_two_trials_costs_none(tiny_root, tiny_data, 
     first, second = (make(tmp_path, tiny_data, seed, epochs=1) for seed in (0, 1))
     pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
     try:
-        pool.submit(first, None)
+        pool.submit([(first, None)])
         wait(pool, "end")
         os.kill(pool.workers[0].process.pid, signal.SIGKILL)
-        pool.submit(second, None)
+        pool.submit([(second, None)])
         events = wait(pool, "end")
         assert "died" not in [event["event"] for event in events]
         assert events[-1] == {"event": "end", "folder": second.name, "state": "done"}
@@ -88,7 +108,7 @@ def test_a_worker_that_cannot_even_begin_costs_its_trial(tiny_root, tiny_data, t
     folder = make(tmp_path, tiny_data, 0)
     pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
     pool.workers[0].command = [sys.executable, "-c", "import sys; sys.exit(3)"]
-    pool.submit(folder, None)
+    pool.submit([(folder, None)])
     assert wait(pool, "died") == [
         {"event": "died", "folder": folder.name, "why": "the worker process ended with exit code 3"}
     ]
@@ -101,7 +121,7 @@ def test_a_worker_whose_parent_is_gone_leaves_a_checkpoint(tiny_root, tiny_data,
     """A parent's death closes the worker's standard input; the worker saves its trial and goes."""
     long = make(tmp_path, tiny_data, 0, epochs=2000)
     pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
-    pool.submit(long, None)
+    pool.submit([(long, None)])
     wait(pool, "row")
     process = pool.workers[0].process
     process.stdin.close()
