@@ -60,6 +60,11 @@ def bench(made: "Bench", folder: Path | None, *, as_json: bool) -> None:
     lines.append(
         f"Peaks: {gemm / 1e9:,.0f} GFLOP/s of matrix products, {medians['memory'] / 1e9:,.1f} GB/s copying memory."
     )
+    if "norm_to_torch" in ratios:
+        lines.append(
+            f"Response normalisation: {ratios['norm_to_torch']:.1f} times torch's layer; "
+            f"the net with it takes {ratios['norm_step']:.2f} times as long as without."
+        )
     shares = ", ".join(f"{part} {medians[part]:.0%}" for part in ("data", "forward", "backward", "optimiser"))
     lines.append(f"A step is: {shares}. An evaluation is {medians['evaluation']:.0%} of an epoch that has one.")
     if "idle" in medians:

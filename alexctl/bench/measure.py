@@ -12,6 +12,7 @@ import torch
 
 from alexctl import machine, results
 from alexctl.bench import peaks
+from alexctl.bench.norms import Norms
 from alexctl.bench.throughput import PARTS, Alone, Crew
 from alexctl.bench.tutorial import Tutorial
 from alexctl.data.sources import DataSet, prepare
@@ -26,12 +27,14 @@ COLUMNS = ("what", "round", "value", "unit")
 UNITS = {  # what is measured -> its unit
     "tutorial": "images/s", "alone": "images/s", "workers": "images/s", "convolutions_alone": "images/s",
     "convolutions_workers": "images/s", "gemm_alone": "FLOP/s", "gemm_workers": "FLOP/s", "memory": "bytes/s",
+    "norm": "elements/s", "norm_torch": "elements/s", "net_with_norm": "images/s", "net_without": "images/s",
     **dict.fromkeys(PARTS, "share"), "evaluation": "share", "idle": "share",
 }  # fmt: skip
 RATIOS = {  # name -> (of, to)
     "alone_to_tutorial": ("alone", "tutorial"), "workers_to_tutorial": ("workers", "tutorial"),
     "workers_to_alone": ("workers", "alone"), "alone_to_convolutions": ("alone", "convolutions_alone"),
-    "workers_to_convolutions": ("workers", "convolutions_workers"),
+    "workers_to_convolutions": ("workers", "convolutions_workers"), "norm_to_torch": ("norm", "norm_torch"),
+    "norm_step": ("net_without", "net_with_norm"),
 }  # fmt: skip
 
 
@@ -117,18 +120,20 @@ def bench(
         raise UserError(f"--rounds {rounds}: measure at least 1")
     prepared = prepare(data, root)
     ablation = load("relu-vs-tanh-fan-in", overrides={"lr": 0.001})
-    setting = ablation.setting("relu", prepared.name, prepared.digest, lr=0.001)
+    size = min(ablation.setting("relu", "", "", lr=0.001).training.batch_size, len(prepared.train_images))
+    setting = ablation.setting("relu", prepared.name, prepared.digest, lr=0.001, batch_size=size)
     workers = workers or machine.default_workers()
     torch.set_num_threads(1)
     alone = Alone(setting, prepared, device)
     tutorial = _tutorial(setting, prepared, device)
+    norms = Norms(prepared, device, alone.sync, batch_size=size)
     candidates = sorted({0, 2, machine.usable_cores()})
     with Crew(setting, prepared, root, workers=workers, threads=1) if device.type == "cpu" else _Nobody() as crew:
         tutorial_workers = tutorial.best_workers(candidates, seconds / 2)
         found: list[Measured] = []
         for number in range(rounds):
             progress(number, rounds)
-            for what, value in _round(alone, crew, tutorial, tutorial_workers, seconds):
+            for what, value in _round(alone, crew, tutorial, tutorial_workers, norms, seconds):
                 found.append(Measured(what=what, round=number, value=value))
         progress(rounds, rounds)
     return Bench(
@@ -155,7 +160,7 @@ def _tutorial(setting, prepared: DataSet, device: torch.device) -> Tutorial:
     )  # fmt: skip
 
 
-def _round(alone: Alone, crew: Crew | None, tutorial: Tutorial, tutorial_workers: int, seconds: float):
+def _round(alone: Alone, crew: Crew | None, tutorial: Tutorial, tutorial_workers: int, norms: Norms, seconds: float):
     """Every thing once, each right beside what it is compared with."""
     yield "tutorial", tutorial.rate(seconds, workers=tutorial_workers)
     yield "alone", alone.rate(seconds)
@@ -168,6 +173,7 @@ def _round(alone: Alone, crew: Crew | None, tutorial: Tutorial, tutorial_workers
         yield "gemm_workers", crew.ask("multiply", seconds / 4)[0]
     yield "gemm_alone", peaks.gemm_flops(alone.device, seconds / 4, alone.sync)
     yield "memory", peaks.copy_bytes(alone.device, seconds / 4, alone.sync)
+    yield from norms.rates(seconds / 4).items()
     yield from alone.shares(seconds).items()
     yield "evaluation", alone.evaluation_share()
 

@@ -45,10 +45,12 @@ def conv_shapes(net: nn.Module, pictures: Tensor) -> list[ConvShape]:
         ))  # fmt: skip
 
     hooks = [module.register_forward_hook(note) for module in net.modules() if isinstance(module, nn.Conv2d)]
+    training = net.training
     try:
         with torch.no_grad():
-            net(pictures)
+            net.eval()(pictures)
     finally:
+        net.train(training)
         for hook in hooks:
             hook.remove()
     return found

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from alexctl.bench.peaks import Convolutions, conv_shapes, gemm_flops
 from alexctl.data.sources import DataSet, open_prepared
 from alexctl.knobs import Setting
+from alexctl.launch.local import worker_environment
 from alexctl.nets.layers import set_step
 from alexctl.train import Training, synchroniser
 
@@ -115,6 +116,9 @@ class Crew:
         self.lines: list[Connection] = []
         self.processes = []
         about = (setting.flat(), data.name, data.digest, root, threads)
+        environment = worker_environment(threads)
+        before = {name: os.environ.get(name) for name in environment}
+        os.environ.update(environment)
         for _ in range(workers):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, *about), daemon=True)
@@ -122,6 +126,11 @@ class Crew:
             theirs.close()
             self.lines.append(ours)
             self.processes.append(process)
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
         for line in self.lines:  # each has its net and its pictures
             line.recv()
 

@@ -21,6 +21,11 @@ HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 ATTEMPTS = 3  # processes that may end before they begin with a trial
 
 
+def worker_environment(threads: int) -> dict[str, str]:
+    """What a worker's environment has besides its parent's."""
+    return {**HUGE_PAGES, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+
+
 class Worker:
     """One child process and the trials it is at: one, or those of a stack."""
 
@@ -32,7 +37,7 @@ class Worker:
         self.attempts = 0
 
     def start(self) -> None:
-        environment = {**os.environ, **HUGE_PAGES, "OMP_NUM_THREADS": self.threads, "MKL_NUM_THREADS": self.threads}
+        environment = os.environ | worker_environment(int(self.threads))
         self.process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8",

@@ -1,0 +1,92 @@
+"""`alexctl bench`: everything is measured, ratios come from rounds, and the page says what the file says."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from alexctl.bench import doc, measure, peaks
+from alexctl.bench.measure import UNITS, Bench, Measured, bench
+from alexctl.bench.tutorial import Tutorial
+from alexctl.errors import UserError
+
+TOP = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def made(tiny_root) -> Bench:
+    return bench(data="shapes", root=tiny_root, device_name="cpu", workers=2, rounds=2, seconds=0.05)
+
+
+@pytest.fixture(autouse=True)
+def _small(tiny_data):
+    """Few pictures, drawn once."""
+
+
+@pytest.mark.slow
+def test_everything_is_measured(made, tmp_path):
+    """Starts two worker processes; buys that the whole of the command runs."""
+    assert {one.what for one in made.measured} == set(UNITS)
+    assert all(len([m for m in made.measured if m.what == what]) == 2 for what in UNITS)
+    medians = made.medians()
+    assert all(value > 0 for what, value in medians.items() if what != "idle")
+    for number in (0, 1):
+        shares = [m.value for m in made.measured if m.what in measure.PARTS and m.round == number]
+        assert sum(shares) == pytest.approx(1)
+    assert 0 <= medians["idle"] <= 1
+    made.write(tmp_path)
+    assert measure.latest(tmp_path) == json.loads(measure.as_json(made))
+    lines = (tmp_path / "bench.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "what,round,value,unit"
+    assert len(lines) == 1 + len(made.measured)
+    assert "of the net's convolutions alone" in doc.block(measure.latest(tmp_path))
+
+
+def test_ratios_are_of_rounds():
+    """In a slow round both are slow: 2, 3 and 4 times, where the medians by themselves would say 2."""
+    values = {"tutorial": [100, 10, 50], "alone": [200, 30, 200]}
+    found = [Measured(what=what, round=i, value=v) for what, rounds in values.items() for i, v in enumerate(rounds)]
+    made = Bench(net="n", batch_size=1, data="d", workers=1, tutorial_workers=0, environment={}, measured=tuple(found))
+    assert made.ratios() == {"alone_to_tutorial": 3}
+    assert made.medians() == {"tutorial": 50, "alone": 200}
+    assert measure.latest(Path("nowhere")) is None
+
+
+def test_the_tutorial_trains_what_the_tutorial_trains(tiny_data):
+    """Pictures from -1 to 1, as its Normalize makes them, and weights that move."""
+    net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
+    before = net[1].weight.clone()
+    tutorial = Tutorial(
+        net, tiny_data.train_images, tiny_data.train_labels, batch_size=16, device=torch.device("cpu"), threads=1
+    )
+    picture, label = tutorial.data[3]
+    assert torch.equal(picture, torch.from_numpy(tiny_data.train_images[3]).permute(2, 0, 1) / 255 * 2 - 1)
+    assert label == tiny_data.train_labels[3]
+    assert tutorial.rate(0.01, workers=0) > 0
+    assert not torch.equal(net[1].weight, before)
+
+
+def test_convolutions_and_their_work():
+    """Of a 3x3 convolution of 2 maps to 4 on 8x8: 4 * 64 * 18 multiply-accumulates a picture; the first has two passes."""
+    net = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3, groups=2))
+    first, second = peaks.conv_shapes(net, torch.zeros(5, 2, 8, 8))
+    assert first.flops == 5 * 4 * 64 * 18 * 2 * 2
+    assert second.flops == 5 * 4 * 36 * 18 * 2 * 3
+    both = peaks.Convolutions([first, second], torch.device("cpu"))
+    assert both.flops == first.flops + second.flops
+    both.once()
+
+
+def test_bad_words():
+    with pytest.raises(UserError, match="--rounds 0: measure at least 1"):
+        bench(data="shapes", root=Path("nowhere"), rounds=0)
+
+
+def test_the_page_says_what_the_bench_says():
+    text = (TOP / "docs" / "performance.md").read_text(encoding="utf-8")
+    assert doc.written(text, TOP / "results" / "reference" / "bench") == text, "run `python -m alexctl.bench.doc`"
+    with pytest.raises(UserError, match="lacks the marks"):
+        doc.written("", TOP)
+    with pytest.raises(UserError, match="no bench in"):
+        doc.written(text, TOP)
