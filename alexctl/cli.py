@@ -132,6 +132,7 @@ def show_(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
     image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the pictures in pixels.")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
+    results: ResultsOption = DEFAULT_RESULTS,
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
     """What an ablation compares and costs; with --net, what a net is made of."""
@@ -145,7 +146,7 @@ def show_(
     if net is None:
         if image or svg:
             raise UserError(f"--{'image' if image else 'svg'} is about a net; give it with --net NET")
-        show.ablation(load(name, overrides=override(set_ or [])), as_json=json_)
+        show.ablation(load(name, overrides=override(set_ or [])), results, as_json=json_)
         return
     knobs = load_net(net, override(set_ or []))
     from alexctl import show_nets

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from itertools import cycle, islice
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from alexctl import trial
 from alexctl.ablation import Ablation
+from alexctl.bench.kept import crowding
 from alexctl.data.batches import subset
 from alexctl.data.sources import DataSet, Facts, facts
 from alexctl.errors import UserError
@@ -16,7 +18,7 @@ from alexctl.nets import build
 from alexctl.nets.memory import training_bytes
 from alexctl.nets.table import layer_table, totals, without_numbers
 from alexctl.own_nets import is_own
-from alexctl.preflight import NUM_STEPS, epoch_seconds
+from alexctl.preflight import NUM_STEPS, pace
 from alexctl.run import default_workers
 from alexctl.search import usual_epochs
 
@@ -28,7 +30,8 @@ STEP_MACS = 2e10  # multiply-accumulates of a forward pass: on a CPU a larger ba
 class Cost:
     """One arm's: counts for one picture, memory of one training step, and seconds on `workers` workers for all trials.
 
-    `at_most`: a target may end trials earlier. What could not be found out is None, and `problem` says why.
+    `at_most`: a target may end trials earlier. `crowded`: the seconds know how workers slow each other. What could not
+    be found out is None, and `problem` says why.
     """
 
     arm: str
@@ -40,24 +43,27 @@ class Cost:
     seconds: float | None = None
     at_most: bool = False
     workers: int
+    crowded: bool = True
     problem: str | None = None
 
 
-def costs(ablation: Ablation) -> list[Cost]:
+def costs(ablation: Ablation, results: Path) -> list[Cost]:
     """What each arm costs; its steps are timed on random pictures, so that no data need be there.
 
-    Evaluations are not in the seconds, nor are rates that a search adds to its grid.
+    How workers slow each other is taken from the bench kept in the results folder. Rates that a search adds to its
+    grid are not in the seconds.
     """
     device = trial.choose_device("auto")
-    return [_cost(ablation, arm, device) for arm in ablation.arms]
+    crowded = crowding(results / "bench", default_workers(device.type), device)
+    return [_cost(ablation, arm, device, crowded) for arm in ablation.arms]
 
 
-def _cost(ablation: Ablation, arm: str, device: torch.device) -> Cost:
+def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | None) -> Cost:
     plan, searched, workers = ablation.plan, arm in ablation.searched, default_workers(device.type)
     seeds = plan.looks[-1] if plan.looks else plan.seeds
     known = {
         "arm": arm, "workers": workers, "num_reported_trials": seeds,
-        "num_search_trials": len(plan.lr_grid) * plan.search_seeds if searched else 0,
+        "num_search_trials": len(plan.lr_grid) * plan.search_seeds if searched else 0, "crowded": crowded is not None,
     }  # fmt: skip
     if is_own({**ablation.base, **ablation.arms[arm]}["net"]):
         return Cost(**known, problem="its net is code of your own, which is not run here")
@@ -82,7 +88,7 @@ def _cost(ablation: Ablation, arm: str, device: torch.device) -> Cost:
     if searched:
         epochs += plan.search_seeds * usual_epochs(len(plan.lr_grid), plan.search_epochs or knobs.epochs)
     ends = plan.looks is not None or (knobs.target is not None and (searched or knobs.epochs_after_target is not None))
-    return Cost(**known, seconds=seconds * epochs / workers, at_most=ends)
+    return Cost(**known, seconds=seconds * epochs * (crowded or 1.0) / workers, at_most=ends)
 
 
 def _epoch_seconds(setting: Setting, data: Facts, num_macs: int, device: torch.device) -> float:
@@ -95,12 +101,11 @@ def _epoch_seconds(setting: Setting, data: Facts, num_macs: int, device: torch.d
     if device.type == "cpu":
         batch = min(batch, max(4, int(STEP_MACS / num_macs)))
     changes = {
-        "batch_size": batch, "num_train": None, "lr": 1e-9, "lr_drops": (), "epochs": NUM_STEPS + 2,
-        "evaluate_every": 0, "train_error_from": "minibatches", "target": None,
+        "batch_size": batch, "num_train": None, "lr": 1e-9, "lr_drops": (), "epochs": NUM_STEPS + 2, "target": None,
     }  # fmt: skip
     brief = setting.model_copy(update={"training": knobs.model_copy(update=changes)})
-    step = epoch_seconds(brief, _random(data, batch), device, threads=1, patience=PATIENCE)  # its epoch is one step
-    return step * num_train / batch
+    measured = pace(brief, _random(data, batch), device, threads=1, patience=PATIENCE)
+    return measured.epoch(knobs, num_train, data.num_test)
 
 
 def _random(data: Facts, num: int) -> DataSet:

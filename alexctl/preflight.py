@@ -3,13 +3,14 @@
 import itertools
 import math
 import time
+from dataclasses import dataclass
 
 import torch
 
 from alexctl.campaign import Campaign
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
-from alexctl.knobs import Setting
+from alexctl.knobs import Setting, TrainingKnobs
 from alexctl.train import Training
 
 NUM_STEPS = 6
@@ -19,14 +20,31 @@ class _Enough(Exception):
     pass
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pace:
+    """Seconds that one picture takes a worker: to learn from, and to be looked at in an evaluation."""
+
+    learn: float
+    look: float
+
+    def epoch(self, knobs: TrainingKnobs, num_train: int, num_test: int) -> float:
+        """Seconds of an epoch of a reported trial, its evaluations and passes over the training pictures included."""
+        looks = num_test * knobs.test_views / knobs.evaluate_every if knobs.evaluate_every else 0.0
+        if knobs.train_error_from == "pass":
+            looks += num_train * knobs.rows_per_epoch
+        return self.learn * num_train + self.look * looks
+
+
 def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, threads: int) -> dict[str, float]:
     """Each arm's seconds an epoch, from a few steps of a throw-away net; UserError names an arm that can't train one."""
     seconds = {}
     for arm in campaign.ablation.arms:
         lr = min(campaign.ablation.plan.lr_grid) if arm in campaign.ablation.searched else None
         try:
-            setting = campaign.setting(arm, "search", lr)  # without evaluations
-            seconds[arm] = epoch_seconds(setting, data, device, threads)
+            setting = campaign.setting(arm, "final", lr)
+            knobs = setting.training
+            measured = pace(setting, data, device, threads)
+            seconds[arm] = measured.epoch(knobs, knobs.num_train or len(data.train_images), len(data.test_images))
         except UserError:
             raise
         except Exception as error:
@@ -37,27 +55,51 @@ def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, t
     return seconds
 
 
-def epoch_seconds(
-    setting: Setting, data: DataSet, device: torch.device, threads: int, *, patience: float = math.inf
-) -> float:
-    """Seconds that an epoch of training takes, from NUM_STEPS steps after the first or what `patience` seconds allow."""
+def pace(setting: Setting, data: DataSet, device: torch.device, threads: int, *, patience: float = math.inf) -> Pace:
+    """How fast one worker is that has the machine for itself.
+
+    From NUM_STEPS steps after the first, or what `patience` seconds allow, and a forward pass of one batch.
+    """
+    plain = {"evaluate_every": 0, "train_error_from": "minibatches"}
+    setting = setting.model_copy(update={"training": setting.training.model_copy(update=plain)})
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     times: list[float] = []
 
     def lap(training: Training) -> None:
-        if training.step > len(times):  # a batch of training, not of an evaluation
-            training.clock.sync()
-            times.append(time.perf_counter())
+        training.clock.sync()
+        times.append(time.perf_counter())
         if len(times) > NUM_STEPS or (len(times) > 1 and times[-1] - times[0] > patience):
             raise _Enough
 
     try:
-        for _ in (training := Training(setting, 0, data, device=device, on_batch=lap)):
+        training = Training(setting, 0, data, device=device, on_batch=lap)
+        try:
+            for _ in training:
+                pass
+        except _Enough:
             pass
-    except _Enough:
-        pass
+        num = min(training.batches.batch_size, training.batches.num_train)
+        step, look = _median_lap(times), _look_seconds(training)
     finally:
         torch.set_num_threads(before)
+    return Pace(learn=step / num, look=look / num)
+
+
+@torch.inference_mode()
+def _look_seconds(training: Training) -> float:
+    """Seconds of a forward pass of one batch, without gradients; the first of two is not counted."""
+    pictures, _ = next(training.batches.epoch(0, 0))
+    training.net.eval()
+    for _ in range(2):
+        training.clock.sync()
+        before = time.perf_counter()
+        training.net(pictures)
+        training.clock.sync()
+        seconds = time.perf_counter() - before
+    return seconds
+
+
+def _median_lap(times: list[float]) -> float:
     laps = sorted(after - before for before, after in itertools.pairwise(times))
-    return laps[len(laps) // 2] * training.batches.steps_per_epoch if laps else 0.0
+    return laps[len(laps) // 2] if laps else 0.0

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from alexctl import machine, results, trial
 from alexctl.ablation import Ablation
+from alexctl.bench.kept import crowding
 from alexctl.campaign import Campaign, Job
 from alexctl.claims import Claim, Claimed
 from alexctl.data.sources import DataSet, data_root, prepare
@@ -90,7 +91,8 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         workers = options.workers or default_workers(device.type)
         stack = options.stack or (1 if device.type == "cpu" else STACK)
         seconds = seconds_per_epoch(campaign, data, device, options.threads) if campaign.ready() else {}
-        watcher.planned(campaign, seconds, workers, notes)
+        crowded = crowding(options.results / "bench", workers, device) or 1.0
+        watcher.planned(campaign, {arm: crowded * each for arm, each in seconds.items()}, workers, notes)
         _Conductor(campaign, claim, options, root, workers, stack, watcher).go()
         campaign.tidy()
         _draw_net(campaign, data)

@@ -43,12 +43,12 @@ def _states(folder: Path, name: str) -> list[str]:
     return states
 
 
-def ablation(which: Ablation, *, as_json: bool) -> None:
+def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     """`alexctl show NAME`: the comparison at once, then what it costs, for which torch is imported and steps are timed."""
     if as_json:
         from alexctl.costs import costs
 
-        found = [asdict(cost) for cost in costs(which)]
+        found = [asdict(cost) for cost in costs(which, results_folder)]
         print(json.dumps({**which.model_dump(mode="json"), "costs": found}, indent=1, ensure_ascii=False))
         return
     console = new_console()
@@ -76,7 +76,7 @@ def ablation(which: Ablation, *, as_json: bool) -> None:
     from alexctl.costs import costs
 
     with Console(stderr=True).status("timing a few training steps of each arm"):
-        found = costs(which)
+        found = costs(which, results_folder)
     show_nets.costs(found)
 
 

@@ -33,7 +33,9 @@ def costs(found: "list[Cost]") -> None:
     if known:
         about = "at most" if any(cost.at_most for cost in found) else "about"
         notes.append(f"{about.capitalize()} {duration(sum(known))} on {workers}, going by a few steps timed now; "
-                     "evaluations and what the search may add come on top.")  # fmt: skip
+                     "what a search may add to its grid comes on top.")  # fmt: skip
+        if not all(cost.crowded for cost in found):
+            notes.append("Workers slow each other, which is not in it: `alexctl bench`, once, measures how much.")
     say(" ".join(notes))
 
 

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from alexctl.bench import doc, measure, peaks
+from alexctl.bench import doc, kept, measure, peaks
 from alexctl.bench.measure import UNITS, Bench, Measured, bench
 from alexctl.bench.tutorial import Tutorial
 from alexctl.errors import UserError
 
 TOP = Path(__file__).parents[1]
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -36,11 +37,11 @@ def test_everything_is_measured(made, tmp_path):
         assert sum(shares) == pytest.approx(1)
     assert 0 <= medians["idle"] <= 1
     made.write(tmp_path)
-    assert measure.latest(tmp_path) == json.loads(measure.as_json(made))
+    assert kept.latest(tmp_path) == json.loads(measure.as_json(made))
     lines = (tmp_path / "bench.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "what,round,value,unit"
     assert len(lines) == 1 + len(made.measured)
-    assert "of the net's convolutions alone" in doc.block(measure.latest(tmp_path))
+    assert "of the net's convolutions alone" in doc.block(kept.latest(tmp_path))
 
 
 def test_ratios_are_of_rounds():
@@ -50,7 +51,7 @@ def test_ratios_are_of_rounds():
     made = Bench(net="n", batch_size=1, data="d", workers=1, tutorial_workers=0, environment={}, measured=tuple(found))
     assert made.ratios() == {"alone_to_tutorial": 3}
     assert made.medians() == {"tutorial": 50, "alone": 200}
-    assert measure.latest(Path("nowhere")) is None
+    assert kept.latest(Path("nowhere")) is None
 
 
 def test_the_tutorial_trains_what_the_tutorial_trains(tiny_data):
@@ -90,3 +91,23 @@ def test_the_page_says_what_the_bench_says():
         doc.written("", TOP)
     with pytest.raises(UserError, match="no bench in"):
         doc.written(text, TOP)
+
+
+def test_estimates_know_how_workers_slow_each_other(tmp_path):
+    """Two workers that reach 1.6 times one alone take 1.25 times as long a step; four, in proportion, 1.75 times."""
+    cpu = {"cpu": torch.backends.cpu.get_cpu_capability()}
+
+    def keep(ratio: float, **environment) -> None:
+        table = {"schema": 1, "workers": 2, "ratios": {"workers_to_alone": ratio}, "environment": environment}
+        (tmp_path / kept.FILE).write_text(json.dumps(table), encoding="utf-8")
+
+    keep(1.6, **cpu)
+    assert [kept.crowding(tmp_path, workers, CPU) for workers in (1, 2, 4)] == pytest.approx([1, 1.25, 1.75])
+    assert kept.crowding(tmp_path, 4, torch.device("cuda")) == 1
+    keep(2.2, **cpu)
+    assert kept.crowding(tmp_path, 2, CPU) == 1, "a lucky round is no gain"
+    keep(1.6, cpu="another kind")
+    assert kept.crowding(tmp_path, 2, CPU) is None
+    (tmp_path / kept.FILE).write_text('{"schema": 1}', encoding="utf-8")
+    assert kept.crowding(tmp_path, 2, CPU) is None
+    assert kept.crowding(tmp_path / "nowhere", 2, CPU) is None

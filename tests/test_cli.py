@@ -291,9 +291,9 @@ def test_costs_of_pictures_that_are_not_there(tmp_path, capsys):
 
 def test_the_comparison_is_said_before_torch_is_there(tmp_path):
     code = (
-        "import sys, builtins; from alexctl import show; from alexctl.load import load\n"
+        "import sys; from pathlib import Path; from alexctl import show; from alexctl.load import load\n"
         "sys.modules['torch'] = None\n"
-        "try: show.ablation(load('relu-vs-tanh'), as_json=False)\nexcept ImportError: print('torch')"
+        "try: show.ablation(load('relu-vs-tanh'), Path('results'), as_json=False)\nexcept ImportError: print('torch')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "2 arms x 6 seeds" in done.stdout.splitlines()[-2]

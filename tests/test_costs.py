@@ -1,52 +1,56 @@
 """What an ablation costs, from a step's time that is known."""
 
+from pathlib import Path
+
 import pytest
 from conftest import tiny_ablation
 
 from alexctl import costs as module
 from alexctl.costs import costs
 from alexctl.nets import convnet
+from alexctl.preflight import Pace
+
+HERE = Path("nowhere")
 
 
 @pytest.fixture(autouse=True)
 def _two_seconds_a_step(monkeypatch):
-    monkeypatch.setattr(module, "epoch_seconds", lambda *_, **__: 2.0)
+    monkeypatch.setattr(module, "pace", lambda *_, **__: Pace(learn=0.125, look=0.0))
     monkeypatch.setattr(module, "default_workers", lambda _: 4)
 
 
 def test_counts_and_time():
-    relu, tanh = costs(tiny_ablation(num_train=160))
+    relu, tanh = costs(tiny_ablation(num_train=160), HERE)
     assert (relu.arm, tanh.arm, relu.workers) == ("relu", "tanh", 4)
     assert (relu.num_parameters, relu.num_macs, relu.problem) == (89_578, 12_298_240, None)
     assert relu.training_bytes > 3 * 4 * 89_578
     assert (relu.num_search_trials, relu.num_reported_trials) == (0, 2)
-    assert relu.seconds == 2 * (160 / 16) * (2 * 2) / 4, "steps an epoch, 2 seeds of 2 epochs, 4 workers"
+    assert relu.seconds == 20 * (2 * 2) / 4, "seconds an epoch, 2 seeds of 2 epochs, 4 workers"
     assert not relu.at_most, "without epochs_after_target every epoch is trained"
 
 
 def test_a_search_and_a_target_that_ends_trials():
     plan = {"lr": "search", "lr_grid": [0.01, 0.02, 0.04], "search_seeds": 2, "search_epochs": 5}
-    relu, _ = costs(tiny_ablation(num_train=160, epochs=10, **plan))
+    relu, _ = costs(tiny_ablation(num_train=160, epochs=10, **plan), HERE)
     assert relu.num_search_trials == 6
     assert relu.at_most
     # all three rates an epoch and two of them to the end, for each of two seeds; then two seeds to the end
     assert relu.seconds == 20 * (2 * (3 + 2 * 5) + 2 * 10) / 4
-    assert costs(tiny_ablation(epochs_after_target=0.5))[0].at_most
+    assert costs(tiny_ablation(epochs_after_target=0.5), HERE)[0].at_most
 
 
 def test_a_larger_net_is_timed_on_a_part_of_its_batch(monkeypatch):
     seen = {}
     monkeypatch.setattr(module, "STEP_MACS", 8 * 12_298_240)
-    monkeypatch.setattr(
-        module, "epoch_seconds", lambda setting, data, *_, **__: seen.update(n=len(data.train_images)) or 2.0
-    )
-    assert costs(tiny_ablation(num_train=160))[0].seconds == 2 * (160 / 8) * 4 / 4
+    slow = Pace(learn=0.25, look=0.0)
+    monkeypatch.setattr(module, "pace", lambda _, data, *__, **___: seen.update(n=len(data.train_images)) or slow)
+    assert costs(tiny_ablation(num_train=160), HERE)[0].seconds == 0.25 * 160 * 4 / 4
     assert seen["n"] == 8
 
 
 def test_steps_are_really_timed(monkeypatch):
     monkeypatch.undo()
-    assert costs(tiny_ablation())[0].seconds > 0
+    assert costs(tiny_ablation(), HERE)[0].seconds > 0
 
 
 @pytest.mark.parametrize(
@@ -58,7 +62,7 @@ def test_steps_are_really_timed(monkeypatch):
     ],
 )
 def test_what_can_t_be_found_out_is_said(base, problem):
-    relu, _ = costs(tiny_ablation(**base))
+    relu, _ = costs(tiny_ablation(**base), HERE)
     assert relu.problem.startswith(problem)
     assert relu.seconds is None
     assert relu.num_reported_trials == 2
@@ -66,6 +70,6 @@ def test_what_can_t_be_found_out_is_said(base, problem):
 
 def test_a_net_that_breaks_is_one_line(monkeypatch):
     monkeypatch.setitem(convnet.ACTIVATIONS, "relu", lambda x: x.no_such_thing)
-    relu, tanh = costs(tiny_ablation())
+    relu, tanh = costs(tiny_ablation(), HERE)
     assert relu.problem.startswith("can't train a single step: AttributeError: ")
     assert tanh.problem is None

@@ -35,3 +35,18 @@ def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch):
         preflight.seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
     assert caught.value.faults == ("arm tanh can't train a single step: RuntimeError: no such kernel",)
     assert caught.value.exit_code == 1
+
+
+def test_an_epoch_counts_its_evaluations():
+    """10 pictures to learn from and 4 to be tested on, at 2 s and 1 s each, by hand."""
+    pace = preflight.Pace(learn=2.0, look=1.0)
+    knobs = tiny_ablation().setting("relu", "shapes", "0" * 16, lr=0.01).training
+
+    def seconds(**changes) -> float:
+        return pace.epoch(knobs.model_copy(update=changes), 10, 4)
+
+    assert seconds(evaluate_every=0) == 20
+    assert seconds(evaluate_every=1) == 24
+    assert seconds(evaluate_every=4) == 21
+    assert seconds(evaluate_every=1, test_views=10) == 60
+    assert seconds(evaluate_every=0, train_error_from="pass", rows_per_epoch=2) == 40

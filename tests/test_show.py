@@ -107,5 +107,5 @@ def test_a_net_of_ones_own(own_code):
 
 def test_what_an_ablation_costs_runs_no_code_of_ones_own(own_code):
     (own_code / "mynet.py").write_text("raise SystemExit('run')")
-    found = costs(tiny_ablation(net="mynet:make"))
+    found = costs(tiny_ablation(net="mynet:make"), own_code)
     assert [cost.problem for cost in found] == ["its net is code of your own, which is not run here"] * 2

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from alexctl import results
-from alexctl.bench.measure import latest
+from alexctl.bench.kept import latest
 from alexctl.errors import UserError
 
 BEGIN = "<!-- measured: written by `python -m alexctl.bench.doc` from results/reference/bench -->\n"

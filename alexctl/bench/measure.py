@@ -12,6 +12,7 @@ import torch
 
 from alexctl import machine, results
 from alexctl.bench import peaks
+from alexctl.bench.kept import FILE
 from alexctl.bench.norms import Norms
 from alexctl.bench.throughput import PARTS, Alone, Crew
 from alexctl.bench.tutorial import Tutorial
@@ -22,7 +23,7 @@ from alexctl.nets import build
 from alexctl.provenance import environment
 from alexctl.trial import choose_device
 
-SCHEMA, FILE = 1, "bench.json"
+SCHEMA = 1
 COLUMNS = ("what", "round", "value", "unit")
 UNITS = {  # what is measured -> its unit
     "tutorial": "images/s", "alone": "images/s", "workers": "images/s", "convolutions_alone": "images/s",
@@ -97,14 +98,6 @@ class Bench:
         lines = [{**asdict(one), "unit": one.unit} for one in self.measured]
         results.write_atomic(folder / "bench.csv", results.csv_text(COLUMNS, lines))
         results.write_json(folder / FILE, self.table())
-
-
-def latest(folder: Path) -> dict[str, Any] | None:
-    """The table of a bench that was kept in this folder; None where there is none that can be read."""
-    try:
-        return results.read_json(folder / FILE)
-    except ValueError:
-        return None
 
 
 def bench(

@@ -1,7 +1,7 @@
 """Layers of 2011 and 2012 that torch lacks or does otherwise: response normalisation, unshared weights, dropout, pools."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal, get_args
@@ -80,7 +80,7 @@ class Windows:
 
 
 BAND_CHANNELS = 64  # up to here a matrix product is quicker than shifting on a CPU
-PART = 2**19  # elements that about stay in a cache from one pass to the next
+PART = 2**18  # elements that about stay in a cache from one pass to the next
 
 
 @lru_cache(maxsize=64)
@@ -102,11 +102,11 @@ class _ResponseNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(x: Tensor, windows: Windows, scale: float, beta: float, k: float) -> tuple[Tensor, Tensor]:
-        def normed(x: Tensor) -> tuple[Tensor, Tensor]:
-            denominator = windows.sum(x * x).mul_(scale).add_(k)
-            return x * _to_minus(denominator, beta), denominator
-
-        return _in_parts(normed, x)
+        normed, denominator = torch.empty_like(x), torch.empty_like(x)
+        for a, b, d in _parts(x, normed, denominator):
+            d.copy_(windows.sum(a * a)).mul_(scale).add_(k)
+            _to_minus(d, beta, b).mul_(a)
+        return normed, denominator
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
@@ -122,30 +122,30 @@ class _ResponseNorm(torch.autograd.Function):
             return (None,) * 5
         windows, scale, beta = ctx.told
 
-        def derived(grad: Tensor, x: Tensor, denominator: Tensor) -> tuple[Tensor]:
-            direct = grad * _to_minus(denominator, beta)
-            through = windows.sum((direct * x).div_(denominator), mirrored=True)
-            return (direct.add_(through.mul_(x), alpha=-2 * scale * beta),)
+        x, denominator = ctx.saved_tensors
+        slope = torch.empty_like(x)
+        for a, d, g, s in _parts(x, denominator, grad, slope):
+            _to_minus(d, beta, s).mul_(g)
+            through = windows.sum((s * a).div_(d), mirrored=True)
+            s.add_(through.mul_(a), alpha=-2 * scale * beta)
+        return slope, *(None,) * 4
 
-        return *_in_parts(derived, grad, *ctx.saved_tensors), *(None,) * 4
 
-
-def _in_parts(function: Callable[..., tuple[Tensor, ...]], *tensors: Tensor) -> tuple[Tensor, ...]:
+def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
     """Some pictures at a time on a CPU, whose cache a whole batch would leave after each pass; no picture sees another."""
     first = tensors[0]
-    if first.device.type != "cpu" or first.numel() <= PART:
-        return function(*tensors)
-    count = max(1, PART * len(first) // first.numel())
-    parts = zip(*(tensor.split(count) for tensor in tensors), strict=True)
-    return tuple(map(torch.cat, zip(*(function(*part) for part in parts), strict=True)))
+    count = len(first)
+    if first.device.type == "cpu" and first.numel() > PART:
+        count = max(1, PART * len(first) // first.numel())
+    return zip(*(tensor.split(count) for tensor in tensors), strict=True)
 
 
-def _to_minus(x: Tensor, beta: float) -> Tensor:
-    """x^-beta; the usual beta of 0.75 by two roots, several times quicker than a power."""
+def _to_minus(x: Tensor, beta: float, result: Tensor) -> Tensor:
+    """x^-beta, written into `result`; the usual beta of 0.75 by two roots, several times quicker than a power."""
     if beta != 0.75:
-        return x.pow(-beta)
+        return result.copy_(x).pow_(-beta)
     root = x.rsqrt()
-    return root.sqrt().mul_(root)
+    return result.copy_(root).sqrt_().mul_(root)
 
 
 def shifted_sum(x: Tensor, dims: tuple[int, ...], before: int, after: int) -> Tensor:

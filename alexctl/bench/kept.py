@@ -1,0 +1,36 @@
+"""What an earlier `alexctl bench` left behind, and what estimates learn from it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alexctl import results
+
+FILE = "bench.json"
+
+
+def latest(folder: Path) -> dict[str, Any] | None:
+    """The table of a bench that was kept in this folder; None where there is none that can be read."""
+    try:
+        return results.read_json(folder / FILE)
+    except ValueError:
+        return None
+
+
+def crowding(folder: Path, workers: int, device: torch.device) -> float | None:
+    """How many times as long a step takes when so many workers share the memory and the cores.
+
+    From the bench kept in this folder, in proportion where it had another number of workers; None where there is none
+    of this kind of processor. On an accelerator, where one worker is usual, 1.
+    """
+    if device.type != "cpu" or workers == 1:
+        return 1.0
+    try:
+        bench = latest(folder)
+        if bench is None or bench["environment"]["cpu"] != torch.backends.cpu.get_cpu_capability():
+            return None
+        measured = bench["workers"] / bench["ratios"]["workers_to_alone"]
+        return max(1.0, 1 + (measured - 1) * (workers - 1) / (bench["workers"] - 1))
+    except (KeyError, TypeError, ZeroDivisionError):
+        return None
