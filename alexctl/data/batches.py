@@ -47,13 +47,17 @@ class Batches:
         self.test_labels = torch.from_numpy(data.test_labels).to(device)
         self.num_train = len(self.train_labels)
         self.steps_per_epoch = -(-self.num_train // batch_size)
-        self.mean, self.scale = (part.to(device) for part in statistics(self.train_images, scaling))
+        found = data.once(("statistics", scaling, num_train), lambda: statistics(self.train_images, scaling))
+        self.mean, self.scale = (part.to(device) for part in found)
         self.margins = _margins(self.train_images.shape[1:3], crop)
         self.shape = (*(side - margin for side, margin in zip(self.train_images.shape[1:3], self.margins, strict=True)),
                       self.train_images.shape[3])  # fmt: skip
         if self.mean.dim() == 3:
             self.mean = self._square(self.mean[None], *(margin // 2 for margin in self.margins))[0]
-        self.components = colour_components(self.train_images).to(device) if colour_noise else None
+        self.components = None
+        if colour_noise:
+            found = data.once(("colours", num_train), lambda: colour_components(self.train_images))
+            self.components = found.to(device)
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """A fresh permutation for each (seed, epoch), the same for every arm (cuda-convnet went through in file order)."""

@@ -6,8 +6,9 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -25,7 +26,7 @@ class DataSet:
 
     Images are (n, height, width, channels) uint8, labels (n,) int64, class indices into `classes`. `digest` is of the
     content alone: 16 hex digits of a SHA-256 over class names, shapes, images and labels of both parts. `notes` tell
-    what was done to the pictures.
+    what was done to the pictures. `derived` keeps what was computed from them, once a process and not once a trial.
     """
 
     name: str
@@ -36,6 +37,13 @@ class DataSet:
     test_images: np.ndarray
     test_labels: np.ndarray
     notes: tuple[str, ...]
+    derived: dict[tuple, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, key: tuple, compute: Callable[[], Any]) -> Any:
+        """What `compute` gives, kept under this key; whoever takes it must not write into it."""
+        if key not in self.derived:
+            self.derived[key] = compute()
+        return self.derived[key]
 
 
 @dataclass(frozen=True, kw_only=True)

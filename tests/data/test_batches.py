@@ -1,9 +1,12 @@
 """Batches: every picture once an epoch, in an order that depends on seed and epoch alone, scaled by the training part."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from alexctl.data import batches as module
 from alexctl.data.batches import Batches, _chunk, colour_components, subset
 from alexctl.errors import UserError
 
@@ -125,3 +128,16 @@ def test_batches_that_are_fetched_are_those_that_are_held(tiny_data):
     assert fetched.store.type == "cpu"
     large = torch.zeros(3, 256, 256, 3, dtype=torch.uint8)
     assert (_chunk(large), _chunk(torch.zeros(1, 32, 32, 3))) == (682, 5000)
+
+
+def test_what_the_pictures_come_to_is_computed_once_a_data_set(tiny_data, monkeypatch):
+    data = replace(tiny_data)  # nothing computed yet
+    first = batches(data, colour_noise=0.1, crop=24)
+    for name in ("statistics", "colour_components"):
+        monkeypatch.setattr(module, name, lambda *_: pytest.fail("computed again"))
+    second = batches(data, colour_noise=0.1)
+    assert torch.equal(second.components, first.components)
+    assert second.mean.shape == (32, 32, 3), "whole again, although the first was cropped"
+    monkeypatch.undo()
+    fewer = batches(data, num_train=30)
+    assert not torch.equal(fewer.mean, second.mean), "of fewer pictures it is another"
