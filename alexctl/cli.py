@@ -19,6 +19,7 @@ from alexctl.cli_options import (
     Format,
     JsonOption,
     NameArgument,
+    Precision,
     ResultsOption,
     Retry,
     RootOption,
@@ -69,6 +70,7 @@ def ablate(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at once; 1 runs in this process. Default: one a core.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads a worker.")] = 1,
+    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 where the hardware has it and the reference results found no difference.")] = Precision.auto,
     stack: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials of one arm that train as one net. Default: 32 on an accelerator, 1 on a CPU.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,
@@ -86,6 +88,7 @@ def ablate(
 
     looks = looks_wanted(until_decided, max_seeds, seeds)
     flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks}
+    flags |= {} if precision is Precision.auto else {"precision": precision.value}
     flags = {key: value for key, value in flags.items() if value is not None}
     ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
     from alexctl import run as runner

@@ -22,6 +22,14 @@ class Scale(enum.StrEnum):
     ratio = "ratio"
 
 
+class Precision(enum.StrEnum):
+    """What `--precision` takes."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
 class Retry(enum.StrEnum):
     """What `--retry` can run again."""
 

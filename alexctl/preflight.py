@@ -11,7 +11,7 @@ from alexctl.campaign import Campaign
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
 from alexctl.knobs import Setting, TrainingKnobs
-from alexctl.train import Training
+from alexctl.train import Training, arithmetic
 
 NUM_STEPS = 6
 
@@ -94,7 +94,8 @@ def _look_seconds(training: Training) -> float:
     for _ in range(2):
         training.clock.sync()
         before = time.perf_counter()
-        training.net(pictures)
+        with arithmetic(training.setting, training.device):
+            training.net(pictures)
         training.clock.sync()
         seconds = time.perf_counter() - before
     return seconds

@@ -13,7 +13,7 @@ from alexctl import results
 PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "pillow")
 
 
-def environment(device: torch.device) -> dict[str, Any]:
+def environment(device: torch.device, precision: str = "float32") -> dict[str, Any]:
     """The content of a trial's `env.json`."""
     return {
         "schema": results.SCHEMA,
@@ -24,7 +24,7 @@ def environment(device: torch.device) -> dict[str, Any]:
         "cpu": torch.backends.cpu.get_cpu_capability(),
         "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "threads": torch.get_num_threads(),
-        "precision": "float32",
+        "precision": precision,
         **git_state(),
     }
 

@@ -17,6 +17,7 @@ from alexctl.describe import DRAWN, describe, drawing
 from alexctl.errors import UserError
 from alexctl.launch.inline import InlinePool
 from alexctl.launch.local import LocalPool
+from alexctl.precision import with_precision
 from alexctl.preflight import seconds_per_epoch
 from alexctl.provenance import git_state
 from alexctl.report.tables import Tables
@@ -71,6 +72,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
     """
     root = data_root(options.root)
     device = trial.choose_device(options.device)
+    ablation = with_precision(ablation, device)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     name = results.campaign_name(ablation, data.name)
     folder = results.make_folder(options.results / name)

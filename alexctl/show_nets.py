@@ -28,12 +28,13 @@ def costs(found: "list[Cost]") -> None:
     known = [cost.seconds for cost in found if cost.seconds is not None]
     workers = f"{found[0].workers} worker{'s' * (found[0].workers != 1)}"
     notes = ["MACs: multiply-accumulates a picture. memory: about what a training step holds."]
-    if any(cost.num_search_trials for cost in found):
+    searched = any(cost.num_search_trials for cost in found)
+    if searched:
         notes.append("trials: searching the learning rate + reported.")
     if known:
         about = "at most" if any(cost.at_most for cost in found) else "about"
-        notes.append(f"{about.capitalize()} {duration(sum(known))} on {workers}, going by a few steps timed now; "
-                     "what a search may add to its grid comes on top.")  # fmt: skip
+        notes.append(f"{about.capitalize()} {duration(sum(known))} on {workers}, going by a few steps timed now"
+                     f"{'; what a search may add to its grid comes on top' * searched}.")  # fmt: skip
         if not all(cost.crowded for cost in found):
             notes.append("Workers slow each other, which is not in it: `alexctl bench`, once, measures how much.")
     say(" ".join(notes))

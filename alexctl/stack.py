@@ -21,7 +21,7 @@ from alexctl.data.sources import DataSet
 from alexctl.knobs import Setting
 from alexctl.nets.layers import Dropout, purpose
 from alexctl.own_nets import is_own
-from alexctl.train import Clock, Diverged, Loop, Row, Training, synchroniser
+from alexctl.train import Clock, Diverged, Loop, Row, Training, arithmetic, synchroniser
 
 
 def stackable(setting: Setting) -> bool:
@@ -164,7 +164,8 @@ class Stack(Loop):
         def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], pictures: Tensor) -> Tensor:
             return functional_call(self.net, (weights, buffers), (pictures,))
 
-        return vmap(one, in_dims=(0, 0, 0 if pictures_each else None))(self.weights, buffers, pictures)
+        with arithmetic(self.setting, self.device):
+            return vmap(one, in_dims=(0, 0, 0 if pictures_each else None))(self.weights, buffers, pictures).float()
 
     @torch.no_grad()
     def _update(self, factor: float) -> None:

@@ -174,8 +174,9 @@ class Training(Loop):
         set_step(self.net, self.seed, self.step)
         if self.own:  # its nn.Dropout and the like draw from torch's own generator
             torch.manual_seed(derived_seed(self.seed, "step", self.step))
-        logits = self.net(pictures)
-        loss = F.cross_entropy(logits, labels)
+        with arithmetic(self.setting, self.device):
+            logits = self.net(pictures)
+        loss = F.cross_entropy(logits.float(), labels)
         loss.backward()
         self.optimiser.step(factor=factor)
         with torch.no_grad():
@@ -215,7 +216,9 @@ class Training(Loop):
         self.net.eval()
         wrong, wrong5 = 0, 0
         for seen, labels in self.batches.in_order(part, views=views):
-            scores = sum(self.net(view).softmax(1) for view in seen) if views > 1 else self.net(seen[0])
+            with arithmetic(self.setting, self.device):
+                each = [self.net(view).float() for view in seen]
+            scores = sum(one.softmax(1) for one in each) if views > 1 else each[0]
             wrong = wrong + (scores.argmax(1) != labels).sum()
             best = scores.topk(min(5, scores.shape[1])).indices
             wrong5 = wrong5 + (best != labels[:, None]).all(1).sum()
@@ -241,6 +244,11 @@ class Training(Loop):
         self.net.load_state_dict(state["net"])
         for name, velocity in self.optimiser.velocity.items():
             velocity.copy_(state["velocity"][name])
+
+
+def arithmetic(setting: Setting, device: torch.device) -> torch.autocast:
+    """What a forward pass runs in: products of the setting's precision; weights, gradients and updates stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=setting.training.precision == "bfloat16")
 
 
 def synchroniser(device: torch.device) -> Callable[[], None]:

@@ -138,7 +138,9 @@ class Run:
         if self.state is None:  # what status.json says of rows that are made again would be wrong
             (self.folder / "status.json").unlink(missing_ok=True)
         data = {"data": name, "data_digest": digest}
-        results.write_json(self.folder / "env.json", environment(self.device) | data | about)
+        results.write_json(
+            self.folder / "env.json", environment(self.device, self.setting.training.precision) | data | about
+        )
 
     def _train(self) -> str:
         if (end := self.end_before_training(self.training.epoch)) is not None:

@@ -1,10 +1,12 @@
 """`python -m alexctl.bench.doc`: writes the measured table of docs/performance.md from results/reference/bench."""
 
+import csv
 from pathlib import Path
 from typing import Any
 
 from alexctl import results
 from alexctl.bench.kept import latest
+from alexctl.bench.upkeep import FILE as UPKEEP
 from alexctl.errors import UserError
 
 BEGIN = "<!-- measured: written by `python -m alexctl.bench.doc` from results/reference/bench -->\n"
@@ -50,8 +52,40 @@ def block(made: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def upkeep_block(lines: list[dict[str, str]]) -> str:
+    """Start-up, memory, reports and resumes, from the lines of upkeep.csv."""
+    value = {(line["what"], int(line["count"])): float(line["value"]) for line in lines}
+    counts = sorted(count for what, count in value if what == "report")
+    most = counts[-1]
+
+    def of(what: str) -> tuple[int, float]:
+        return next((count, each) for (name, count), each in value.items() if name == what)
+
+    workers, times = of("pictures_in_memory")
+    campaigns, report = of("reference_report")
+    rows = [
+        ("`alexctl --help`", "0.3 s", f"{of('help')[1]:.2f} s"),
+        ("`alexctl list`", "0.5 s", f"{of('list')[1]:.2f} s"),
+        (
+            "`alexctl show relu-vs-tanh`, until the comparison is on the screen",
+            "0.5 s",
+            f"{of('show_comparison')[1]:.2f} s",
+        ),
+        (f"report of the {campaigns} reference campaigns, figures drawn anew", "10 s", f"{report:.1f} s"),
+        ("`alexctl report --reference`", "5 s", f"{of('reference_page')[1]:.1f} s"),
+        (f"pictures in the memory of {workers} workers, to their size", "1.1 times", f"{times:.2f} times"),
+        (f"resume with {most:,} trials done", "20 s", f"{value['resume', most]:.1f} s"),
+        (f"report of {most:,} trials, figures drawn anew", "20 s", f"{value['report', most]:.1f} s"),
+    ]
+    table = ["| what | wanted | measured |", "|---|---|---|", *(f"| {' | '.join(row)} |" for row in rows)]
+    growth = ["| trials | resume, s | report, s |", "|---|---|---|"]
+    growth += [f"| {count:,} | {value['resume', count]:.2f} | {value['report', count]:.2f} |" for count in counts]
+    held = f"A worker holds {of('worker_memory')[1] / 2**20:,.0f} MiB of its own, most of it torch."
+    return "\n".join([*table, "", held, "", *growth]) + "\n"
+
+
 def written(text: str, folder: Path) -> str:
-    """The page with its table made anew; UserError where the marks or the bench are missing."""
+    """The page with its tables made anew; UserError where the marks or the measurements are missing."""
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
     made = latest(folder)
@@ -59,7 +93,12 @@ def written(text: str, folder: Path) -> str:
         raise UserError(f"docs/performance.md lacks the marks {BEGIN.strip()} and {END.strip()}")
     if made is None:
         raise UserError(f"no bench in {folder}; `alexctl bench --results` makes one")
-    return head + BEGIN + "\n" + block(made) + "\n" + END + tail
+    try:
+        upkeep = list(csv.DictReader((folder / UPKEEP).read_text(encoding="utf-8").splitlines()))
+    except OSError:
+        raise UserError(f"no {UPKEEP} in {folder}; `python -m alexctl.bench.upkeep` makes it") from None
+    intro = f"Beside training, in processor seconds ([`{UPKEEP}`](../results/reference/bench/{UPKEEP})):\n"
+    return head + BEGIN + "\n" + block(made) + "\n" + intro + "\n" + upkeep_block(upkeep) + "\n" + END + tail
 
 
 def main() -> None:

@@ -27,7 +27,8 @@ class ResponseNorm(nn.Module):
 
     `groups`: the maps lie in so many equal parts, and no window across them reaches into the next, as on two GPUs.
 
-    Takes and gives (batch, channels, height, width) in the same memory format, on any device; first derivatives only.
+    Takes and gives (batch, channels, height, width) in the same memory format, on any device; half precision becomes
+    float32. First derivatives only.
     Raises ValueError for a size below 1 or an unknown `maps`.
     """
 
@@ -43,6 +44,8 @@ class ResponseNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         windows = Windows(self.size, across=self.maps == "across", groups=self.groups)
         scale = self.alpha / windows.num_terms if self.divided else self.alpha
+        if x.dtype in (torch.bfloat16, torch.float16):  # which could not tell 2 from 2 and a ten-thousandth
+            x = x.float()
         return _ResponseNorm.apply(x, windows, scale, self.beta, self.k)[0]
 
     def extra_repr(self) -> str:

@@ -228,3 +228,11 @@ def test_pooling_by_windows(side):
                 for j in range(out):
                     window = x[:, :, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
                     assert torch.allclose(y[:, :, i, j], reduce(window))
+
+
+def test_response_norm_of_half_precision_is_that_of_float32():
+    x = torch.randn(2, 7, 3, 3)
+    layer = norm(5, alpha=1e-4)
+    y = layer(x.bfloat16())
+    assert y.dtype == torch.float32
+    assert torch.equal(y, layer(x.bfloat16().float()))
