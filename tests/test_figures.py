@@ -9,7 +9,7 @@ from matplotlib.text import Annotation, Text
 
 from alexctl.figures import learning_curves, learning_rate_search, save
 from alexctl.figures.curves import crossing_label, median_curve
-from alexctl.figures.page import arm_looks
+from alexctl.figures.page import MOST_LINES, arm_looks, sample, sampled
 from alexctl.figures.rates import errors_at
 
 NAN = float("nan")
@@ -261,3 +261,12 @@ def test_a_search_that_found_nothing_and_one_without_losses():
 def test_errors_at_equal_epochs():
     found = errors_at(SEARCH_CURVES, 2.5)  # the rate that was stopped after 2 is left out
     assert found["train_error"].tolist() == pytest.approx([0.35, 0.55])
+
+
+def test_of_many_seeds_a_sample_is_drawn_and_the_caption_says_so():
+    assert sample([3, 1, 2, 2]) == [1, 2, 3]
+    drawn = sample(range(1000))
+    assert (len(drawn), drawn[0], drawn[30]) == (MOST_LINES, 0, 500)
+    assert len(set(drawn)) == MOST_LINES
+    assert sampled(range(MOST_LINES)) == ""
+    assert sampled(range(1000)) == f" Thin lines: {MOST_LINES} of 1000 seeds."

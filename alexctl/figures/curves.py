@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import GREY, Placer, arm_looks, around, page, short, style
+from alexctl.figures.page import GREY, Placer, arm_looks, around, page, sample, sampled, short, style
 
 
 def learning_curves(
@@ -30,7 +30,7 @@ def learning_curves(
     trials = trials[trials["phase"] == "final"]
     looks = arm_looks(trials["arm"], control)
     with style():
-        figure, axes = page(3.3, caption)
+        figure, axes = page(3.3, caption + sampled(curves["seed"]))
         # The paper's axis ends at 0.8; arms that hardly learned need the rest.
         top = 0.8 if not len(curves) or curves.groupby("arm")["train_error"].min().max() < 0.7 else 1.0
         axes.set(
@@ -92,7 +92,8 @@ def crossing_label(epochs_to_target: Sequence[float], budget: float) -> tuple[fl
 
 
 def _draw_arm(axes: Axes, curves: pd.DataFrame, target: float, arm: str, look: dict) -> None:
-    for seed, rows in curves.sort_values("epoch").groupby("seed"):
+    shown = curves[curves["seed"].isin(sample(curves["seed"]))]
+    for seed, rows in shown.sort_values("epoch").groupby("seed"):
         axes.plot(rows["epoch"], rows["train_error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=look["color"])
     median = median_curve(curves, target)
     axes.plot(median["epoch"], median["train_error"], linewidth=1.8, label=arm, gid="median", **look)

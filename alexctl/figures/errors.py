@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from alexctl.figures.curves import median_curve
 from alexctl.figures.finals import MEASURES, draw_rows, final_values, measure_rows
-from alexctl.figures.page import WIDTH, arm_looks, page, style, wrapped
+from alexctl.figures.page import WIDTH, arm_looks, page, sample, sampled, style, wrapped
 
 PANEL = 1.8  # inches
 EDGE = 0.1  # inches between the figure's right edge and what stands next to it
@@ -30,7 +30,7 @@ def arm_comparison(
         above = [max(PANEL, sum(0.04 + 0.13 * (1 + name.count("\n")) for name in rows.names))] * bool(len(lines))
         gap = rows.head + 0.42
         height = sum(above) + gap * len(above) + rows.height + (0.1 if above else rows.head + 0.06)
-        figure, *panels = page(height, caption, [*above, rows.height], gap=gap)
+        figure, *panels = page(height, caption + sampled(finals["seed"]), [*above, rows.height], gap=gap)
         if above:
             _draw_lines(panels[0], lines, measure, looks)
         draw_rows(panels[-1], rows, finals, measure, looks)
@@ -72,7 +72,7 @@ def _draw_lines(axes: Axes, lines: pd.DataFrame, measure: str, looks: dict) -> N
     ends = []
     for i, (arm, look) in enumerate(looks.items()):
         mine = lines[lines["arm"] == arm]
-        for seed, rows in mine.groupby("seed"):
+        for seed, rows in mine[mine["seed"].isin(sample(mine["seed"]))].groupby("seed"):
             axes.plot(rows["epoch"], rows["error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=look["color"])
             if rows["status"].iloc[0] == "diverged":
                 axes.plot(*rows[["epoch", "error"]].iloc[-1], "x", markersize=4, color=look["color"], gid="diverged")

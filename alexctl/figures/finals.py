@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from alexctl.figures.page import GREY, WIDTH, width_of, wrapped
+from alexctl.figures.page import GREY, WIDTH, sample, width_of, wrapped
 from alexctl.stats import mean_interval
 
 NAME = {"fontsize": 8, "fontweight": "bold", "linespacing": 1.0}
@@ -147,7 +147,7 @@ def draw_rows(axes: Axes, rows: Rows, finals: pd.DataFrame, measure: str, looks:
             axes.plot(*zip(*dots[arm].values(), strict=True), "o", markersize=DOT, markeredgewidth=0, color=colour,
                       gid="values", label=arm, zorder=3, clip_on=False)  # fmt: skip
         _write(axes, y, (name, words, written), colour, right - left)
-    for seed in pairs(finals, looks).index:
+    for seed in sample(pairs(finals, looks).index):
         ends = [dots[arm][seed] for arm in looks]
         axes.plot(*zip(*ends, strict=True), linewidth=0.5, color=GREY, alpha=0.6, gid=f"pair {seed}", zorder=2)
 

@@ -4,7 +4,7 @@ import math
 import os
 import textwrap
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,6 +33,9 @@ GREY = "#666666"
 
 
 WIDTH = 4.2  # inches: one column and a bit, so that 8 pt type is still read at half a page's width
+
+
+MOST_LINES = 60  # thin ones an arm: more can't be told apart, and an SVG of thousands can't be mailed
 
 
 STYLE = {
@@ -129,6 +132,19 @@ def short(name: str) -> str:
 
 def _cut(word: str, length: int) -> str:
     return word if len(word) <= length else word[: length - 1] + "…"
+
+
+def sample(seeds: Iterable[int]) -> list[int]:
+    """The seeds whose lines are drawn: all of them, or where there are many MOST_LINES, spread evenly."""
+    seeds = sorted(set(seeds))
+    every = max(1.0, len(seeds) / MOST_LINES)
+    return [seeds[int(i * every)] for i in range(min(len(seeds), MOST_LINES))]
+
+
+def sampled(seeds: Iterable[int]) -> str:
+    """What a caption says where some seeds' lines are not drawn."""
+    total = len(set(seeds))
+    return f" Thin lines: {MOST_LINES} of {total} seeds." if total > MOST_LINES else ""
 
 
 def wrapped(name: str) -> str:

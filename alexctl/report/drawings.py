@@ -13,6 +13,7 @@ from markupsafe import Markup
 DIAMOND = "M-5.5 0 0-5.5 5.5 0 0 5.5Z"
 ARROWS = {-1: "M0 0 7-4.5 7 4.5Z", 1: "M0 0-7-4.5-7 4.5Z"}
 CROSS = "M-4-4 4 4M-4 4 4-4"
+MOST_HIGH = 480  # pixels: sixty seeds have eight each, more share them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +165,7 @@ def seed_row(
 
     `values` are (place among the seeds, value); the `lost` have no value and stand as crosses at the right edge.
     """
-    height = max(26, 8 * seeds + 10)
+    height = max(26, min(8 * seeds, MOST_HIGH) + 10)
     step = (height - 14) / max(1, seeds - 1)
     body = _grid(axis, height)
     if median is not None:
