@@ -57,7 +57,9 @@ class Claim(_Part):
         None  # ratio, or percentage points; one for all arms, or arm by arm
     )
     effect_range: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
-    direction: Literal["positive", "negative"] | None = None  # negative: an arm is worse; None: the effect's sign
+    direction: Literal["positive", "negative", "none"] | None = (
+        None  # negative: an arm is worse; none: nothing differs; None: the effect's sign
+    )
     data: str
     landmarks: dict[str, float] = {}  # arm -> epochs read off the paper's figure
 

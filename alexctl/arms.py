@@ -106,6 +106,10 @@ def claim_faults(effect: Any, effect_range: Any, direction: str | None, measure:
     below = [size < (1 if ratio else 0) for size in sizes]
     if isinstance(effect, dict) and effect_range:
         faults.append("[claim] effect_range: is for one effect, not for a table of them; leave it out")
-    if direction and any(is_below != (direction == "negative") for is_below in below):
+    if direction == "none" and sizes:
+        faults.append(
+            "[claim] direction: 'none' says that nothing differs, the effect that something does; leave one out"
+        )
+    elif direction and any(is_below != (direction == "negative") for is_below in below):
         faults.append(f"[claim] direction: '{direction}' contradicts the sign of the effect; leave one of them out")
     return faults

@@ -131,7 +131,7 @@ def _line(evidence: Evidence, name: str, control: str | None) -> dict[str, Any]:
 
 
 def _direction(evidence: Evidence, name: str) -> str | None:
-    """Positive (the arm is better) or negative, as far as the claim says it, in words or by its size."""
+    """Positive (the arm is better), negative or none, as far as the claim says it, in words or by its size."""
     claim = evidence.ablation.claim
     if claim.direction or (size := claim.effect_of(name)) is None:
         return claim.direction

@@ -73,7 +73,7 @@ def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) 
             f"the code of {' and '.join(rewritten)} has changed since this campaign was planned: "
             "those trials are run anew, the old ones are kept but not counted"
         )
-    elif then != now:
+    elif then != now and not _only_more_seeds(then, now):
         notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
         notes += _of_looks(then["plan"], now["plan"]) if then else []
     return notes
@@ -85,6 +85,13 @@ def _with_defaults(ablation: Any) -> dict[str, Any] | None:
         return Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json")
     except ValidationError:
         return None
+
+
+def _only_more_seeds(then: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+    """Then all trials of before still belong to the plan."""
+    if then is None or then["plan"]["seeds"] > now["plan"]["seeds"]:
+        return False
+    return {**then, "plan": {**then["plan"], "seeds": now["plan"]["seeds"]}} == now
 
 
 def _rewritten(before: Any, now: Any) -> list[str]:

@@ -51,7 +51,8 @@ def verdict(
     """The first of the design's rules that holds; all sizes in the effect's units.
 
     A claimed ratio under 1, or a negative difference, turns the claimed direction round; `direction` (positive or
-    negative) says it where no size is claimed. Without a margin and without a claimed size nothing counts as 'no
+    negative) says it where no size is claimed. Where the claim is that nothing differs (`direction` none), a difference
+    either way contradicts it. Without a margin and without a claimed size nothing counts as 'no
     difference'. `description` stands in the sentence instead of `describe(effect)`; `each` is what makes a pair.
     """
     scale = effect.scale
@@ -67,13 +68,14 @@ def verdict(
     claim_low, claim_high = _turned(claimed_range or (None, None), sign, scale)
     smaller = high is not None and claim_low is not None and high < claim_low
     larger = low is not None and claim_high is not None and low > claim_high
+    above, below = low is not None and low > 0, high is not None and high < 0
     if not chance_ok:
         word = "nothing learned"
     elif low is not None and high is not None and -m < low and high < m:
         word = "no difference"
-    elif high is not None and high < 0:
+    elif below or (above and direction == "none"):
         word = "contradicted"
-    elif low is not None and low > 0:
+    elif above:
         word = "supported" + ", smaller" * smaller + ", larger" * larger
     else:
         word = "undecided"

@@ -193,7 +193,9 @@ def test_an_interaction_needs_all_four_arms(change, fault):
          "[claim] direction: 'negative' contradicts the sign of the effect; leave one of them out"),
         ({"effect": {"relu": 6.0}, "effect_range": [5.0, 7.0]},
          "[claim] effect_range: is for one effect, not for a table of them; leave it out"),
-        ({"direction": "worse"}, "[claim] direction: 'worse' is not allowed, choose from: negative, positive"),
+        ({"direction": "worse"}, "[claim] direction: 'worse' is not allowed, choose from: negative, none, positive"),
+        ({"effect": 6.0, "direction": "none"},
+         "[claim] direction: 'none' says that nothing differs, the effect that something does; leave one out"),
     ],
 )  # fmt: skip
 def test_faults_of_a_claim(claim, fault):

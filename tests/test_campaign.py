@@ -135,6 +135,16 @@ def test_the_plan_remembers_and_names_no_place(tmp_path):
     assert "aaaaaaaa then, bbbbbbbb now" in note
 
 
+def test_more_seeds_put_no_trial_out_of_the_plan(tmp_path):
+    code = {"git_commit": None}
+    campaign(tmp_path, seeds=3).write_plan(code)
+    assert campaign(tmp_path, seeds=5).write_plan(code) == []
+    (note,) = campaign(tmp_path, seeds=4).write_plan(code)
+    assert note.startswith("the plan has changed; trials that no longer belong to it")
+    (note,) = campaign(tmp_path, seeds=6, epochs=7).write_plan(code)
+    assert note.startswith("the plan has changed; trials that no longer belong to it")
+
+
 def test_tables_by_hand(tmp_path):
     """tanh crosses 0.25 at 4 and 8 epochs, relu at 2 and 2: ratios 2 and 4; a third pair is censored in the control."""
     made = campaign(tmp_path, seeds=3, epochs=8)

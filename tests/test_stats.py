@@ -358,6 +358,14 @@ def test_a_direction_without_a_size_turns_the_claim_round():
     assert verdict(points(1, 1.5, 2), claimed=-2.0, data_matches=True, data="x").word == "contradicted"
 
 
+@pytest.mark.parametrize("sign", [1, -1])
+def test_where_nothing_is_claimed_to_differ_a_difference_contradicts(sign):
+    said = {"claimed": None, "direction": "none", "margin": 0.5, "data_matches": True, "data": "x"}
+    assert verdict(points(2 * sign, 2.5 * sign, 3 * sign), **said).word == "contradicted"
+    assert verdict(points(0.1 * sign, -0.1, 0.05, -0.05), **said).word == "no difference"
+    assert verdict(points(2 * sign, -2, 1, -1), **said).word == "undecided"
+
+
 def test_survival_by_hand():
     """Of 4 trials one crosses at 2, two at 5, one never within 8: 1, then 3/4, then 3/4 * 1/3."""
     assert survival([5, 2, 8, 5], [False, False, True, False]) == [

@@ -144,13 +144,14 @@ def test_what_stands_after_holm():
     lines = [
         {"direction": "positive", "p_value": 0.03, "verdict": "supported, smaller"},
         {"direction": None, "p_value": 0.0001, "verdict": "no difference"},
+        {"direction": "none", "p_value": 0.0001, "verdict": "contradicted"},
         {"direction": "negative", "p_value": 0.02, "verdict": "contradicted"},
         {"direction": "positive", "p_value": None, "verdict": "undecided"},
     ]  # fmt: skip
-    said = overview([("a", {"comparisons": lines[:3]}), ("b", {"comparisons": lines[3:]})])
-    assert [line["p_holm"] for line in said] == [pytest.approx(0.04), None, pytest.approx(0.04), None]
-    assert [line["stands"] for line in said] == ["yes", None, "no", None]
-    assert [line["results"] for line in said] == ["a", "a", "a", "b"]
+    said = overview([("a", {"comparisons": lines[:4]}), ("b", {"comparisons": lines[4:]})])
+    assert [line["p_holm"] for line in said] == [pytest.approx(0.04), None, None, pytest.approx(0.04), None]
+    assert [line["stands"] for line in said] == ["yes", None, None, "no", None]
+    assert [line["results"] for line in said] == ["a", "a", "a", "a", "b"]
     assert overview([]) == []
 
 

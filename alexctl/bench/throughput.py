@@ -28,6 +28,7 @@ class Alone:
     def __init__(self, setting: Setting, data: DataSet, device: torch.device):
         self.training = Training(setting, 0, data, device=device)
         self.sync = synchroniser(device)
+        self.batch_size = min(self.training.batches.batch_size, self.training.batches.num_train)
         self.batches = self._endless()
         pictures, _ = next(self.batches)
         self.convolutions = Convolutions(conv_shapes(self.training.net, pictures), device)
@@ -36,7 +37,7 @@ class Alone:
     def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         for epoch in itertools.count():
             for pictures, labels in self.training.batches.epoch(0, epoch):
-                if len(labels) == self.training.batches.batch_size:
+                if len(labels) == self.batch_size:  # the last of an epoch may be smaller
                     yield pictures, labels
 
     def step(self) -> None:
@@ -47,13 +48,12 @@ class Alone:
 
     def rate(self, seconds: float) -> float:
         """Pictures a second, the first step not counted."""
-        size = self.training.batches.batch_size
         self.step()
         self.sync()
         count, began = 0, time.perf_counter()
         while True:
             self.step()
-            count += size
+            count += self.batch_size
             self.sync()
             if (took := time.perf_counter() - began) > seconds:
                 return count / took
@@ -102,7 +102,7 @@ class Alone:
         began = time.perf_counter()
         while True:
             self.convolutions.once()
-            count += self.training.batches.batch_size
+            count += self.batch_size
             self.sync()
             if (took := time.perf_counter() - began) > seconds:
                 return count / took

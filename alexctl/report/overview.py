@@ -8,6 +8,7 @@ from alexctl import results, stats
 from alexctl.comparisons import FAMILY
 
 FILE = "overview.csv"
+DIRECTIONS = ("positive", "negative")
 COLUMNS = (
     "results", "ablation", "arm", "control", "data", "measure", "n", "effect", "low", "high", "level", "scale",
     "claimed", "direction", "verdict", "p_value", "p_holm", "stands",
@@ -25,7 +26,7 @@ def overview(found: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]
         for name, verdict in found
         for line in verdict["comparisons"]
     ]
-    family = [line for line in lines if line["direction"] and line["p_value"] is not None]
+    family = [line for line in lines if line["direction"] in DIRECTIONS and line["p_value"] is not None]
     for line, p in zip(family, stats.holm([line["p_value"] for line in family]).tolist(), strict=True):
         line["p_holm"] = p
         line["stands"] = "yes" if p < FAMILY and line["verdict"].startswith("supported") else "no"
