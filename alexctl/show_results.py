@@ -123,7 +123,9 @@ def overview(made: list) -> None:
 def _smallest(line: dict[str, Any]) -> str:
     """The smallest effect that so many seeds find in four of five campaigns."""
     seen = line["smallest_effect"]
-    return "-" if seen is None else f"{seen:.3g}" + " points" * (line["scale"] == "points")
+    if seen is None:
+        return "-"
+    return f"{seen:.2f} points" if line["scale"] == "points" else f"{seen:.3g}"
 
 
 def verdicts(found: list[dict[str, Any]], kind: str) -> None:
