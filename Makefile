@@ -18,7 +18,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test smoke page-test faults lint format calibrate readme clean afresh
+.PHONY: help setup demo test smoke page-test faults lint format calibrate readme performance clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,12 @@ calibrate: setup ## measure how often the verdicts are wrong, minutes of it; wri
 
 readme: setup ## write the README's table anew from results/reference
 	$(BIN)/python -m alexctl.report.readme
+
+performance: setup ## measure how fast it is here and what every file costs, ten minutes of it; writes docs and CSVs
+	$(BIN)/alexctl bench --results results/reference
+	$(BIN)/python -m alexctl.bench.upkeep
+	$(BIN)/python -m alexctl.bench.doc
+	$(BIN)/python -m alexctl.cost_table
 
 clean: ## remove .venv and all caches; results stay
 	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then echo "clean: $(VENV) was not made by make, so it stays"; \

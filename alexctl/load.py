@@ -25,7 +25,11 @@ def ablation_folders() -> list[Path]:
 
 def shipped() -> dict[str, Path]:
     """Every ablation that can be named, and its file."""
-    return {path.stem: path for folder in reversed(ablation_folders()) for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
+    return {
+        path.stem: path
+        for folder in reversed(ablation_folders())
+        for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)
+    }
 
 
 def find(name: str) -> Path:

@@ -86,9 +86,9 @@ def test_bad_words():
 
 def test_the_page_says_what_the_bench_says():
     text = (TOP / "docs" / "performance.md").read_text(encoding="utf-8")
-    assert doc.written(text, TOP / "results" / "reference" / "bench") == text, "run `python -m alexctl.bench.doc`"
-    with pytest.raises(UserError, match="lacks the marks"):
-        doc.written("", TOP)
+    assert doc.written(text, TOP / "results" / "reference" / "bench") == text, "run `make performance`"
+    with pytest.raises(UserError, match="should have the marks"):
+        doc.written("", TOP / "results" / "reference" / "bench")
     with pytest.raises(UserError, match="no bench in"):
         doc.written(text, TOP)
 

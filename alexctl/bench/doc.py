@@ -8,9 +8,7 @@ from alexctl import results
 from alexctl.bench.kept import latest
 from alexctl.bench.upkeep import FILE as UPKEEP
 from alexctl.errors import UserError
-
-BEGIN = "<!-- measured: written by `python -m alexctl.bench.doc` from results/reference/bench -->\n"
-END = "<!-- end of measured -->\n"
+from alexctl.marked import rewritten
 
 
 def block(made: dict[str, Any]) -> str:
@@ -86,11 +84,7 @@ def upkeep_block(lines: list[dict[str, str]]) -> str:
 
 def written(text: str, folder: Path) -> str:
     """The page with its tables made anew; UserError where the marks or the measurements are missing."""
-    head, begin, rest = text.partition(BEGIN)
-    _, end, tail = rest.partition(END)
     made = latest(folder)
-    if not (begin and end):
-        raise UserError(f"docs/performance.md lacks the marks {BEGIN.strip()} and {END.strip()}")
     if made is None:
         raise UserError(f"no bench in {folder}; `alexctl bench --results` makes one")
     try:
@@ -98,7 +92,7 @@ def written(text: str, folder: Path) -> str:
     except OSError:
         raise UserError(f"no {UPKEEP} in {folder}; `python -m alexctl.bench.upkeep` makes it") from None
     intro = f"Beside training, in processor seconds ([`{UPKEEP}`](../results/reference/bench/{UPKEEP})):\n"
-    return head + BEGIN + "\n" + block(made) + "\n" + intro + "\n" + upkeep_block(upkeep) + "\n" + END + tail
+    return rewritten(text, "measured", f"{block(made)}\n{intro}\n{upkeep_block(upkeep)}", file="docs/performance.md")
 
 
 def main() -> None:

@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from alexctl.marked import rewritten
+
 Line = dict[str, Any]
-BEGIN = "<!-- calibration: written by `make calibrate` -->\n"
-END = "<!-- end of calibration -->\n"
 
 
 def markdown(lines: list[Line]) -> str:
@@ -37,12 +37,8 @@ def markdown(lines: list[Line]) -> str:
 
 
 def written(document: str, table: str) -> str:
-    """The document with what stands between its two marks made anew; ValueError when they are gone."""
-    head, begin, rest = document.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"docs/statistics.md lacks the marks {BEGIN.strip()} and {END.strip()}")
-    return head + BEGIN + "\n" + table + "\n" + END + tail
+    """The document with what stands between its two marks made anew; UserError when they are gone."""
+    return rewritten(document, "calibration", table, file="docs/statistics.md")
 
 
 def _plans(lines: Iterable[Line]) -> list[str]:

@@ -3,13 +3,10 @@
 from pathlib import Path
 
 from alexctl import results
-from alexctl.errors import UserError
+from alexctl.marked import rewritten
 from alexctl.report.formats import markdown
 from alexctl.report.rebuild import open_results
 from alexctl.report.tables import derive
-
-BEGIN = "<!-- results: written by `make readme` from results/reference -->\n"
-END = "<!-- end of results -->\n"
 
 
 def block(reference: Path) -> str:
@@ -21,11 +18,7 @@ def block(reference: Path) -> str:
 
 def written(readme: str, reference: Path) -> str:
     """The README's text with its table made anew; UserError when the marks are gone."""
-    head, begin, rest = readme.partition(BEGIN)
-    _, end, tail = rest.partition(END)
-    if not (begin and end):
-        raise UserError(f"README.md lacks the marks {BEGIN.strip()} and {END.strip()}")
-    return head + BEGIN + "\n" + block(reference) + "\n" + END + tail
+    return rewritten(readme, "results", block(reference), file="README.md")
 
 
 def main() -> None:
