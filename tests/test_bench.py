@@ -62,7 +62,7 @@ def test_the_tutorial_trains_what_the_tutorial_trains(tiny_data):
         net, tiny_data.train_images, tiny_data.train_labels, batch_size=16, device=torch.device("cpu"), threads=1
     )
     picture, label = tutorial.data[3]
-    assert torch.equal(picture, torch.from_numpy(tiny_data.train_images[3]).permute(2, 0, 1) / 255 * 2 - 1)
+    assert torch.equal(picture, torch.from_numpy(tiny_data.train_images[3].copy()).permute(2, 0, 1) / 255 * 2 - 1)
     assert label == tiny_data.train_labels[3]
     assert tutorial.rate(0.01, workers=0) > 0
     assert not torch.equal(net[1].weight, before)
