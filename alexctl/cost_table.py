@@ -11,7 +11,7 @@ from typing import Any
 
 from alexctl import results
 from alexctl.bench.kept import latest
-from alexctl.costs import costs
+from alexctl.costs import costs, whole_seconds
 from alexctl.errors import UserError
 from alexctl.load import load, shipped
 from alexctl.marked import rewritten
@@ -34,7 +34,7 @@ def measured(reference: Path) -> Iterator[dict[str, Any]]:
             "ablation": name, "data": ablation.base["data"], "arms": len(found),
             "search_trials": sum(cost.num_search_trials for cost in found),
             "reported_trials": sum(cost.num_reported_trials for cost in found),
-            "seconds": sum(cost.seconds for cost in found), "at_most": any(cost.at_most for cost in found),
+            "seconds": whole_seconds(found), "at_most": any(cost.at_most for cost in found),
             "workers": found[0].workers,
         }  # fmt: skip
 

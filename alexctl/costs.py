@@ -1,6 +1,6 @@
 """What an ablation costs before it is run: parameters, memory, trials, and the time they take on this machine."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from alexctl.bench.kept import crowding
 from alexctl.data.batches import subset
 from alexctl.data.sources import DataSet, Facts, facts
 from alexctl.errors import UserError
+from alexctl.estimates import Work, search_work, wall_seconds
 from alexctl.knobs import Setting
 from alexctl.nets import build
 from alexctl.nets.memory import training_bytes
@@ -20,7 +21,6 @@ from alexctl.nets.table import layer_table, totals, without_numbers
 from alexctl.own_nets import is_own
 from alexctl.preflight import NUM_STEPS, pace
 from alexctl.run import default_workers
-from alexctl.search import usual_epochs
 
 PATIENCE = 3.0  # seconds after which no further step is timed
 STEP_MACS = 2e10  # multiply-accumulates of a forward pass: on a CPU a larger batch is timed in part
@@ -28,7 +28,7 @@ STEP_MACS = 2e10  # multiply-accumulates of a forward pass: on a CPU a larger ba
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One arm's: counts for one picture, memory of one training step, and seconds on `workers` workers for all trials.
+    """One arm's: counts for one picture, memory of one training step, and seconds on `workers` workers for its trials alone.
 
     `at_most`: a target may end trials earlier. `crowded`: the seconds know how workers slow each other. What could not
     be found out is None, and `problem` says why.
@@ -41,6 +41,7 @@ class Cost:
     num_search_trials: int
     num_reported_trials: int
     seconds: float | None = None
+    work: Work = field(default_factory=Work)
     at_most: bool = False
     workers: int
     crowded: bool = True
@@ -56,6 +57,11 @@ def costs(ablation: Ablation, results: Path) -> list[Cost]:
     device = trial.choose_device("auto")
     crowded = crowding(results / "bench", default_workers(device.type), device)
     return [_cost(ablation, arm, device, crowded) for arm in ablation.arms]
+
+
+def whole_seconds(found: list[Cost]) -> float:
+    """Seconds for all arms together, as far as they are known."""
+    return wall_seconds([cost.work for cost in found], found[0].workers)
 
 
 def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | None) -> Cost:
@@ -84,11 +90,14 @@ def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | N
     except Exception as error:  # a net may raise what it likes
         reason = (str(error).splitlines() or [""])[0]
         return Cost(**known, problem=f"can't train a single step: {type(error).__name__}: {reason}")
-    epochs = seeds * knobs.epochs
-    if searched:
-        epochs += plan.search_seeds * usual_epochs(len(plan.lr_grid), plan.search_epochs or knobs.epochs)
+    seconds *= crowded or 1.0
+    search_epochs = plan.search_epochs or knobs.epochs
+    work = Work(
+        searching=search_work(len(plan.lr_grid), plan.search_seeds, search_epochs, seconds) if searched else (),
+        reported=(seconds * knobs.epochs,) * seeds,
+    )
     ends = plan.looks is not None or (knobs.target is not None and (searched or knobs.epochs_after_target is not None))
-    return Cost(**known, seconds=seconds * epochs * (crowded or 1.0) / workers, at_most=ends)
+    return Cost(**known, work=work, seconds=wall_seconds([work], workers), at_most=ends)
 
 
 def _epoch_seconds(setting: Setting, data: Facts, num_macs: int, device: torch.device) -> float:

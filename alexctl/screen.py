@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from alexctl.campaign import Campaign, Job
+from alexctl.estimates import lengths, remaining_work, wall_seconds
 from alexctl.printing import duration, layout, plain
-from alexctl.search import usual_epochs
 from alexctl.show import seeds_words
 
 HEARTBEAT_SECONDS = 60.0
@@ -76,7 +76,7 @@ class Screen:
     def _estimate(self, campaign: Campaign) -> str:
         if not self.seconds:
             return "nothing left to run"
-        left = duration(remaining_seconds(campaign, self.seconds) / self.workers)
+        left = duration(wall_seconds(remaining_work(campaign, self.seconds), self.workers))
         unknown = [arm for arm in campaign.ablation.arms if not lengths(campaign, arm)]
         if not unknown:
             return f"about {left}, going by the trials done"
@@ -161,41 +161,6 @@ class Screen:
         return Group(
             table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim")
         )
-
-
-def remaining_seconds(campaign: Campaign, seconds: dict[str, float]) -> float:
-    """Worker-seconds still to spend; an arm's trials are taken to last as long as its longest so far, or the budget."""
-    total = 0.0
-    plan, counted = campaign.ablation.plan, campaign.counted()
-    for arm in campaign.ablation.arms:
-        grid = plan.lr_grid
-        knobs = campaign.setting(arm, "final", min(grid) if arm in campaign.ablation.searched else None).training
-        rate = campaign.rate(arm)
-        if rate is None:
-            ran = sum(r.rows[-1]["epoch"] for r in counted if r.arm == arm and r.phase == "search" and r.rows)
-            search = plan.search_seeds * usual_epochs(len(grid), plan.search_epochs or knobs.epochs)
-            total += max(0.0, search - ran) * seconds[arm]
-        known = lengths(campaign, arm)
-        expected = min(float(knobs.epochs), 1.15 * max(known) + 0.5) if known else float(knobs.epochs)
-        if rate is None:
-            total += campaign.num_seeds * expected * seconds[arm]
-            continue
-        for job in campaign.final_jobs(arm, rate):
-            record = campaign.record(job)
-            if record.state not in ("done", "diverged", "failed"):
-                ran = record.rows[-1]["epoch"] if record.rows else 0.0
-                total += max(0.25, expected - ran) * seconds[arm]
-    return total
-
-
-def lengths(campaign: Campaign, arm: str) -> list[float]:
-    """How many epochs the arm's trials took so far, at the rate that is reported."""
-    rate = campaign.rate(arm)
-    return [
-        record.rows[-1]["epoch"]
-        for record in campaign.counted()
-        if record.arm == arm and record.rows and record.state == "done" and record.setting["lr"] == rate
-    ]
 
 
 def _label(job: Job) -> str:

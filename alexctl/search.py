@@ -111,9 +111,9 @@ def advance(
         rung = min(2 * rung, epochs)
 
 
-def usual_epochs(num_rates: int, epochs: int) -> int:
-    """About how many epochs one arm's search takes a seed: all rates one, the better half two, two of them to the end."""
-    return num_rates + 2 * epochs
+def usual_lengths(num_rates: int, epochs: int) -> list[int]:
+    """About how many epochs each trial of one arm's search lasts, a seed: all rates one, two of them to the end."""
+    return [epochs + 1] * min(2, num_rates) + [1] * (num_rates - 2)
 
 
 def _reach(trials: Sequence[Progress], limit: float) -> float:

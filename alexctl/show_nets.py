@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def costs(found: "list[Cost]") -> None:
     """The second half of `alexctl show NAME`: an arm a line."""
+    from alexctl.costs import whole_seconds
+
     rows = []
     for cost in found:
         searched = f"{cost.num_search_trials} + " if cost.num_search_trials else ""
@@ -25,7 +27,7 @@ def costs(found: "list[Cost]") -> None:
         })  # fmt: skip
     say("")
     table(rows, numbers=("parameters", "MACs", "memory"))
-    known = [cost.seconds for cost in found if cost.seconds is not None]
+    known = any(cost.seconds is not None for cost in found)
     workers = f"{found[0].workers} worker{'s' * (found[0].workers != 1)}"
     notes = ["MACs: multiply-accumulates a picture. memory: about what a training step holds."]
     searched = any(cost.num_search_trials for cost in found)
@@ -33,7 +35,7 @@ def costs(found: "list[Cost]") -> None:
         notes.append("trials: searching the learning rate + reported.")
     if known:
         about = "at most" if any(cost.at_most for cost in found) else "about"
-        notes.append(f"{about.capitalize()} {duration(sum(known))} on {workers}, going by a few steps timed now"
+        notes.append(f"{about.capitalize()} {duration(whole_seconds(found))} on {workers}, going by a few steps timed now"
                      f"{'; what a search may add to its grid comes on top' * searched}.")  # fmt: skip
         if not all(cost.crowded for cost in found):
             notes.append("Workers slow each other, which is not in it: `alexctl bench`, once, measures how much.")

@@ -6,7 +6,7 @@ import pytest
 from conftest import tiny_ablation
 
 from alexctl import costs as module
-from alexctl.costs import costs
+from alexctl.costs import costs, whole_seconds
 from alexctl.nets import convnet
 from alexctl.preflight import Pace
 
@@ -25,7 +25,8 @@ def test_counts_and_time():
     assert (relu.num_parameters, relu.num_macs, relu.problem) == (89_578, 12_298_240, None)
     assert relu.training_bytes > 3 * 4 * 89_578
     assert (relu.num_search_trials, relu.num_reported_trials) == (0, 2)
-    assert relu.seconds == 20 * (2 * 2) / 4, "seconds an epoch, 2 seeds of 2 epochs, 4 workers"
+    assert relu.seconds == 20 * 2, "seconds an epoch, 2 seeds of 2 epochs beside each other on 4 workers"
+    assert whole_seconds([relu, tanh]) == 20 * 2, "so are both arms"
     assert not relu.at_most, "without epochs_after_target every epoch is trained"
 
 
@@ -34,8 +35,9 @@ def test_a_search_and_a_target_that_ends_trials():
     relu, _ = costs(tiny_ablation(num_train=160, epochs=10, **plan), HERE)
     assert relu.num_search_trials == 6
     assert relu.at_most
-    # all three rates an epoch and two of them to the end, for each of two seeds; then two seeds to the end
-    assert relu.seconds == 20 * (2 * (3 + 2 * 5) + 2 * 10) / 4
+    # for each of two seeds all three rates an epoch and two of them five more: four workers are at it for 6 epochs, two of
+    # them for one more; then two reported seeds of ten epochs beside each other
+    assert relu.seconds == 20 * (6 + 1 + 10)
     assert costs(tiny_ablation(epochs_after_target=0.5), HERE)[0].at_most
 
 
@@ -44,7 +46,7 @@ def test_a_larger_net_is_timed_on_a_part_of_its_batch(monkeypatch):
     monkeypatch.setattr(module, "STEP_MACS", 8 * 12_298_240)
     slow = Pace(learn=0.25, look=0.0)
     monkeypatch.setattr(module, "pace", lambda _, data, *__, **___: seen.update(n=len(data.train_images)) or slow)
-    assert costs(tiny_ablation(num_train=160), HERE)[0].seconds == 0.25 * 160 * 4 / 4
+    assert costs(tiny_ablation(num_train=160), HERE)[0].seconds == 0.25 * 160 * 2
     assert seen["n"] == 8
 
 
