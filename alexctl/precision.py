@@ -18,6 +18,14 @@ def with_precision(ablation: Ablation, device: torch.device) -> Ablation:
     return ablation.model_copy(update={"base": {**ablation.base, "precision": "bfloat16"}})
 
 
+def notes(ablation: Ablation, device: torch.device) -> list[str]:
+    """What a person should know of a precision that was asked for."""
+    wanted = {knobs.get("precision", ablation.base.get("precision")) for knobs in ablation.arms.values()}
+    if "bfloat16" in wanted and not native(device):
+        return [f"this {device.type} has no instructions for bfloat16 and imitates it, which is slower than float32"]
+    return []
+
+
 def automatic(device: torch.device) -> str:
     """bfloat16 where the hardware multiplies it and the reference results prove it harmless, else float32."""
     return "bfloat16" if native(device) and all(map(_proven, PROOFS)) else "float32"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from alexctl import machine, results, trial
+from alexctl import machine, precision, results, trial
 from alexctl.ablation import Ablation
 from alexctl.bench.kept import crowding
 from alexctl.campaign import Campaign, Job
@@ -17,7 +17,6 @@ from alexctl.describe import DRAWN, describe, drawing
 from alexctl.errors import UserError
 from alexctl.launch.inline import InlinePool
 from alexctl.launch.local import LocalPool
-from alexctl.precision import with_precision
 from alexctl.preflight import seconds_per_epoch
 from alexctl.provenance import git_state
 from alexctl.report.tables import Tables
@@ -72,7 +71,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
     """
     root = data_root(options.root)
     device = trial.choose_device(options.device)
-    ablation = with_precision(ablation, device)
+    ablation = precision.with_precision(ablation, device)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     name = results.campaign_name(ablation, data.name)
     folder = results.make_folder(options.results / name)
@@ -89,7 +88,12 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
             ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=folder
         )
         campaign.retry_failed = options.retry_failed
-        notes = [*data.notes, *campaign.write_plan(git_state()), *_weightless(campaign, options.keeping)]
+        notes = [
+            *data.notes,
+            *precision.notes(ablation, device),
+            *campaign.write_plan(git_state()),
+            *_weightless(campaign, options.keeping),
+        ]
         workers = options.workers or default_workers(device.type)
         stack = options.stack or (1 if device.type == "cpu" else STACK)
         seconds = seconds_per_epoch(campaign, data, device, options.threads) if campaign.ready() else {}

@@ -64,6 +64,15 @@ def test_bfloat16_needs_both_proofs_and_the_hardware(found, monkeypatch):
     assert precision.automatic(CPU) == "float32"
 
 
+def test_a_machine_that_imitates_it_says_so(found, monkeypatch):
+    both = tiny_ablation(precision="bfloat16")
+    assert precision.notes(both, CPU) == []
+    monkeypatch.setattr(precision, "native", lambda device: False)
+    assert precision.notes(tiny_ablation(), CPU) == []
+    (note,) = precision.notes(both, CPU)
+    assert note == "this cpu has no instructions for bfloat16 and imitates it, which is slower than float32"
+
+
 @pytest.mark.parametrize(("said", "expected"), [({}, "bfloat16"), ({"precision": "float32"}, "float32")])
 def test_a_run_takes_it_unless_told_otherwise(said, expected, found, tiny_root, tmp_path):
     found |= {name: ["no difference"] for name in precision.PROOFS}
