@@ -57,11 +57,12 @@ def test_each_member_gives_the_rows_it_gives_alone(name, arm, small):
         for lr in (0.001, 0.001, 0.002)
     ]
     assert stackable(settings[0])
+    rel = 1e-4 if settings[0].training.precision == "float32" else 1e-2  # bfloat16 rounds at one in 256
     seeds = [0, 1, 0]
     rows = list(Stack(settings, seeds, data, device=CPU))
     for i, (setting, seed) in enumerate(zip(settings, seeds, strict=True)):
         for alone, together in zip(Training(setting, seed, data, device=CPU), rows, strict=True):
-            close(alone, together[i])
+            close(alone, together[i], rel=rel)
     assert rows[-1][0].train_loss != rows[-1][1].train_loss  # they are not copies of one another
     assert rows[-1][0].train_loss != rows[-1][2].train_loss
 
