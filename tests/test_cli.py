@@ -330,10 +330,11 @@ def test_doctor_and_version(capsys):
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path):
+def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, capsys):
     """A real process with two workers, interrupted in the middle: exit 130, a checkpoint, and then the same rows."""
-    path = mine(tmp_path, epochs=30, seeds=1)
-    command = [sys.executable, "-c", "from alexctl.cli import main; main()", "ablate", path, "--workers", "2"]
+    path = mine(tmp_path, epochs=30, seeds=1, evaluate_every=10)
+    words = ["ablate", path, "--workers", "2"]
+    command = [sys.executable, "-c", "from alexctl.cli import main; main()", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     folder = tmp_path / "results" / "mine"
     first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -347,9 +348,8 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path):
     assert time.monotonic() - began < 5
     assert "the same command goes on from here" in err
     assert list(folder.glob("trials/*/checkpoint.pt"))
-    assert subprocess.run(command, env=environment, capture_output=True).returncode == 0
-    undisturbed = [*command[:-3], path, "--workers", "1", "--results", "undisturbed"]
-    assert subprocess.run(undisturbed, env=environment, capture_output=True).returncode == 0
+    assert alexctl(*words, capsys=capsys)[0] == 0
+    assert alexctl("ablate", path, "--workers", "1", "--results", "undisturbed", capsys=capsys)[0] == 0
     seconds = ("train_seconds",)
 
     def curves(name):

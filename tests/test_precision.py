@@ -76,7 +76,7 @@ def test_a_machine_that_imitates_it_says_so(found, monkeypatch):
 @pytest.mark.parametrize(("said", "expected"), [({}, "bfloat16"), ({"precision": "float32"}, "float32")])
 def test_a_run_takes_it_unless_told_otherwise(said, expected, found, tiny_root, tmp_path):
     found |= {name: ["no difference"] for name in precision.PROOFS}
-    ablation = tiny_ablation(epochs=1, seeds=1, data="shapes", **said)
+    ablation = tiny_ablation(epochs=1, seeds=1, data="shapes", evaluate_every=0, num_train=16, **said)
     campaign, _ = run.run(
         ablation, run.Options(results=tmp_path, root=tiny_root, workers=1, device="cpu"), Screen(quiet=True)
     )
