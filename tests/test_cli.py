@@ -332,7 +332,7 @@ def test_doctor_and_version(capsys):
 @pytest.mark.slow
 def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, capsys):
     """A real process with two workers, interrupted in the middle: exit 130, a checkpoint, and then the same rows."""
-    path = mine(tmp_path, epochs=30, seeds=1, evaluate_every=10)
+    path = mine(tmp_path, epochs=12, seeds=1, evaluate_every=4)
     words = ["ablate", path, "--workers", "2"]
     command = [sys.executable, "-c", "from alexctl.cli import main; main()", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}

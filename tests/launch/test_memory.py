@@ -29,8 +29,8 @@ def test_memory_does_not_grow_with_trials(tiny_root, tiny_data, tmp_path):
 
 @pytest.mark.slow
 def test_the_pictures_are_in_memory_once(tiny_root, tiny_data):
-    """Starts three workers; buys that eight of them need the pictures once. About 10 s."""
-    lines = {line["what"]: line for line in upkeep.memory(3, tiny_root)}
+    """Starts two workers; buys that eight of them need the pictures once. About 10 s."""
+    lines = {line["what"]: line for line in upkeep.memory(2, tiny_root)}
     pages = 4096 * 6 / (tiny_data.train_images.nbytes + tiny_data.test_images.nbytes)  # files end within a page
     assert 0 < lines["pictures_in_memory"]["value"] < 1.1 + pages
     assert lines["worker_memory"]["value"] > 50 * 2**20
