@@ -238,12 +238,17 @@ class Campaign:
         record = self.record(job)
         if record.state == "failed":
             return self._again(record)
-        if record.state == "paused" and job.until is not None:
-            return record.status.get("epochs_run", 0.0) < job.until - 1e-9
-        return record.state not in ("done", "diverged", "stopped")
+        return not is_over(record, job.until)
 
     def _again(self, record: TrialRecord) -> bool:
         return self.retry_failed and record.folder.name in self.failed_before
+
+
+def is_over(record: TrialRecord, until: float | None) -> bool:
+    """Whether a trial has nothing left to run: it has ended, or is as far as its search wants it for now."""
+    if record.state == "paused" and until is not None:
+        return record.status.get("epochs_run", 0.0) >= until - 1e-9
+    return record.state in ("done", "diverged", "stopped")
 
 
 def progress_of(record: TrialRecord) -> search.Progress:

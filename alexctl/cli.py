@@ -91,20 +91,21 @@ def ablate(
     flags |= {} if precision is Precision.auto else {"precision": precision.value}
     flags = {key: value for key, value in flags.items() if value is not None}
     ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
-    from alexctl import run as runner
     from alexctl import show_results
+    from alexctl.conductor import Options, Stopped
+    from alexctl.run import run
     from alexctl.screen import Screen
     from alexctl.trial import Keeping
 
     screen = Screen(quiet=quiet)
-    options = runner.Options(
+    options = Options(
         results=results, root=data_root, device=device, workers=workers, threads=threads, stack=stack,
         retry_failed=retry is not None, fail_fast=fail_fast,
         keeping=Keeping(checkpoint_seconds=checkpoint_every, weights=keep_weights),
     )  # fmt: skip
     try:
-        campaign, made = runner.run(ablation, options, screen)
-    except runner.Stopped as stopped:
+        campaign, made = run(ablation, options, screen)
+    except Stopped as stopped:
         screen.close()
         show_results.stopped(stopped.campaign)
         sys.stderr.flush()

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from alexctl import results
-from alexctl.campaign import Campaign, Job
+from alexctl.campaign import Campaign, Job, is_over
 
 ABOUT_A_TRIAL = ("env.json", "rows.csv", "status.json")  # in this order: without a status it is still to run
 
@@ -11,8 +11,9 @@ ABOUT_A_TRIAL = ("env.json", "rows.csv", "status.json")  # in this order: withou
 class Shared:
     """The finished trials of the other campaigns in a results folder, by seed and hash of their setting.
 
-    The arm's name is no part of a setting's identity, so `lrn` in one file may be `whole` in another. Where seconds are
-    compared nothing is shared: they count within one run only.
+    Of a learning-rate search also those that it dropped on the way, as far as they got. The arm's name is no part of a
+    setting's identity, so `lrn` in one file may be `whole` in another. Where seconds are compared nothing is shared:
+    they count within one run only.
     """
 
     def __init__(self, campaign: Campaign, *, weights: bool):
@@ -25,11 +26,22 @@ class Shared:
                 for path in sorted((other / "trials").iterdir()):
                     self.folders.setdefault(_identity(path.name), []).append(path)
 
+    def take_ready(self) -> list[tuple[Job, str]]:
+        """Takes whatever is ready, and what is ready then, with the names of the campaigns that have done it."""
+        taken: list[tuple[Job, str]] = []
+        while new := [
+            (job, source)
+            for job in self.campaign.ready()
+            if self.campaign.record(job).state == "pending" and (source := self.take(job))
+        ]:
+            taken += new
+        return taken
+
     def take(self, job: Job) -> str | None:
         """Copies the job's trial into the campaign and names the one that has done it; None if it is still to run."""
         for source in self.folders.get(_identity(job.name), ()):
             record = results.read_trial(source)
-            if record is None or record.problem or record.state not in ("done", "diverged"):
+            if record is None or record.problem or not is_over(record, job.until):
                 continue
             try:
                 head = results.read_json(source / "setting.json")

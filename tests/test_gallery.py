@@ -12,6 +12,7 @@ from conftest import tiny_ablation
 from alexctl import gallery, results
 from alexctl.ablation import parse
 from alexctl.campaign import Campaign
+from alexctl.conductor import Options
 from alexctl.data import shapes
 from alexctl.data.batches import Batches
 from alexctl.errors import UserError
@@ -20,7 +21,7 @@ from alexctl.nets import build
 from alexctl.report import places
 from alexctl.report.page import page
 from alexctl.report.rebuild import rebuild
-from alexctl.run import Options, run
+from alexctl.run import run
 from alexctl.screen import Screen
 from alexctl.trial import Keeping
 

@@ -13,7 +13,7 @@ import alexctl
 PACKAGE = Path(alexctl.__file__).parent
 ROOMS = [  # a room may import from rooms above it and from its own
     ("errors", "machine", "packages", "marked"), ("faults", "net_knobs", "own_nets", "own_source", "looks"), ("knobs", "arms"), ("ablation", "load"), ("results", "stats", "search", "data"), ("wording", "verdicts", "nets", "figures", "printing"),
-    ("optimiser",), ("train", "claims", "provenance"), ("gallery", "stack"), ("trial", "plans", "comparisons", "campaign", "calibration", "tidy"), ("stacked_trials",), ("launch", "report", "preflight", "estimates", "sharing", "bench"), ("describe", "precision"), ("run", "doctor", "costs"), ("show", "cost_table", "show_bench", "show_nets", "show_results", "usage"), ("screen",), ("cli_options",), ("cli", "cli_data"),
+    ("optimiser",), ("train", "claims", "provenance"), ("gallery", "stack"), ("trial", "plans", "comparisons", "campaign", "calibration", "tidy"), ("stacked_trials",), ("launch", "report", "preflight", "estimates", "sharing", "bench"), ("describe", "precision", "conductor"), ("run", "doctor", "costs"), ("show", "cost_table", "show_bench", "show_nets", "show_results", "usage"), ("screen",), ("cli_options",), ("cli", "cli_data"),
 ]  # fmt: skip
 LEVEL = {room: level for level, rooms in enumerate(ROOMS) for room in rooms}
 BETWEEN = {("data", "nets"), ("launch", "report")}

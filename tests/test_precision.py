@@ -6,9 +6,11 @@ import pytest
 import torch
 from conftest import tiny_ablation
 
-from alexctl import precision, results, run
+from alexctl import precision, results
+from alexctl.conductor import Options
 from alexctl.errors import UserError
 from alexctl.provenance import environment
+from alexctl.run import run
 from alexctl.screen import Screen
 from alexctl.train import Training
 
@@ -77,9 +79,7 @@ def test_a_machine_that_imitates_it_says_so(found, monkeypatch):
 def test_a_run_takes_it_unless_told_otherwise(said, expected, found, tiny_root, tmp_path):
     found |= {name: ["no difference"] for name in precision.PROOFS}
     ablation = tiny_ablation(epochs=1, seeds=1, data="shapes", evaluate_every=0, num_train=16, **said)
-    campaign, _ = run.run(
-        ablation, run.Options(results=tmp_path, root=tiny_root, workers=1, device="cpu"), Screen(quiet=True)
-    )
+    campaign, _ = run(ablation, Options(results=tmp_path, root=tiny_root, workers=1, device="cpu"), Screen(quiet=True))
     assert {record.setting["precision"] for record in campaign.records.values()} == {expected}
     files = list(tmp_path.rglob("env.json"))
     assert {results.read_json(file)["precision"] for file in files} == {expected}

@@ -5,17 +5,18 @@ from conftest import TINY, tiny_ablation
 
 from alexctl import results, trial
 from alexctl.ablation import Ablation, parse
-from alexctl.run import Options, run
+from alexctl.conductor import Options
+from alexctl.run import run
 from alexctl.screen import Screen
 
 
-def other_ablation(**document) -> Ablation:
+def other_ablation(overrides=None, **document) -> Ablation:
     """The tiny comparison under another name, its arms named and ordered otherwise."""
     table = TINY | {
         "control": "squashed",
         "arms": {"squashed": {"activation": "tanh"}, "rectified": {"activation": "relu"}},
     }
-    ablation, faults = parse(table | document, name="other", overrides={"epochs": 1}, smoke=False)
+    ablation, faults = parse(table | document, name="other", overrides=overrides or {"epochs": 1}, smoke=False)
     assert not faults, faults
     return ablation
 
@@ -67,3 +68,31 @@ def test_what_is_not_done_changed_or_about_seconds_is_not(options, began):
     (options.results / "other").rename(options.results / "gone")
     run(other_ablation(measure="seconds_per_epoch"), options, Screen(quiet=True))
     assert len(began) == 4
+
+
+class Plans(Screen):
+    """What a person is told before anything runs."""
+
+    def planned(self, campaign, seconds, workers, notes):
+        self.done = {r.folder.name for r in campaign.counted() if r.state == "done" and r.phase == "final"}
+        self.seconds = seconds
+
+
+def test_a_whole_search_is_taken_before_the_plan_is_told(options, began):
+    """Two of four rates are dropped on the way: what they came to is taken too, so that the plan knows the rest."""
+    search = {
+        "lr": "search", "lr_grid": [0.001, 0.003, 0.01, 0.03], "lr_widenings": 0, "epochs": 2, "seeds": 1,
+        "target": {"metric": "train_error", "at_most": 0.01},
+    }  # fmt: skip
+    first, _ = run(tiny_ablation(**search), options, Screen(quiet=True))
+    assert "paused" in states(options.results / "tiny").values()
+    began.clear()
+    screen = Plans(quiet=True)
+    second, _ = run(other_ablation(search), options, screen)
+    assert began == []
+    assert len(screen.done) == 2
+    assert screen.seconds == {}  # no step was timed for nothing
+    assert [second.rate("squashed"), second.rate("rectified")] == [first.rate("tanh"), first.rate("relu")]
+    (options.results / "tiny").rename(options.results.parent / "elsewhere")
+    run(other_ablation({**search, "seeds": 2}), options, screen)
+    assert len(began) == 2  # the second seed of each; what was taken stands by itself

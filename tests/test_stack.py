@@ -7,10 +7,11 @@ import torch
 from conftest import tiny_ablation
 
 from alexctl import results, stacked_trials, trial
+from alexctl.conductor import Options
 from alexctl.data import shapes
 from alexctl.data.sources import prepare
 from alexctl.load import load, shipped
-from alexctl.run import Options, run
+from alexctl.run import run
 from alexctl.screen import Screen
 from alexctl.stack import Stack, shape_of, stackable
 from alexctl.train import Diverged, Training

@@ -263,7 +263,8 @@ init = "fan-in"
 @pytest.fixture
 def finished(own_code, tiny_root, tiny_data):
     """A campaign of a net of one's own against a shipped one, run to the end in a folder of its own."""
-    from alexctl import run as runner
+    from alexctl.conductor import Options
+    from alexctl.run import run
 
     (own_code / "mynet.py").write_text(MAKE)
     (own_code / "mine.toml").write_text(FILE)
@@ -283,8 +284,8 @@ def finished(own_code, tiny_root, tiny_data):
                 return lambda *_: None
 
         ear = Ear()
-        options = runner.Options(results=own_code / "results", root=tiny_root, device="cpu", workers=1)
-        runner.run(load("./mine.toml", overrides=overrides, run_code=True), options, ear)
+        options = Options(results=own_code / "results", root=tiny_root, device="cpu", workers=1)
+        run(load("./mine.toml", overrides=overrides, run_code=True), options, ear)
         return ear
 
     go.first = go()
