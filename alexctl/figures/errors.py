@@ -39,16 +39,16 @@ def arm_comparison(
 
 
 def view(lines: pd.DataFrame) -> tuple[float, float]:
-    """The per cent an axis shows: all that the last third of the epochs takes up, and as much again above it.
+    """The per cent an axis shows: all that the second half of the epochs takes up, and half as much again above it.
 
     From the lowest value on, and never more than there is. Trials of a few rows are shown whole.
     """
     ends = lines.groupby(["arm", "seed"])["epoch"].transform("max")
-    late = lines[lines["epoch"] > ends * 2 / 3]
+    late = lines[lines["epoch"] > ends / 2]
     low, most = lines["error"].min(), lines["error"].max()
     span = max(late["error"].max() - low, 1.0)
     short_ones = lines.groupby(["arm", "seed"]).size().max() < 6
-    high = most if short_ones else min(most, low + 2 * span)
+    high = most if short_ones else min(most, low + 1.5 * span)
     room = 0.06 * max(high - low, 1.0)
     return low - room, high + room
 

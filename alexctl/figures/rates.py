@@ -74,11 +74,13 @@ def _set_rates(panels: Sequence[Axes], search: pd.DataFrame) -> None:
     rates = np.unique(search["lr"])
     most = min(7, int(panels[-1].get_position().width * WIDTH / 0.48))
     shown = rates[:: math.ceil(len(rates) / most)] if len(rates) else rates
+    # At each end an eighth of the axis or more, so that the key's lines touch no mark.
+    room = max(1.8, (rates[-1] / rates[0]) ** 0.17) if len(rates) else 1.0
     for axes in panels:
         axes.set_xscale("log")
         axes.set_xticks(shown, [f"{rate:g}" for rate in shown] if axes is panels[-1] else [""] * len(shown))
         axes.set_xticks([], minor=True)
-        axes.set_xlim(rates[0] / 1.8, rates[-1] * 1.8) if len(rates) else None
+        axes.set_xlim(rates[0] / room, rates[-1] * room) if len(rates) else None
     panels[-1].set_xlabel("learning rate")
 
 

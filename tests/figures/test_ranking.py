@@ -54,6 +54,21 @@ def test_every_rate_is_accounted_for():
     assert not any("target" in text for text in words(draw()))
 
 
+@pytest.mark.parametrize("highest", [0.02, 0.04, 300.0])
+def test_the_lines_of_the_key_touch_no_mark(highest):
+    """However many decades the rates span."""
+    figure = draw(SEARCH.assign(lr=SEARCH["lr"].replace(0.08, highest)), winners={"plain": 0.02, "lrn": highest})
+    fates = figure.axes[0]
+    inch = figure.dpi / 72  # pixels a point
+    for key in lines(fates, "key"):
+        end = key.get_transform().transform(key.get_xydata())[-1, 0]
+        marks = [line for line in fates.lines if line.get_gid() != "key"]
+        assert marks
+        for mark in marks:
+            x, _ = fates.transData.transform(mark.get_xydata()[0])
+            assert x - inch * mark.get_markersize() / 2 > end
+
+
 def test_of_several_seeds_the_one_that_broke_decides():
     more = pd.concat([SEARCH, pd.DataFrame([("plain", 0.02, 10001, "diverged", NAN, 0.5)], columns=SEARCH.columns)])
     fates = draw(more).axes[0]
