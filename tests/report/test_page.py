@@ -80,6 +80,12 @@ def test_no_number_is_typed(elements):
         assert not re.search(r"\d", "".join(element.own)), element.own
 
 
+@pytest.mark.parametrize("of", ["made up", "reference"])
+def test_what_is_not_there_is_not_written_as_none(of, html):
+    text = html if of == "made up" else page(places.reference())
+    assert set(re.findall(r"\bNone\b.{10}", text)) == {"None: no trial"}
+
+
 def test_its_parts_hang_together(html, elements):
     ids = [e.attributes["id"] for e in elements if "id" in e.attributes]
     assert len(ids) == len(set(ids))
@@ -212,6 +218,24 @@ def test_one_arm_alone(everything, tmp_path):
     verdict = json.loads((copy / "verdict.json").read_text())
     (copy / "verdict.json").write_text(json.dumps({**verdict, "comparisons": []}))
     assert "There is only one arm, so there is nothing to compare." in page([copy])
+
+
+@pytest.mark.parametrize(
+    ("claim", "eyebrow", "cited"),
+    [
+        ({}, "Section 3.1", "Krizhevsky, Sutskever and Hinton, section 3.1, on cifar10."),
+        ({"section": "", "source": "a question of ours"}, "", "a question of ours, on cifar10."),
+        ({"section": "5", "source": "a check of ours"}, "Section 5", "a check of ours, on cifar10."),
+    ],
+)
+def test_whose_claim_it_is(claim, eyebrow, cited, everything, tmp_path):
+    copy = shutil.copytree(everything / "one-seed", tmp_path / "alone")
+    verdict = json.loads((copy / "verdict.json").read_text())
+    verdict["claim"] |= claim
+    (copy / "verdict.json").write_text(json.dumps(verdict))
+    text = Reader(page([copy])).elements[0].text
+    assert cited in " ".join(text.split())
+    assert [e.text for e in Reader(page([copy])).elements if e.has("eyebrow")][1:] == [eyebrow] * bool(eyebrow)
 
 
 def test_an_arm_that_has_not_run(tmp_path):
