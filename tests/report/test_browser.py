@@ -67,6 +67,9 @@ def opened(request, browser, path):
     context.close()
 
 
+WHOLE = "[...document.querySelectorAll('.wide')].every(box => box.scrollWidth <= box.clientWidth)"
+
+
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory) -> Path:
     """Where the pictures go: $ALEXCTL_SCREENSHOTS, or a temporary folder."""
@@ -83,6 +86,8 @@ def test_it_reads_well(opened, screenshots, path):
     assert verdicts
     assert all(re.search(r"[a-z]{4}", verdict) for verdict in verdicts)
     assert tab.evaluate("document.documentElement.scrollWidth") <= tab.viewport_size["width"], "it scrolls sideways"
+    if tab.viewport_size["width"] >= 1000:
+        assert tab.evaluate(WHOLE), "a net is cut off"
     for link in tab.locator('a[href^="#"]').all():
         link.click()
         target = link.get_attribute("href")[1:]
@@ -130,11 +135,14 @@ def test_a_download_is_the_file(opened, path, everything):
 
 
 def test_on_paper(browser, path, screenshots):
-    context = browser.new_context()
+    """A4 without its margins is 174 mm wide, 658 px."""
+    context = browser.new_context(viewport={"width": 658, "height": 980})
     tab = context.new_page()
     tab.goto(path.as_uri())
     tab.pdf(path=screenshots / f"{path.stem}.pdf", format="A4")
     tab.emulate_media(media="print", color_scheme="dark")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert tab.evaluate(WHOLE), "a net is cut off"
+    assert not tab.locator(".files").first.is_visible()  # nothing to click there
     context.close()
     assert (screenshots / f"{path.stem}.pdf").stat().st_size > 20_000
