@@ -17,6 +17,9 @@ from alexctl.sharing import Shared
 from alexctl.stack import shape_of
 from alexctl.stacked_trials import BROKEN
 
+STACK = 32
+"""Trials that share an accelerator as one stack, at most."""
+
 
 class Watcher(Protocol):
     """What a screen hears of a campaign."""
@@ -123,7 +126,7 @@ class Conductor:
         for job in self.campaign.ready():
             if job.name in self.running or job.name in self.tried or job.name in self.later:
                 continue
-            if self.campaign.record(job).state == "pending" and (source := self.shared.take(job)):
+            if source := self.shared.take(job):
                 self.watcher.taken(job, source)
                 taken = True
                 continue

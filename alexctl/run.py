@@ -5,7 +5,7 @@ from alexctl.ablation import Ablation
 from alexctl.bench.kept import crowding
 from alexctl.campaign import Campaign
 from alexctl.claims import Claim, Claimed
-from alexctl.conductor import Conductor, Options, Watcher
+from alexctl.conductor import STACK, Conductor, Options, Watcher
 from alexctl.data.sources import DataSet, data_root, prepare
 from alexctl.describe import DRAWN, describe, drawing
 from alexctl.errors import UserError
@@ -13,9 +13,6 @@ from alexctl.preflight import seconds_per_epoch
 from alexctl.provenance import git_state
 from alexctl.report.tables import Tables
 from alexctl.sharing import Shared
-
-STACK = 32
-"""Trials that share an accelerator as one stack, at most."""
 
 
 def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaign, Tables]:

@@ -29,16 +29,14 @@ class Shared:
     def take_ready(self) -> list[tuple[Job, str]]:
         """Takes whatever is ready, and what is ready then, with the names of the campaigns that have done it."""
         taken: list[tuple[Job, str]] = []
-        while new := [
-            (job, source)
-            for job in self.campaign.ready()
-            if self.campaign.record(job).state == "pending" and (source := self.take(job))
-        ]:
+        while new := [(job, source) for job in self.campaign.ready() if (source := self.take(job))]:
             taken += new
         return taken
 
     def take(self, job: Job) -> str | None:
-        """Copies the job's trial into the campaign and names the one that has done it; None if it is still to run."""
+        """Copies the job's trial into the campaign and names the one that has done it; None if it is begun or to run."""
+        if self.campaign.record(job).state != "pending":
+            return None
         for source in self.folders.get(_identity(job.name), ()):
             record = results.read_trial(source)
             if record is None or record.problem or not is_over(record, job.until):

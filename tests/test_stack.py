@@ -17,9 +17,8 @@ from alexctl.stack import Stack, shape_of, stackable
 from alexctl.train import Diverged, Training
 
 CPU = torch.device("cpu")
-
-
 SMALL = {"epochs": 1, "num_train": 50, "batch_size": 20, "rows_per_epoch": 2}
+SECONDS = ("train_seconds", "eval_seconds")
 
 
 def different_arms() -> list[tuple[str, str]]:
@@ -30,9 +29,6 @@ def different_arms() -> list[tuple[str, str]]:
         for arm in ablation.arms:
             found.setdefault(ablation.setting(arm, ablation.base["data"], "", lr=0.001, **SMALL).hash8, (name, arm))
     return list(found.values())
-
-
-SECONDS = ("train_seconds", "eval_seconds")
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from alexctl.report.page import write
 pytestmark = pytest.mark.browser
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
 CHROMIUM = os.environ.get("ALEXCTL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+WHOLE = "[...document.querySelectorAll('.wide')].every(box => box.scrollWidth <= box.clientWidth)"
 
 
 def _missing() -> str | None:
@@ -65,9 +66,6 @@ def opened(request, browser, path):
     tab.goto(path.as_uri())
     yield tab, asked, said, f"{path.stem}-{width}-{scheme}"
     context.close()
-
-
-WHOLE = "[...document.querySelectorAll('.wide')].every(box => box.scrollWidth <= box.clientWidth)"
 
 
 @pytest.fixture(scope="session")
