@@ -1,6 +1,6 @@
 """What each net can be told, a frozen table a net; `NETS` names them all. No torch."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -101,3 +101,12 @@ NETS: dict[str, type[Knobs]] = {
     "alexnet": AlexNetKnobs,
     "alexnet32": AlexNet32Knobs,
 }
+
+PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
+    "80sec": ("convnet4", {"hidden": 64}),
+    "19pct": ("convnet4", {}),
+    "18pct": ("convnet4", {"norm": "same-map"}),
+    "conv-local-13pct": ("convlocal", {}),
+    "conv-local-11pct": ("convlocal", {"norm": "cross-map", "local3_maps": 64}),
+}
+"""What cuda-convnet calls its nets for CIFAR-10 (there is a `layers-NAME.cfg` of each): our net, and its knobs."""

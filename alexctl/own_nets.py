@@ -5,6 +5,7 @@ takes whatever was stored.
 """
 
 import inspect
+import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from alexctl.errors import UserError, nearest, printable
 from alexctl.faults import fault_line
-from alexctl.net_knobs import NETS, Knobs
+from alexctl.net_knobs import NETS, PUBLISHED, Knobs
 from alexctl.own_source import import_module, in_a_line, shown, source_digest
 
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
@@ -84,6 +85,11 @@ def unknown_net(name: str) -> str:
             f"unknown net '{printable(name)}'; a net of your own is written package.module:factory, such as "
             "'mynet:make' for the function make in mynet.py"
         )
+    published = name.removeprefix("layers-").removesuffix(".cfg")
+    if published in PUBLISHED:
+        net, knobs = PUBLISHED[published]
+        told = "".join(f", {key} = {json.dumps(value)}" for key, value in knobs.items())
+        return f"unknown net '{printable(name)}'; here cuda-convnet's {published} is net = \"{net}\"{told}"
     hint = nearest(name, NETS)
     return f"unknown net '{printable(name)}', {hint}{'' if hint.startswith('did') else ', or package.module:factory'}"
 

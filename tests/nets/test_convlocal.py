@@ -8,10 +8,10 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from alexctl.errors import UserError
-from alexctl.net_knobs import ConvLocalKnobs
+from alexctl.net_knobs import PUBLISHED, ConvLocalKnobs
 from alexctl.nets.convlocal import ConvLocal
 
-PCT_11 = {"norm": "cross-map", "local3_maps": 64}
+PCT_11 = PUBLISHED["conv-local-11pct"][1]
 
 
 def net(side=24, channels=3, seed=0, **knobs):
@@ -19,7 +19,7 @@ def net(side=24, channels=3, seed=0, **knobs):
 
 
 def test_parameters_and_shapes():
-    assert sum(p.numel() for p in net().parameters()) == 1_116_490
+    assert sum(p.numel() for p in net(**PUBLISHED["conv-local-13pct"][1]).parameters()) == 1_116_490
     assert sum(p.numel() for p in net(**PCT_11).parameters()) == 2_112_970
     assert net(**PCT_11)(torch.zeros(2, 3, 24, 24)).shape == (2, 10)
     assert net(side=32)(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
