@@ -102,6 +102,9 @@ NETS: dict[str, type[Knobs]] = {
     "alexnet32": AlexNet32Knobs,
 }
 
+PROXIES = ("alexnet32",)
+"""Nets that stand for the paper's, which does not define them."""
+
 PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
     "80sec": ("convnet4", {"hidden": 64}),
     "19pct": ("convnet4", {}),

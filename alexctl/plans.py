@@ -67,7 +67,7 @@ def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) 
             f"(commit {str(before.get('git_commit'))[:8]} then, {str(code.get('git_commit'))[:8]} now): "
             "finished trials are kept as they are"
         )
-    then, now = _with_defaults(before.get("ablation")), plan["ablation"]
+    then, now = _compared(before.get("ablation")), _compared(plan["ablation"])
     if rewritten := _rewritten(then, now):
         notes.append(
             f"the code of {' and '.join(rewritten)} has changed since this campaign was planned: "
@@ -79,10 +79,10 @@ def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) 
     return notes
 
 
-def _with_defaults(ablation: Any) -> dict[str, Any] | None:
-    """An older plan lacks the keys that came later, which is no change; None where it can't be read."""
+def _compared(ablation: Any) -> dict[str, Any] | None:
+    """What makes one plan another: no words for readers, nor keys that came later. None where it can't be read."""
     try:
-        return Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json")
+        return Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json", exclude={"title", "note"})
     except ValidationError:
         return None
 

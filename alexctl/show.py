@@ -55,6 +55,8 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
     size = "" if which.claim.effect is None else f" (effect {_value(which.claim.effect)})"
     console.print(f"{plain(which.claim)}{plain(size)}", soft_wrap=not console.is_terminal)
+    if which.note:
+        console.print(f"To bear in mind: {plain(which.note)}", soft_wrap=not console.is_terminal)
     base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column("", min_width=len("(control)"))

@@ -29,6 +29,8 @@ def result(campaign, made) -> None:
     for line in made.verdict["comparisons"]:
         console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     console.print(plain(which.claim), soft_wrap=not console.is_terminal)
+    if which.note:
+        console.print(f"To bear in mind: {plain(which.note)}", soft_wrap=not console.is_terminal)
     for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
     names = (

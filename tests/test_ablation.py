@@ -77,6 +77,7 @@ def test_every_shipped_file_loads(name, smoke):
         (lambda d: d["base"].update(target=0.25), "[base] target: should be a table, such as { at_most = 0.25 }, not 0.25"),
         (lambda d: d["arms"]["relu"].update(seeds=3), "[arms.relu] seeds: is the same for all arms; move it to [base]"),
         (lambda d: d.update(margin=0.5), "margin: should be a factor above 1 for epochs_to_target, such as 1.25, not 0.5"),
+        (lambda d: d.update(note=3), "note: should be text in quotes, not 3"),
     ],
 )  # fmt: skip
 def test_one_fault_one_line(change, fault):

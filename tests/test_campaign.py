@@ -139,6 +139,9 @@ def test_more_seeds_put_no_trial_out_of_the_plan(tmp_path):
     code = {"git_commit": None}
     campaign(tmp_path, seeds=3).write_plan(code)
     assert campaign(tmp_path, seeds=5).write_plan(code) == []
+    reworded = campaign(tmp_path, seeds=5)
+    reworded.ablation = reworded.ablation.model_copy(update={"title": "Otherwise", "note": "A word to the reader."})
+    assert reworded.write_plan(code) == []
     (note,) = campaign(tmp_path, seeds=4).write_plan(code)
     assert note.startswith("the plan has changed; trials that no longer belong to it")
     (note,) = campaign(tmp_path, seeds=6, epochs=7).write_plan(code)

@@ -45,14 +45,24 @@ def _effect(line: dict[str, Any], form: Callable[[float], str]) -> tuple[str, st
 
 
 def markdown(verdicts: Sequence[dict[str, Any]], figures: Sequence[str] = ()) -> str:
-    """A table for a README; `figures` are addresses, one a verdict, that the titles then link to."""
+    """A table for a README, and below it what its files say to bear in mind.
+
+    `figures` are addresses, one a verdict, that the titles then link to.
+    """
     lines = [HEAD, tuple("---" for _ in HEAD)]
     for verdict, figure in zip(verdicts, figures or [""] * len(verdicts), strict=True):
         for line in rows([verdict]):
             title, *others, said = map(_escaped_md, line)
             link = f"[{title}]({quote(figure, safe='/@')})" if figure else title
             lines.append((link, *others, f"**{said}**"))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = [f"| {' | '.join(line)} |" for line in lines]
+    notes = [f"- {_escaped_md(title)}: {_escaped_md(note)}" for title, note in _notes(verdicts)]
+    return "\n".join([*table, *([""] if notes else []), *notes])
+
+
+def _notes(verdicts: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
+    """(title, note) of those that have one."""
+    return [(printable(v["title"]), printable(note)) for v in verdicts if (note := v.get("note"))]
 
 
 def _escaped_md(text: str) -> str:
@@ -63,5 +73,10 @@ def _escaped_md(text: str) -> str:
 def tex(verdicts: Sequence[dict[str, Any]]) -> str:
     """A tabular that needs no package; `\\usepackage[T1]{fontenc}` gives its quotation marks."""
     lines = [r"\begin{tabular}{lllrllrl}", r"\hline", r" & ".join(HEAD) + r" \\", r"\hline"]
-    lines += [" & ".join("".join(TEX.get(c, c) for c in cell) for cell in line) + r" \\" for line in rows(verdicts)]
-    return "\n".join([*lines, r"\hline", r"\end{tabular}"])
+    lines += [" & ".join(map(_escaped_tex, line)) + r" \\" for line in rows(verdicts)]
+    notes = [rf"\par {_escaped_tex(title)}: {_escaped_tex(note)}" for title, note in _notes(verdicts)]
+    return "\n".join([*lines, r"\hline", r"\end{tabular}", *notes])
+
+
+def _escaped_tex(text: str) -> str:
+    return "".join(TEX.get(c, c) for c in text)

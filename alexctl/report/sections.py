@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from alexctl.errors import printable
+from alexctl.net_knobs import PROXIES
 from alexctl.report.drawings import axis_row, seed_row, value_axis
 from alexctl.report.machines import machines
 from alexctl.report.remake import remake
@@ -115,7 +116,8 @@ def section(folder: Folder) -> dict[str, Any]:
         "id": folder.id, "folder": printable(folder.name), "name": folder.word(verdict["ablation"], "verdict.json"), "title": at("title"),
         "measure": MEASURES[measure][0], "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
-        "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke,
+        "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke, "note": at("note"),
+        "proxy_nets": [folder.word(net, "plan.json") for net in _nets(plan["ablation"]) if net in PROXIES],
         "drawn_arm": folder.word(_subject(plan["ablation"]), "plan.json"),
         "noise_floor": plan["ablation"].get("varies") == ["seed_offset"],
         "landmarks": [(folder.word(arm, "verdict.json"), folder.at("verdict.json", "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
@@ -125,6 +127,10 @@ def section(folder: Folder) -> dict[str, Any]:
         "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
         "command": [folder.word(word, "plan.json") for word in made.words], "notes": made.notes,
     }  # fmt: skip
+
+
+def _nets(planned: dict[str, Any]) -> list[str]:
+    return sorted({{**planned["base"], **knobs}["net"] for knobs in planned["arms"].values()})
 
 
 def _subject(planned: dict[str, Any]) -> str:

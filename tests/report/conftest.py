@@ -37,7 +37,7 @@ def everything(tmp_path_factory) -> Path:
     evil = small("seconds_per_epoch", title=EVIL, claim={**TINY["claim"], "says": "<img src=x onerror=alert(1)> is it"})
     lay(folder, evil.model_copy(update={"name": "evil"}), lambda job: [0.5, 0.4],
         environment=lambda job: {"device": "NVIDIA H100"} if job.seed == 1 else {})  # fmt: skip
-    one = small(base={"seeds": 1}).model_copy(update={"name": "one-seed"})
+    one = small(base={"seeds": 1}, note="Equal epochs favour <b>tanh</b>.").model_copy(update={"name": "one-seed"})
     lay(folder, one, lambda job: [0.5, 0.3 if job.arm == "relu" else 0.4])
     smoke = small().model_copy(update={"name": "blind", "smoke": True})
     lay(folder, smoke, lambda job: [0.9, 0.9])

@@ -190,6 +190,10 @@ def test_what_each_section_says(sections):
     assert re.search(r"without-3-s1-\w+ failed in 5 epochs: RuntimeError: <b>out of memory</b>", towers)
     assert "alexctl ablate tower-links --epochs 5 --set lr=0.01 --set 'lr_drops=[4]'" in towers
     assert "The search for learning rates" not in towers
+    assert "Proxy net. alexnet32 has the layers and knobs of the paper’s net" in towers
+    assert "Proxy net." not in tiny
+    assert "To bear in mind. Equal epochs favour <b>tanh</b>." in sections["one-seed"]
+    assert not [name for name, words in sections.items() if "To bear in mind" in words and name != "one-seed"]
     assert "Smoke run." in sections["blind_smoke"]
     assert "Nothing learned" in sections["blind_smoke"]
     assert "no interval" in sections["one-seed"]

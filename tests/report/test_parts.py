@@ -237,6 +237,9 @@ def test_markdown():
     assert lines[3].endswith(r"| 3 | more than 2.00 | 95% | – | **supported** |")
     assert lines[4].endswith(r"| a x b | 2 | −1.50 and −0.50 | none | −2 | **undecided** |")
     assert lines[5].endswith(r"| 0 | – | – | 6 | **not run yet** |")
+    assert len(lines) == 6
+    below = formats.markdown([VERDICT, VERDICT | {"note": "Mind | this."}]).splitlines()[10:]
+    assert below == ["", rf"- {title}: Mind \| this."]
 
 
 def test_tex():
@@ -244,6 +247,7 @@ def test_tex():
     title = r"=cmd() \textless{}b\textgreater{}\textbar{}100\%\_\$x\$\textbackslash{}"
     first = text.splitlines()[4]
     assert first == title + r" & shapes & relu against tanh & 4 & 1.05 & 0.857 to 1.28 (95\%) & 6 & no difference \\"
+    assert formats.tex([VERDICT | {"note": "100% more."}]).splitlines()[-1] == rf"\par {title}: 100\% more."
     assert "rule" not in text  # booktabs
     assert text.count(r"\hline") == 3
     assert all(line.count(" & ") == 7 for line in text.splitlines() if line.endswith(r"\\"))
