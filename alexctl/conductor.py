@@ -166,6 +166,7 @@ class Conductor:
             return
         if event["event"] == "row":
             self.watcher.row(job, event)
+            self.watcher.tick(self.campaign, list(self.running.values()))  # an inline pool is back only at the end
             return
         del self.running[job.name]
         self.changed = True

@@ -13,7 +13,7 @@ import pytest
 from conftest import TINY
 from typer.testing import CliRunner
 
-from alexctl import cli, comparisons
+from alexctl import cli, comparisons, screen
 from alexctl.claims import Claim
 from alexctl.data import shapes
 
@@ -194,6 +194,14 @@ def test_a_verdict_can_fail_a_build(tmp_path, capsys):
     code, out, _ = alexctl("report", "--fail-on", "contradicted", capsys=capsys)
     assert code == 0
     assert "stands after Holm" in out
+
+
+@pytest.mark.parametrize("stack", ["1", "4"])
+def test_one_worker_says_how_far_it_is(stack, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(screen, "HEARTBEAT_SECONDS", 0.0)
+    _, _, err = alexctl("ablate", mine(tmp_path), "--workers", "1", "--stack", stack, capsys=capsys)
+    before, _, _ = err.partition(" done at ")
+    assert re.search(r"running: (relu|tanh) seed 0 epoch [0-9.]+ at \d", before)
 
 
 @pytest.mark.usefixtures("undecided")
