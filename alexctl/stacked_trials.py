@@ -49,7 +49,7 @@ def run(
             runs.append(Run(claims[-1], root, device, until, keeping, said, should_stop, datasets))
         for group in _groups(runs, len(orders)):
             if len(group) == 1:
-                on_end(group[0].folder, group[0].go())
+                on_end(group[0].folder, _alone(group[0]))
             else:
                 _Stacked(group, device, on_end).go()
     finally:
@@ -70,6 +70,13 @@ def _groups(runs: list[Run], size: int) -> list[list[Run]]:
     return list(groups.values())
 
 
+def _alone(run: Run) -> str:
+    try:
+        return run.go()
+    except Claimed:
+        return "claimed"
+
+
 class _Stacked:
     def __init__(self, runs: list[Run], device: torch.device, on_end: Callable[[Path, str], None]):
         self.runs, self.device, self.on_end = runs, device, on_end
@@ -82,7 +89,10 @@ class _Stacked:
         except Interrupted:
             for run in self.of.values():
                 self._end(run, self._raise(Interrupted()))
-        except (Claimed, UserError):
+        except Claimed:  # whosever it is, the others go on from their checkpoints
+            for run in self.left:
+                self.on_end(run.folder, "claimed")
+        except UserError:
             raise
         except Exception:
             traceback.print_exc()

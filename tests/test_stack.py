@@ -7,6 +7,7 @@ import torch
 from conftest import tiny_ablation
 
 from alexctl import results, stacked_trials, trial
+from alexctl.claims import Claim, Claimed
 from alexctl.conductor import Options
 from alexctl.data import shapes
 from alexctl.data.sources import prepare
@@ -179,6 +180,24 @@ def test_trials_of_a_stack_are_trials_like_others(tiny_root, tiny_data, tmp_path
     assert results.read_json(orders[0][0] / "env.json")["stack"] == 4
     paused = orders[1][0]
     assert train([(paused, None), (orders[3][0], None)], tiny_root)[paused.name] == "done"  # it goes on
+
+
+@pytest.mark.parametrize("batch_size", [16, 8], ids=["stacked", "each by itself"])
+def test_one_that_another_machine_took_over_holds_up_none(batch_size, tiny_root, tiny_data, tmp_path, monkeypatch):
+    """The end of every trial is told, or whoever waits for it would wait for ever."""
+    folders = [lay(tmp_path, tiny_data, 0), lay(tmp_path, tiny_data, 1, batch_size=batch_size)]
+    check = Claim.check
+
+    def lost(claim):
+        if claim.folder == folders[0]:
+            raise Claimed
+        check(claim)
+
+    monkeypatch.setattr(Claim, "check", lost)
+    ends = train([(folder, None) for folder in folders], tiny_root)
+    assert ends == {folders[0].name: "claimed", folders[1].name: "claimed" if batch_size == 16 else "done"}
+    monkeypatch.undo()
+    assert set(train([(folder, None) for folder in folders], tiny_root).values()) == {"done"}
 
 
 def test_a_stack_is_stopped_and_gone_on_with(tiny_root, tiny_data, tmp_path):
