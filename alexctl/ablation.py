@@ -100,7 +100,7 @@ class Ablation(_Part):
     measure: Measure
     compares: Literal["arms", "interaction"] = "arms"  # interaction: of two knobs, in four arms
     margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
-    note: Annotated[str, Field(min_length=1)] | None = None  # what to bear in mind with any verdict; stands beside it
+    note: str | None = None  # what to bear in mind with any verdict; stands beside it
     claim: Claim
     plan: Plan
     base: dict[str, Any]

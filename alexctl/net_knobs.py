@@ -102,7 +102,7 @@ NETS: dict[str, type[Knobs]] = {
     "alexnet32": AlexNet32Knobs,
 }
 
-PROXIES = ("alexnet32",)
+PROXIES = {"alexnet32"}
 """Nets that stand for the paper's, which does not define them."""
 
 PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {

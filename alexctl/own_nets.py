@@ -5,7 +5,6 @@ takes whatever was stored.
 """
 
 import inspect
-import json
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from alexctl.errors import UserError, nearest, printable
-from alexctl.faults import fault_line
+from alexctl.faults import fault_line, in_toml
 from alexctl.net_knobs import NETS, PUBLISHED, Knobs
 from alexctl.own_source import import_module, in_a_line, shown, source_digest
 
@@ -88,7 +87,7 @@ def unknown_net(name: str) -> str:
     published = name.removeprefix("layers-").removesuffix(".cfg")
     if published in PUBLISHED:
         net, knobs = PUBLISHED[published]
-        told = "".join(f", {key} = {json.dumps(value)}" for key, value in knobs.items())
+        told = "".join(f", {key} = {in_toml(value)}" for key, value in knobs.items())
         return f"unknown net '{printable(name)}'; here cuda-convnet's {published} is net = \"{net}\"{told}"
     hint = nearest(name, NETS)
     return f"unknown net '{printable(name)}', {hint}{'' if hint.startswith('did') else ', or package.module:factory'}"

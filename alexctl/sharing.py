@@ -34,7 +34,7 @@ class Shared:
         return taken
 
     def take(self, job: Job) -> str | None:
-        """Copies the job's trial into the campaign and names the one that has done it; None if it is begun or to run."""
+        """Copies the job's trial into the campaign and names the one that has done it; None: it is begun, or nobody has."""
         if self.campaign.record(job).state != "pending":
             return None
         for source in self.folders.get(_identity(job.name), ()):

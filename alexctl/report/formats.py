@@ -71,7 +71,7 @@ def _escaped_md(text: str) -> str:
 
 
 def tex(verdicts: Sequence[dict[str, Any]]) -> str:
-    """A tabular that needs no package; `\\usepackage[T1]{fontenc}` gives its quotation marks."""
+    """A tabular that needs no package, and the same below it; `\\usepackage[T1]{fontenc}` gives its quotation marks."""
     lines = [r"\begin{tabular}{lllrllrl}", r"\hline", r" & ".join(HEAD) + r" \\", r"\hline"]
     lines += [" & ".join(map(_escaped_tex, line)) + r" \\" for line in rows(verdicts)]
     notes = [rf"\par {_escaped_tex(title)}: {_escaped_tex(note)}" for title, note in _notes(verdicts)]

@@ -117,7 +117,7 @@ def section(folder: Folder) -> dict[str, Any]:
         "measure": MEASURES[measure][0], "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke, "note": at("note"),
-        "proxy_nets": [folder.word(net, "plan.json") for net in _nets(plan["ablation"]) if net in PROXIES],
+        "proxy_nets": [] if smoke else [folder.word(net, "plan.json") for net in _proxies(plan["ablation"])],
         "drawn_arm": folder.word(_subject(plan["ablation"]), "plan.json"),
         "noise_floor": plan["ablation"].get("varies") == ["seed_offset"],
         "landmarks": [(folder.word(arm, "verdict.json"), folder.at("verdict.json", "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
@@ -129,8 +129,8 @@ def section(folder: Folder) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _nets(planned: dict[str, Any]) -> list[str]:
-    return sorted({{**planned["base"], **knobs}["net"] for knobs in planned["arms"].values()})
+def _proxies(planned: dict[str, Any]) -> list[str]:
+    return sorted({{**planned["base"], **knobs}["net"] for knobs in planned["arms"].values()} & PROXIES)
 
 
 def _subject(planned: dict[str, Any]) -> str:

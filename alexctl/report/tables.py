@@ -157,8 +157,8 @@ def _verdict(campaign: Campaign, evidence: Evidence) -> dict[str, Any]:
     return {
         "schema": results.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": campaign.data_name,
         "data_digest": campaign.data_digest, "measure": ablation.measure, "compares": ablation.compares,
-        "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note, "level": evidence.level,
-        "interval": interval_words(evidence.looks), "comparisons": _comparisons(evidence),
+        "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
+        "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": _comparisons(evidence),
     }  # fmt: skip
 
 

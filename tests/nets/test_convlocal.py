@@ -19,8 +19,10 @@ def net(side=24, channels=3, seed=0, **knobs):
 
 
 def test_parameters_and_shapes():
-    assert sum(p.numel() for p in net(**PUBLISHED["conv-local-13pct"][1]).parameters()) == 1_116_490
-    assert sum(p.numel() for p in net(**PCT_11).parameters()) == 2_112_970
+    for published, count in (("conv-local-13pct", 1_116_490), ("conv-local-11pct", 2_112_970)):
+        name, knobs = PUBLISHED[published]
+        assert name == "convlocal"
+        assert sum(p.numel() for p in net(**knobs).parameters()) == count
     assert net(**PCT_11)(torch.zeros(2, 3, 24, 24)).shape == (2, 10)
     assert net(side=32)(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     assert net(side=28, channels=1)(torch.zeros(2, 1, 28, 28)).shape == (2, 10)

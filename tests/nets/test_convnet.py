@@ -18,8 +18,10 @@ def net(side=32, channels=3, seed=0, **knobs):
 
 
 def test_parameters_and_shapes():
-    for name, count in (("80sec", 145_578), ("19pct", 89_578), ("18pct", 89_578)):
-        assert sum(p.numel() for p in net(**PUBLISHED[name][1]).parameters()) == count
+    for published, count in (("80sec", 145_578), ("19pct", 89_578), ("18pct", 89_578)):
+        name, knobs = PUBLISHED[published]
+        assert name == "convnet4"
+        assert sum(p.numel() for p in net(**knobs).parameters()) == count
     for knobs in ({"norm": "same-map"}, {"norm": "cross-map"}, {"norm": "batch"}, {"hidden": 64}):
         assert net(**knobs)(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
     assert net()(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
