@@ -87,8 +87,8 @@ def unknown_net(name: str) -> str:
     published = name.removeprefix("layers-").removesuffix(".cfg")
     if published in PUBLISHED:
         net, knobs = PUBLISHED[published]
-        told = "".join(f", {key} = {in_toml(value)}" for key, value in knobs.items())
-        return f"unknown net '{printable(name)}'; here cuda-convnet's {published} is net = \"{net}\"{told}"
+        told = ", ".join(f"{key} = {in_toml(value)}" for key, value in {"net": net, **knobs}.items())
+        return f"unknown net '{printable(name)}'; here cuda-convnet's {published} is {told}"
     hint = nearest(name, NETS)
     return f"unknown net '{printable(name)}', {hint}{'' if hint.startswith('did') else ', or package.module:factory'}"
 

@@ -134,10 +134,10 @@ def test_from_flat_refuses(change, words):
         ({"data": "CIFAR-10"}, "data: unknown data set 'CIFAR-10', did you mean 'cifar10'? choose from: "
          "cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
         ({"net": "convnet"}, "net: unknown net 'convnet', did you mean 'convnet4'?"),
-        ({"net": "19pct"}, "net: unknown net '19pct'; here cuda-convnet's 19pct is net = \"convnet4\""),
+        ({"net": "19pct"}, "net: unknown net '19pct'; here cuda-convnet's 19pct is net = 'convnet4'"),
         ({"net": "layers-conv-local-11pct.cfg"},
          "net: unknown net 'layers-conv-local-11pct.cfg'; here cuda-convnet's conv-local-11pct is "
-         'net = "convlocal", norm = "cross-map", local3_maps = 64'),
+         "net = 'convlocal', norm = 'cross-map', local3_maps = 64"),
         ({"net": 4}, "net: should be text in quotes, not 4"),
         ({"activation": "rleu"}, "activation: 'rleu' is not allowed, did you mean 'relu'?"),
         ({"activation": 3}, "activation: should be 'relu' or 'tanh', not 3"),
