@@ -18,7 +18,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test smoke page-test faults lint format calibrate readme performance clean afresh
+.PHONY: help setup demo test smoke page-test chaos lint format calibrate readme performance clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -34,8 +34,8 @@ test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
 smoke: setup ## run every ablation that ships with --smoke, on the built-in pictures; some minutes
 	$(BIN)/python -m pytest -m smoke --durations 0 tests/smoke $(ARGS)
 
-faults: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
-	$(BIN)/python -m pytest -m faults -n 2 --dist loadfile tests/faults $(ARGS)
+chaos: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
+	$(BIN)/python -m pytest -m chaos -n 2 --dist loadfile tests/chaos $(ARGS)
 
 page-test: setup ## open the report's page in Chromium (on Debian as root it is installed), check it; ends with where the pictures are
 	@if [ -z "$$ALEXCTL_CHROMIUM" ] && ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then \
@@ -60,22 +60,22 @@ format: setup ## mend what lint can mend
 	$(BIN)/ruff format .
 
 calibrate: setup ## measure how often the verdicts are wrong, minutes of it; writes docs/statistics.md and its CSV
-	$(BIN)/python -m alexctl.calibration
+	$(BIN)/python -m tools.calibration
 
 readme: setup ## write the README's table anew from results/reference
-	$(BIN)/python -m alexctl.report.readme
+	$(BIN)/python -m tools.readme_table
 
 performance: setup ## measure how fast it is here and what every file costs, ten minutes of it; writes docs and CSVs
 	$(BIN)/alexctl bench --results results/reference
-	$(BIN)/python -m alexctl.bench.upkeep
-	$(BIN)/python -m alexctl.bench.doc
-	$(BIN)/python -m alexctl.cost_table
+	$(BIN)/python -m tools.upkeep
+	$(BIN)/python -m tools.performance_page
+	$(BIN)/python -m tools.costs_table
 
 clean: ## remove .venv and all caches; results stay
 	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then echo "clean: $(VENV) was not made by make, so it stays"; \
 	else rm -rf $(VENV); fi
 	rm -rf build dist .pytest_cache .ruff_cache .hypothesis
-	find alexctl tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find alexctl tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # uv first: it takes torch and torchvision as a pair from the registry, where a pip configured on the machine may not.
 # A set-up that did not reach its last line leaves no stamp, and the next starts afresh. The old pip that comes with a

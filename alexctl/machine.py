@@ -7,8 +7,10 @@ CGROUP = Path("/sys/fs/cgroup")
 GIB = 2**30
 
 
-def default_workers() -> int:
-    """One trial at once a core, and no more than a container gives time for."""
+def default_workers(device_type: str = "cpu") -> int:
+    """Trials at once: one on an accelerator; on a CPU one a core, and no more than a container gives time for."""
+    if device_type != "cpu":
+        return 1
     quota = cpu_quota()
     return max(1, min(usable_cores(), int(quota) if quota is not None else usable_cores()))
 

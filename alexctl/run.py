@@ -1,18 +1,22 @@
 """Runs a campaign to its end, from the data it needs to the tables and figures made of it."""
 
-from alexctl import machine, precision, results, trial
-from alexctl.ablation import Ablation
-from alexctl.bench.kept import crowding
-from alexctl.campaign import Campaign
-from alexctl.claims import Claim, Claimed
-from alexctl.conductor import STACK, Conductor, Options, Watcher
+from alexctl.ablation.model import Ablation
+from alexctl.campaign import precision
+from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.reuse import Shared
+from alexctl.campaign.scheduler import STACK, Conductor, Options, Watcher
 from alexctl.data.sources import DataSet, data_root, prepare
-from alexctl.describe import DRAWN, describe, drawing
 from alexctl.errors import UserError
-from alexctl.preflight import seconds_per_epoch
-from alexctl.provenance import git_state
-from alexctl.report.tables import Tables
-from alexctl.sharing import Shared
+from alexctl.figures.architecture import drawing
+from alexctl.machine import default_workers
+from alexctl.nets.description import DRAWN, describe
+from alexctl.store import files, records
+from alexctl.store.environment import git_state
+from alexctl.store.lock import Claim, Claimed
+from alexctl.timing.pace import crowding, seconds_per_epoch
+from alexctl.training.device import choose_device
+from alexctl.trials import trial
+from alexctl.verdicts.tables import Tables
 
 
 def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaign, Tables]:
@@ -21,12 +25,12 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
     A trial that fails is recorded in its folder and in the returned campaign, and the others go on.
     """
     root = data_root(options.root)
-    device = trial.choose_device(options.device)
+    device = choose_device(options.device)
     ablation = precision.with_precision(ablation, device)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
-    name = results.campaign_name(ablation, data.name)
-    folder = results.make_folder(options.results / name)
-    results.make_folder(folder / "trials")
+    name = records.campaign_name(ablation, data.name)
+    folder = files.make_folder(options.results / name)
+    files.make_folder(folder / "trials")
     try:
         claim = Claim(folder)
     except Claimed as claimed:
@@ -57,7 +61,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         Conductor(campaign, claim, shared, options, root, workers, stack, watcher).go()
         campaign.tidy()
         _draw_net(campaign, data)
-        from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
+        from alexctl.report.rebuild import rebuild
 
         return campaign, rebuild(campaign)
     finally:
@@ -72,21 +76,16 @@ def _draw_net(campaign: Campaign, data: DataSet) -> None:
     if setting.training.net in DRAWN:
         size = setting.training.crop or data.train_images.shape[1]
         described = describe(setting.training.net, setting.net, size, len(data.classes))
-        results.write_atomic(campaign.folder / "net.svg", drawing(described))
+        files.write_atomic(campaign.folder / "net.svg", drawing(described))
 
 
 def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:
     """A note where weights are wanted of trials that were done without keeping them."""
     done = [r for r in campaign.records.values() if r.state == "done" and r.phase == "final"]
-    without = [record for record in done if not (record.folder / results.WEIGHTS).exists()]
+    without = [record for record in done if not (record.folder / records.WEIGHTS).exists()]
     if not (keeping.weights and without):
         return []
     return [
         f"trials done before that kept no weights: {len(without)}; where they are wanted, delete the trial's folder "
         "and give the same command again"
     ]
-
-
-def default_workers(device_type: str) -> int:
-    """One worker a core on a CPU, one on an accelerator."""
-    return machine.default_workers() if device_type == "cpu" else 1

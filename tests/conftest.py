@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from alexctl import own_nets, own_source
-from alexctl.ablation import Ablation, parse
+from alexctl.ablation import own_code as own_code_module
+from alexctl.ablation import own_net
+from alexctl.ablation.model import Ablation, parse
 from alexctl.data import shapes
 from alexctl.data.sources import DataSet, prepare
 
@@ -81,8 +82,8 @@ def own_code(tmp_path, monkeypatch):
     before = set(sys.modules)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
-    monkeypatch.setattr(own_nets, "_registered", {})
-    monkeypatch.setattr(own_source, "_RAN", {})
+    monkeypatch.setattr(own_net, "_registered", {})
+    monkeypatch.setattr(own_code_module, "_RAN", {})
     yield tmp_path
     for name in set(sys.modules) - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):

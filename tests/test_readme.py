@@ -3,14 +3,14 @@
 import re
 from pathlib import Path
 
-from alexctl.report import readme
+from tools import readme_table
 
 TOP = Path(__file__).parents[1]
 TEXT = (TOP / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_table_is_what_the_results_say():
-    assert readme.written(TEXT, TOP / "results" / "reference") == TEXT, "run `make readme`"
+    assert readme_table.written(TEXT, TOP / "results" / "reference") == TEXT, "run `make readme`"
 
 
 def test_its_links_lead_somewhere():

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
-from alexctl.nets.draw import generator
+from alexctl.randomness import generator
 
 
 class Batches:

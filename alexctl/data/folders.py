@@ -13,9 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from alexctl.ablation.knobs import DATA_NAMES
 from alexctl.data.prepared import Part, Reading, safe_name
 from alexctl.errors import UserError, printable
-from alexctl.knobs import DATA_NAMES
 
 # By content, not by suffix; left out are formats whose readers start other programs (EPS) or are rarely tried.
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")

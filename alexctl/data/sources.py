@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
+from alexctl.ablation.knobs import DATA_NAMES, unknown_data
 from alexctl.data import archives, folders, prepared, shapes
 from alexctl.data.archives import fetch
 from alexctl.data.prepared import PARTS, DataSet, Part, Progress, Reading, Source, key_of, open_prepared
 from alexctl.errors import UserError, nearest, printable
-from alexctl.knobs import DATA_NAMES, unknown_data
 
 EMBEDDED = ("shapes", "shapes-grey")
 

@@ -3,13 +3,14 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from alexctl.errors import printable
 from alexctl.figures.svg import Drawing, Point
+from alexctl.nets.description import Description
 
 if TYPE_CHECKING:
-    from alexctl.nets.table import LayerRow
+    from alexctl.nets.layer_table import LayerRow
 
 INK, GREY = "#1a1a1a", "#555555"
 TINTS = (  # front, top, side, lines: tower 1, tower 2, and what belongs to both
@@ -258,3 +259,16 @@ class _Figure:
 
 def _kernel_words(row: "LayerRow") -> str:
     return f"{row.kernel}×{row.kernel}"
+
+
+def drawing(described: Description) -> str:
+    """Figure 2 of a drawable net, as SVG."""
+    from alexctl.figures.architecture import architecture
+
+    told = ", ".join(f"{key} = {_told(value)}" for key, value in described.changed.items())
+    title = f"{described.net}, {told}" if told else described.net
+    return architecture(described.layers, image_shape=described.image_shape, title=title)
+
+
+def _told(value: Any) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)

@@ -2,10 +2,9 @@
 
 from torch import nn
 
-from alexctl.knobs import Setting
+from alexctl.ablation.setting import Setting
 from alexctl.nets.alexnet import AlexNet, AlexNet32
-from alexctl.nets.convlocal import ConvLocal
-from alexctl.nets.convnet import ConvNet4
+from alexctl.nets.cuda_convnet import ConvLocal, ConvNet4
 from alexctl.nets.lenet import LeNet5
 from alexctl.nets.own import build_own
 

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alexctl.net_knobs import AlexNetKnobs
+from alexctl.ablation.knobs import AlexNetKnobs
 from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_picture, windows
-from alexctl.nets.draw import normal_
 from alexctl.nets.layers import Dropout, ResponseNorm
+from alexctl.randomness import normal_
 
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 GAIN = {"relu": 2.0, "tanh": 1.0}  # variance kept from layer to layer: He et al. 2015; Glorot & Bengio 2010

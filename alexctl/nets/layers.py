@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn import functional as F
 
-from alexctl.nets.draw import generator
+from alexctl.randomness import generator
 
 Maps = Literal["across", "within"]
 

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from alexctl.ablation.knobs import LeNet5Knobs
 from alexctl.errors import UserError
-from alexctl.net_knobs import LeNet5Knobs
-from alexctl.nets.draw import normal_, uniform_
+from alexctl.randomness import normal_, uniform_
 
 A, S = 1.7159, 2 / 3  # so that f(1) = 1 and f(-1) = -1, about where the curve bends most (1998, appendix A)
 

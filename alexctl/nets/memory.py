@@ -5,8 +5,8 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
+from alexctl.nets.layer_table import blank_pictures, mode, somewhere, stand_ins
 from alexctl.nets.layers import set_step
-from alexctl.nets.table import blank_pictures, mode, somewhere, stand_ins
 
 COPIES = 3  # of every parameter while training with momentum: the weight, its gradient, its velocity
 

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from alexctl.ablation.faults import in_toml
+from alexctl.ablation.own_code import in_a_line
+from alexctl.ablation.own_net import OwnNet, register
+from alexctl.ablation.setting import Setting
 from alexctl.errors import UserError, nearest, printable
-from alexctl.faults import in_toml
-from alexctl.knobs import Setting
-from alexctl.nets.draw import derived_seed
-from alexctl.own_nets import OwnNet, register
-from alexctl.own_source import in_a_line
+from alexctl.randomness import derived_seed
 
 SCALINGS = ("mean-image", "standardised", "lenet")
 DEFAULTS = {"input_scaling": "standardised", "bias_rate": 1.0, "weight_costs": {}}  # where the module has none

@@ -7,6 +7,8 @@ network for anything, and its content security policy allows it none.
 import base64
 import gzip
 import re
+import tempfile
+import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +17,15 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from alexctl import results
 from alexctl.errors import UserError
-from alexctl.report.drawings import axis_row, effect_axis, effect_row
-from alexctl.report.inline import inline
-from alexctl.report.overview import FILE as OVERVIEW
-from alexctl.report.overview import overview
+from alexctl.report.embed_svg import inline
+from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
 from alexctl.report.sections import CLAIMED, section
 from alexctl.report.traced import Folder, Traced
+from alexctl.store import files
+from alexctl.store.reference import campaigns, reference
+from alexctl.verdicts.overview import FILE as OVERVIEW
+from alexctl.verdicts.overview import overview
 
 LIMIT = 2_900_000
 """Bytes a page may have: mail programs and chats take 3 MB."""
@@ -82,7 +85,7 @@ def page(paths: Sequence[Path], *, among_all: bool = True, limit: int = LIMIT) -
 
 def write(path: Path, paths: Sequence[Path], *, among_all: bool = True) -> Path:
     """Writes the page of these campaign folders, whole or not at all."""
-    results.write_atomic(path, page(paths, among_all=among_all))
+    files.write_atomic(path, page(paths, among_all=among_all))
     return path
 
 
@@ -187,3 +190,23 @@ def _leave_out(sections: list[dict[str, Any]], excess: int) -> bool:
         part.left_out = True
         excess -= len(part.content) - 200  # a sentence stands in its place
     return bool(parts)
+
+
+def write_page(folder: Path, name: str | None = None) -> Path:
+    """Writes a results folder's page: report.html, or NAME-report.html of one ablation."""
+    file = f"{name}-report.html" if name else "report.html"
+    return write(folder / file, campaigns(folder, name), among_all=name is None)
+
+
+def write_reference_page(folder: Path, name: str | None = None) -> Path:
+    """Writes the page of the reference results into a results folder, or a temporary one where that can't be written."""
+    file, found = f"{name}-reference-report.html" if name else "reference-report.html", reference(name)
+    try:
+        return write(files.make_folder(folder) / file, found, among_all=name is None)
+    except UserError:
+        return write(Path(tempfile.mkdtemp(prefix="alexctl-")) / file, found, among_all=name is None)
+
+
+def show(page: Path) -> bool:
+    """Opens a page in the browser; False where there is none."""
+    return webbrowser.open(page.resolve().as_uri())

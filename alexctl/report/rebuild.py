@@ -6,12 +6,14 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl import figures, results
-from alexctl.campaign import Campaign
-from alexctl.claims import Claim, Claimed
-from alexctl.report import drawn, overview, places, portraits, tables
-from alexctl.report.machines import mixed
-from alexctl.report.tables import Tables
+from alexctl import figures
+from alexctl.campaign.campaign import Campaign
+from alexctl.report import figure_cache, net_figures
+from alexctl.store import files, reference
+from alexctl.store.environment import mixed
+from alexctl.store.lock import Claim, Claimed
+from alexctl.verdicts import overview, tables
+from alexctl.verdicts.tables import Tables
 
 
 def rebuild(campaign: Campaign) -> Tables:
@@ -22,9 +24,9 @@ def rebuild(campaign: Campaign) -> Tables:
         _draw(campaign, made)
         _draw_search(campaign, made)
         _draw_survival(campaign, made)
-        portraits.draw(campaign)
+        net_figures.draw(campaign)
     except OSError as error:
-        raise results.storage_error(campaign.folder, error) from None
+        raise files.storage_error(campaign.folder, error) from None
     return made
 
 
@@ -36,14 +38,14 @@ def _draw(campaign: Campaign, made: Tables) -> None:
     if curves.empty:
         return
     if ablation.measure == "seconds_per_epoch" and mixed(campaign.folder / "trials" / name for name in trials["trial"]):
-        drawn.remove(campaign.folder, "figure")
+        figure_cache.remove(campaign.folder, "figure")
     elif ablation.measure != "epochs_to_target":
         common["measure"] = ablation.measure
-        drawn.draw(campaign.folder, "figure", figures.arm_comparison, curves, trials, **common)
+        figure_cache.draw(campaign.folder, "figure", figures.arm_comparison, curves, trials, **common)
     elif target is not None:  # else each arm has a target of its own, so there is no one line to race to
         common["budget"] = float(ablation.base.get("epochs", trials["epochs_run"].max()))
         common |= {"target": target.at_most, "ghosts": list(ablation.claim.landmarks.items())}
-        drawn.draw(campaign.folder, "figure", figures.learning_curves, curves, trials, **common)
+        figure_cache.draw(campaign.folder, "figure", figures.learning_curves, curves, trials, **common)
 
 
 def _draw_search(campaign: Campaign, made: Tables) -> None:
@@ -53,7 +55,7 @@ def _draw_search(campaign: Campaign, made: Tables) -> None:
     begun = trials[trials["epochs_run"] > 0]
     if begun.empty:
         return
-    drawn.draw(
+    figure_cache.draw(
         campaign.folder, "search", _search, begun, curves, control=campaign.ablation.control,
         measure_label=None if target is None else f"epochs to {target.at_most:.0%} training error",
         winners={arm: lr for arm in campaign.ablation.searched if (lr := campaign.rate(arm)) is not None},
@@ -73,7 +75,7 @@ def _draw_survival(campaign: Campaign, made: Tables) -> None:
     target = tables.target_of(campaign)
     words = "the target" if target is None else f"{target.at_most:.0%} {target.metric.replace('_', ' ')}"
     words = words.replace("train error", "training error")
-    drawn.draw(
+    figure_cache.draw(
         campaign.folder, "survival", figures.survival_curves, made.survival,
         control=campaign.ablation.control, target=words,
     )  # fmt: skip
@@ -92,7 +94,7 @@ def caption(campaign: Campaign, made: Tables) -> str:
 
 def open_results(folder: Path, name: str | None = None) -> list[Campaign]:
     """The campaigns in a results folder, or the one of that name; UserError when there are none."""
-    return [Campaign.open(path) for path in places.campaigns(folder, name)]
+    return [Campaign.open(path) for path in reference.campaigns(folder, name)]
 
 
 def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:

@@ -5,12 +5,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from alexctl.ablation.knobs import PROXIES
 from alexctl.errors import printable
-from alexctl.net_knobs import PROXIES
-from alexctl.report.drawings import axis_row, seed_row, value_axis
-from alexctl.report.machines import machines
-from alexctl.report.remake import remake
+from alexctl.report.command import remake
+from alexctl.report.forest_plot import axis_row, seed_row, value_axis
 from alexctl.report.traced import Folder, Traced
+from alexctl.store.environment import CLOCK, clock
 
 KINDS = {  # verdict -> (class in page.css, symbol): never told apart by colour alone
     "supported": ("yes", "✓"), "contradicted": ("no", "✕"), "no difference": ("same", "≈"),
@@ -232,3 +232,29 @@ def _lost(folder: Folder) -> list[dict[str, Any]]:
                 {"trial": folder.word(row["trial"]), "fate": fate, "phase": row["phase"], "epochs": run, "error": error}
             )
     return lost
+
+
+def machines(folder: Folder) -> list[dict[str, Any]]:
+    """The different machines and versions, in the order of their trials, every word traced to the first trial there.
+
+    `clock` is the same for two whose seconds may be compared; `commits` are (commit, whether changed since) of the code.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for row in folder.trials:
+        name = f"trials/{row['trial']}/env.json"
+        if not folder.has(name):
+            continue
+        env = folder.json(name)
+        packages, commit = env.get("packages", {}), folder.at(name, "git_commit", form=lambda commit: commit[:8])
+        alike = {key: value for key, value in env.items() if key not in ("schema", "git_commit", "git_dirty")}
+        one = found.setdefault(repr(sorted(alike.items())), {
+            "clock": clock(env),
+            **{part: folder.at(name, part) for part in (*CLOCK, "precision", "alexctl", "python")},
+            "packages": [(package, folder.at(name, "packages", package)) for package in packages],
+            "commits": {},
+        })  # fmt: skip
+        if commit:
+            one["commits"].setdefault((commit.text, bool(env.get("git_dirty"))), commit)
+    for one in found.values():
+        one["commits"] = [(commit, changed) for (_, changed), commit in one["commits"].items()]
+    return list(found.values())

@@ -12,8 +12,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from alexctl import results
 from alexctl.errors import UserError, printable
+from alexctl.store import files
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +54,14 @@ class Folder:
             return read(self.path / name)
         except (OSError, ValueError, csv.Error) as error:
             reason = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
-            newer = isinstance(error, results.NewerFile)
+            newer = isinstance(error, files.NewerFile)
             action = "update this one" if newer else "`alexctl report` makes it again from the trials"
             raise UserError(f"{printable(self.name)}: {reason}; {action}") from None
 
     def json(self, name: str) -> dict[str, Any]:
         """The table in a JSON file of ours, such as `verdict.json` or `trials/NAME/env.json`."""
         if name not in self._json:
-            self._json[name] = self._read(name, results.read_json)
+            self._json[name] = self._read(name, files.read_json)
         return self._json[name]
 
     def has(self, name: str) -> bool:

@@ -1,17 +1,7 @@
 """Effects, intervals and censoring: pure functions on numbers, after 'Measuring honestly' in the design."""
 
 from alexctl.stats.censoring import epochs_to_target, survival, target_epoch
-from alexctl.stats.effects import (
-    Bound,
-    Effect,
-    Outcome,
-    Pair,
-    Scale,
-    from_theta,
-    interaction,
-    paired_effect,
-    to_theta,
-)
+from alexctl.stats.effects import Bound, Effect, Outcome, Pair, Scale, from_theta, interaction, paired_effect, to_theta
 from alexctl.stats.intervals import half_width, holm, learned, mean_interval, sign_flip_p, smallest_effect
 
 __all__ = [

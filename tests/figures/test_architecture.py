@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from alexctl.describe import describe
+from alexctl.ablation.load import load_net
 from alexctl.figures.architecture import TINTS, architecture
-from alexctl.load import load_net
+from alexctl.nets.description import describe
 
 SVG = "{http://www.w3.org/2000/svg}"
 CASES = [

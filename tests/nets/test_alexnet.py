@@ -7,7 +7,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
-from alexctl.net_knobs import AlexNet32Knobs, AlexNetKnobs
+from alexctl.ablation.knobs import AlexNet32Knobs, AlexNetKnobs
 from alexctl.nets.alexnet import AlexNet, AlexNet32, TowerLinear
 from alexctl.nets.layers import ResponseNorm, set_step
 

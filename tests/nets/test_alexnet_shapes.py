@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from alexctl.ablation.knobs import AlexNet32Knobs, AlexNetKnobs
 from alexctl.errors import UserError
-from alexctl.net_knobs import AlexNet32Knobs, AlexNetKnobs
 from alexctl.nets.alexnet import AlexNet, AlexNet32, HangingConv2d
 from alexctl.nets.alexnet_shapes import smallest, windows
-from alexctl.nets.table import layer_table
+from alexctl.nets.layer_table import layer_table
 
 
 def big(side=224, **knobs):

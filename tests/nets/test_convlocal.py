@@ -7,9 +7,9 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
+from alexctl.ablation.knobs import PUBLISHED, ConvLocalKnobs
 from alexctl.errors import UserError
-from alexctl.net_knobs import PUBLISHED, ConvLocalKnobs
-from alexctl.nets.convlocal import ConvLocal
+from alexctl.nets.cuda_convnet import ConvLocal
 
 PCT_11 = PUBLISHED["conv-local-11pct"][1]
 

@@ -8,11 +8,11 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional as F
 
+from alexctl.ablation.knobs import LeNet5Knobs
 from alexctl.errors import UserError
-from alexctl.net_knobs import LeNet5Knobs
 from alexctl.nets import lenet
-from alexctl.nets.draw import uniform_
 from alexctl.nets.lenet import ACTIVATIONS, C3_TABLE, LeNet5, connections, digit_codes, scaled_tanh
+from alexctl.randomness import uniform_
 
 A, S = 1.7159, 2 / 3
 

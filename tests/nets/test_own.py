@@ -8,15 +8,18 @@ import torch
 from conftest import TINY
 from torch import nn
 
-from alexctl import own_nets, preflight, results, trial
-from alexctl.ablation import parse
-from alexctl.campaign import Campaign
+from alexctl.ablation import own_net
+from alexctl.ablation.load import load
+from alexctl.ablation.model import parse
+from alexctl.ablation.own_net import register
+from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
-from alexctl.load import load
 from alexctl.nets import build
-from alexctl.own_nets import register
 from alexctl.report.rebuild import rebuild_all
-from alexctl.train import Training
+from alexctl.store import files, records
+from alexctl.timing import pace
+from alexctl.training.loop import Training
+from alexctl.trials import trial
 
 CPU = torch.device("cpu")
 MAKE = """
@@ -51,7 +54,7 @@ def forget(module="mynet"):
     """As in a new process: the module is not imported."""
     import sys
 
-    own_nets._registered.clear()
+    own_net._registered.clear()
     sys.modules.pop(module, None)
 
 
@@ -133,7 +136,7 @@ def test_the_pre_flight_says_it_before_any_trial(own_code, tiny_data):
     about = {"data_name": tiny_data.name, "data_digest": tiny_data.digest, "num_classes": 10}
     campaign = Campaign(ablation(), **about, folder=own_code)
     with pytest.raises(UserError, match=r"gives \(2, 7\) for pictures .* logits of shape \(batch, 10\)"):
-        preflight.seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+        pace.seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
 
 
 def test_weights_that_a_batch_does_not_go_through(own_code, tiny_data):
@@ -165,7 +168,7 @@ def test_dropout_of_torch_is_derived_and_resumed_bit_for_bit(own_code, tiny_root
 
     def make(name):
         which = ablation().setting("wide", tiny_data.name, tiny_data.digest)
-        folder = own_code / name / results.trial_name("wide", 0, which.hash8)
+        folder = own_code / name / records.trial_name("wide", 0, which.hash8)
         trial.create(folder, ablation="tiny", arm="wide", phase="final", seed=0, setting=which)
         return folder
 
@@ -175,7 +178,7 @@ def test_dropout_of_torch_is_derived_and_resumed_bit_for_bit(own_code, tiny_root
         return trial.run(folder, root=tiny_root, device=CPU, **options)
 
     def rows(folder):
-        record = results.read_trial(folder)
+        record = records.read_trial(folder)
         assert record.problem is None
         return [{k: v for k, v in row.items() if not k.endswith("seconds")} for row in record.rows]
 
@@ -213,7 +216,7 @@ def test_tied_weights_can_be_kept(own_code, tiny_root, tiny_data):
     which, _ = parse(TINY | {"base": table, "varies": ["flips"], "arms": {"relu": {}, "tanh": {"flips": True}}},
                      name="tiny", overrides={}, smoke=False)  # fmt: skip
     which = which.setting("relu", tiny_data.name, tiny_data.digest)
-    folder = own_code / results.trial_name("relu", 0, which.hash8)
+    folder = own_code / records.trial_name("relu", 0, which.hash8)
     trial.create(folder, ablation="tiny", arm="relu", phase="final", seed=0, setting=which)
     assert trial.run(folder, root=tiny_root, device=CPU, keeping=trial.Keeping(weights=True)) == "done"
     assert (folder / "weights.safetensors").exists()
@@ -223,14 +226,14 @@ def test_tied_weights_can_be_kept(own_code, tiny_root, tiny_data):
 def test_changed_code_ends_the_run_and_marks_no_trial(own_code, tiny_root, tiny_data, change):
     (own_code / "mynet.py").write_text(MAKE)
     which = ablation().setting("narrow", tiny_data.name, tiny_data.digest)
-    folder = own_code / results.trial_name("narrow", 0, which.hash8)
+    folder = own_code / records.trial_name("narrow", 0, which.hash8)
     trial.create(folder, ablation="tiny", arm="narrow", phase="final", seed=0, setting=which)
     (own_code / "mynet.py").write_text(change(MAKE))
     forget()
     with pytest.raises(UserError, match=r"mynet\.py has changed since|net = 'mynet:make': importing mynet") as caught:
         trial.run(folder, root=tiny_root, device=CPU)
     assert caught.value.exit_code == 1
-    assert results.read_trial(folder).state == "pending"
+    assert records.read_trial(folder).state == "pending"
     (own_code / "mynet.py").write_text(MAKE)
     forget()
     assert trial.run(folder, root=tiny_root, device=CPU) == "done"
@@ -263,7 +266,7 @@ init = "fan-in"
 @pytest.fixture
 def finished(own_code, tiny_root, tiny_data):
     """A campaign of a net of one's own against a shipped one, run to the end in a folder of its own."""
-    from alexctl.conductor import Options
+    from alexctl.campaign.scheduler import Options
     from alexctl.run import run
 
     (own_code / "mynet.py").write_text(MAKE)
@@ -331,8 +334,8 @@ def test_a_plan_made_with_other_code_is_named(own_code):
         notes = Campaign(ablation(), **about).write_plan({})
         assert [note.split(" has changed")[0] for note in notes] == ["the code of mynet:make"] * (number == 2)
     for damaged in (3, {"base": 3, "arms": {}}, {"base": {"net": []}, "arms": {"a": {"net_source": 1}}}):
-        plan = results.read_json(own_code / "plan.json") | {"ablation": damaged}
-        results.write_json(own_code / "plan.json", plan)
+        plan = files.read_json(own_code / "plan.json") | {"ablation": damaged}
+        files.write_json(own_code / "plan.json", plan)
         (note,) = Campaign(ablation(), **about).write_plan({})
         assert note.startswith("the plan has changed")
 

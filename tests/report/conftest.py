@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
-from alexctl import results
-from alexctl.report import overview
 from alexctl.report.page import page
+from alexctl.store import files, records
+from alexctl.verdicts import overview
 from report.made_up import falling, lay, shipped, small, wobble
 
 EVIL = "=cmd() <script>alert(1)</script>"
@@ -44,11 +44,11 @@ def everything(tmp_path_factory) -> Path:
     lay(folder, shipped("lrn-by-dropout", epochs=3, lr_drops=[2]),
         lambda job: falling(0.3 + 0.01 * wobble(job.arm, job.seed), 3, speed=1.0), data="cifar10")  # fmt: skip
     overview.write(folder, overview.overview(
-        (path.name, results.read_json(path / "verdict.json")) for path in results.campaigns(folder)
+        (path.name, files.read_json(path / "verdict.json")) for path in records.campaigns(folder)
     ))  # fmt: skip
     return folder
 
 
 @pytest.fixture(scope="session")
 def html(everything) -> str:
-    return page(results.campaigns(everything))
+    return page(records.campaigns(everything))

@@ -7,11 +7,12 @@ from typing import Any
 
 from conftest import TINY
 
-from alexctl import results, trial
-from alexctl.ablation import Ablation, parse
-from alexctl.campaign import Campaign, Job
-from alexctl.load import load
+from alexctl.ablation.load import load
+from alexctl.ablation.model import Ablation, parse
+from alexctl.campaign.campaign import Campaign, Job
 from alexctl.report.rebuild import rebuild
+from alexctl.store import files, records
+from alexctl.trials import trial
 
 ENVIRONMENT = {
     "schema": 1, "alexctl": "0.1.0", "python": "3.11.9", "packages": {"numpy": "2.4.6", "torch": "2.15.0"},
@@ -42,13 +43,13 @@ def lay(
 
     `ends` says how a trial ended, `environment` what its machine had otherwise than ENVIRONMENT.
     """
-    folder = results.make_folder(results_folder / results.campaign_name(ablation, data))
+    folder = files.make_folder(results_folder / records.campaign_name(ablation, data))
     campaign = Campaign(ablation, data_name=data, data_digest="c211c25063117f08", num_classes=10, folder=folder)
     campaign.write_plan({"git_commit": "3" * 40, "git_dirty": False})
     while jobs := campaign.ready():
         for job in jobs:
             _finish(campaign, job, errors(job), ends(job))
-            results.write_json(folder / "trials" / job.name / "env.json", ENVIRONMENT | environment(job))
+            files.write_json(folder / "trials" / job.name / "env.json", ENVIRONMENT | environment(job))
         if not any(job.phase == "search" for job in jobs):
             break
     rebuild(Campaign.open(folder))
@@ -64,12 +65,12 @@ def _finish(campaign: Campaign, job: Job, errors: list[float], state: str) -> No
          "train_seconds": 2.0 * (i + 1) * (1 + 0.1 * job.seed), "eval_seconds": 0.5}
         for i, error in enumerate(errors)
     ]  # fmt: skip
-    results.write_rows(folder, rows)
+    records.write_rows(folder, rows)
     status = {
         "schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "parameters": 89578,
         "error": "RuntimeError: <b>out of memory</b>" if state == "failed" else None,
     }  # fmt: skip
-    results.write_json(folder / "status.json", status)
+    files.write_json(folder / "status.json", status)
     campaign.reload(job.name)
 
 

@@ -12,9 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from alexctl import results
-from alexctl.report import places
 from alexctl.report.page import write
+from alexctl.store import records, reference
 
 pytestmark = pytest.mark.browser
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
@@ -48,7 +47,7 @@ def axe() -> str:
 
 @pytest.fixture(scope="module", params=["everything", "reference"])
 def path(request, everything, tmp_path_factory) -> Path:
-    folders = places.reference() if request.param == "reference" else results.campaigns(everything)
+    folders = reference.reference() if request.param == "reference" else records.campaigns(everything)
     return write(tmp_path_factory.mktemp("page") / f"{request.param}.html", folders)
 
 

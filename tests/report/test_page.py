@@ -13,12 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from alexctl import results
-from alexctl.campaign import Campaign
+from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError, printable
-from alexctl.report import places
 from alexctl.report.page import page, write
 from alexctl.report.rebuild import rebuild
+from alexctl.store import records, reference
 from report.made_up import small
 from report.reading import Reader, agrees, looked_up
 
@@ -43,7 +42,7 @@ def traced(elements):
 @pytest.mark.parametrize("of", ["made up", "reference"])
 def test_every_number_stands_in_a_file(of, everything, elements):
     folder = everything if of == "made up" else REFERENCE
-    found = traced(elements if of == "made up" else Reader(page(places.reference())).elements)
+    found = traced(elements if of == "made up" else Reader(page(reference.reference())).elements)
     numbers = [element for element in found if element.tag == "data" and re.search(r"\d", element.text)]
     assert len(numbers) > (200 if of == "made up" else 20)
     for element in found:
@@ -82,7 +81,7 @@ def test_no_number_is_typed(elements):
 
 @pytest.mark.parametrize("of", ["made up", "reference"])
 def test_what_is_not_there_is_not_written_as_none(of, html):
-    text = html if of == "made up" else page(places.reference())
+    text = html if of == "made up" else page(reference.reference())
     assert set(re.findall(r"\bNone\b.{10}", text)) == {"None: no trial"}
 
 
@@ -126,9 +125,9 @@ def test_it_asks_no_network(html, elements):
 
 def test_downloads_are_the_files(everything, elements):
     links = {e.attributes["download"]: e.attributes["href"] for e in elements if "download" in e.attributes}
-    campaigns = results.campaigns(everything)
+    campaigns = records.campaigns(everything)
     assert len(links) == 5 * len(campaigns) + sum((campaign / "survival.csv").exists() for campaign in campaigns)
-    for campaign in results.campaigns(everything):
+    for campaign in records.campaigns(everything):
         stem = campaign.name.replace("@", "_")
         for name in ("summary.csv", "trials.csv", "verdict.json", "curves.csv"):
             data = base64.b64decode(links[f"{stem}-{name}{'.gz' * (name == 'curves.csv')}"].partition(",")[2])
@@ -137,21 +136,21 @@ def test_downloads_are_the_files(everything, elements):
 
 
 def test_the_same_files_are_the_same_bytes(everything, html, tmp_path):
-    assert page(results.campaigns(everything)) == html
+    assert page(records.campaigns(everything)) == html
     moved = shutil.copytree(everything, tmp_path / "else where")
-    assert page(results.campaigns(moved)) == html
+    assert page(records.campaigns(moved)) == html
     rebuild(Campaign.open(moved / "one-seed"))
-    assert page(results.campaigns(moved)) == html
+    assert page(records.campaigns(moved)) == html
 
 
 def test_a_page_too_large_leaves_out_and_says_so(everything, html):
     limit = len(html.encode()) - 1500
-    smaller = page(results.campaigns(everything), limit=limit)
+    smaller = page(records.campaigns(everything), limit=limit)
     assert len(smaller.encode()) <= limit
     assert smaller.count("left out to keep this page under three megabytes") == 1
     assert smaller.count('download="') == html.count('download="') - 1
     assert 'class="plot"' in smaller
-    tiny = page(results.campaigns(everything), limit=1)
+    tiny = page(records.campaigns(everything), limit=1)
     assert 'class="plot"' not in tiny
     assert "it is figure.svg in the results folder" in tiny
     assert "summary.csv</a>" in tiny
@@ -159,8 +158,8 @@ def test_a_page_too_large_leaves_out_and_says_so(everything, html):
 
 def test_reference_is_small_and_quick_without_torch_or_tables():
     code = (
-        "import sys, time; from pathlib import Path; from alexctl.report import places\n"
-        "from alexctl.report.page import page; text = page(places.reference())\n"
+        "import sys, time; from pathlib import Path; from alexctl.store.reference import reference\n"
+        "from alexctl.report.page import page; text = page(reference())\n"
         "print(len(text.encode()), time.process_time(), [m for m in ('torch', 'pandas', 'matplotlib') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -174,9 +173,9 @@ def test_rebuilding_and_writing_take_seconds(everything, tmp_path):
     """Of processor time, and when nothing has changed: no figure is drawn again."""
     copy = shutil.copytree(everything, tmp_path / "results")
     begun = time.process_time()
-    for campaign in results.campaigns(copy):
+    for campaign in records.campaigns(copy):
         rebuild(Campaign.open(campaign))
-    write(copy / "report.html", results.campaigns(copy))
+    write(copy / "report.html", records.campaigns(copy))
     assert time.process_time() - begun < 5
 
 

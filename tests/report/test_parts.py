@@ -7,16 +7,17 @@ from xml.etree import ElementTree
 
 import pytest
 
-from alexctl import figures, results
-from alexctl.campaign import Campaign
+from alexctl import figures
+from alexctl.ablation.load import load, override
+from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
-from alexctl.load import load, override
-from alexctl.report import drawn, formats, machines
-from alexctl.report.drawings import Axis, axis_row, effect_axis, effect_row, seed_row, value_axis
-from alexctl.report.inline import inline
+from alexctl.report import figure_cache, markdown_tex
+from alexctl.report.command import remake, toml
+from alexctl.report.embed_svg import inline
+from alexctl.report.forest_plot import Axis, axis_row, effect_axis, effect_row, seed_row, value_axis
 from alexctl.report.rebuild import rebuild
-from alexctl.report.remake import remake, toml
 from alexctl.report.sections import kind_of, quantity, significant, size
+from alexctl.store import environment, files
 from report.made_up import ENVIRONMENT, small
 
 
@@ -155,7 +156,7 @@ def test_the_command_makes_the_same_plan(tmp_path, name, smoke, pairs, flags, da
 
 def plan_of(folder: Path, ablation, data: str) -> dict:
     Campaign(ablation, data_name=data, data_digest="0" * 16, num_classes=10, folder=folder).write_plan({})
-    return results.read_json(folder / "plan.json")
+    return files.read_json(folder / "plan.json")
 
 
 def test_what_a_command_cannot_promise_is_said(tmp_path):
@@ -182,14 +183,14 @@ def test_toml_is_what_set_reads():
 def test_seconds_of_other_machines_are_told_apart(tmp_path):
     folders = []
     for i, change in enumerate([{}, {"git_commit": "5" * 40}, {"device": "NVIDIA H100"}]):
-        folders.append(results.make_folder(tmp_path / str(i)))
-        results.write_json(folders[-1] / "env.json", ENVIRONMENT | change)
-    assert not machines.mixed(folders[:2])
-    assert machines.mixed(folders)
-    assert not machines.mixed([tmp_path / "without"])
+        folders.append(files.make_folder(tmp_path / str(i)))
+        files.write_json(folders[-1] / "env.json", ENVIRONMENT | change)
+    assert not environment.mixed(folders[:2])
+    assert environment.mixed(folders)
+    assert not environment.mixed([tmp_path / "without"])
     (folders[0] / "env.json").write_text("{")
     with pytest.raises(UserError, match=r"env\.json is damaged"):
-        machines.mixed(folders)
+        environment.mixed(folders)
 
 
 def test_a_figure_is_drawn_once(everything, tmp_path, monkeypatch):
@@ -208,7 +209,7 @@ def test_a_figure_is_drawn_once(everything, tmp_path, monkeypatch):
     (folder / "plan.json").write_text(json.dumps(plan))
     rebuild(Campaign.open(folder))
     assert saved == ["figure", "figure"]
-    (folder / drawn.FILE).unlink()
+    (folder / figure_cache.FILE).unlink()
     rebuild(Campaign.open(folder))
     assert saved == ["figure"] * 3
 
@@ -229,7 +230,7 @@ VERDICT = {
 
 
 def test_markdown():
-    lines = formats.markdown([VERDICT]).splitlines()
+    lines = markdown_tex.markdown([VERDICT]).splitlines()
     title = r"=cmd() &lt;b&gt;\|100%\_\$x\$\\"
     assert (
         lines[2] == f"| {title} | shapes | relu against tanh | 4 | 1.05 | 0.857 to 1.28 (95%) | 6 | **no difference** |"
@@ -238,16 +239,16 @@ def test_markdown():
     assert lines[4].endswith(r"| a x b | 2 | −1.50 and −0.50 | none | −2 | **undecided** |")
     assert lines[5].endswith(r"| 0 | – | – | 6 | **not run yet** |")
     assert len(lines) == 6
-    below = formats.markdown([VERDICT, VERDICT | {"note": "Mind | this."}]).splitlines()[10:]
+    below = markdown_tex.markdown([VERDICT, VERDICT | {"note": "Mind | this."}]).splitlines()[10:]
     assert below == ["", rf"- {title}: Mind \| this."]
 
 
 def test_tex():
-    text = formats.tex([VERDICT])
+    text = markdown_tex.tex([VERDICT])
     title = r"=cmd() \textless{}b\textgreater{}\textbar{}100\%\_\$x\$\textbackslash{}"
     first = text.splitlines()[4]
     assert first == title + r" & shapes & relu against tanh & 4 & 1.05 & 0.857 to 1.28 (95\%) & 6 & no difference \\"
-    assert formats.tex([VERDICT | {"note": "100% more."}]).splitlines()[-1] == rf"\par {title}: 100\% more."
+    assert markdown_tex.tex([VERDICT | {"note": "100% more."}]).splitlines()[-1] == rf"\par {title}: 100\% more."
     assert "rule" not in text  # booktabs
     assert text.count(r"\hline") == 3
     assert all(line.count(" & ") == 7 for line in text.splitlines() if line.endswith(r"\\"))

@@ -6,10 +6,12 @@ import xml.etree.ElementTree as ET
 import pytest
 from conftest import TINY
 
-from alexctl import results, show_results, trial
-from alexctl.ablation import parse
-from alexctl.campaign import Campaign
+from alexctl.ablation.model import parse
+from alexctl.campaign.campaign import Campaign
+from alexctl.cli import show_results
 from alexctl.report.rebuild import caption, rebuild
+from alexctl.store import files, records
+from alexctl.trials import trial
 
 
 def campaign(folder, measure, *, effect=1.4, **overrides) -> Campaign:
@@ -30,9 +32,9 @@ def finish(made: Campaign, job, errors, state="done"):
          "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5}
         for i, (error, on_test) in enumerate(zip(errors, test_errors, strict=True))
     ]  # fmt: skip
-    results.write_rows(folder, rows)
+    records.write_rows(folder, rows)
     status = {"schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "error": None}
-    results.write_json(folder / "status.json", status)
+    files.write_json(folder / "status.json", status)
     made.reload(job.name)
 
 

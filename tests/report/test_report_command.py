@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from alexctl.cli import main
-from alexctl.report import places
+from alexctl.cli.commands import main
+from alexctl.store import reference
 
 
 @pytest.fixture
@@ -81,11 +81,11 @@ def test_reference(alexctl, tmp_path):
     code, out, err = alexctl("report", "--reference")
     assert (code, out, err) == (0, f"Page: {Path('results', 'reference-report.html')}\n", "")
     page = (tmp_path / "results" / "reference-report.html").read_text(encoding="utf-8")
-    for path in places.reference():
+    for path in reference.reference():
         assert json.loads((path / "verdict.json").read_text(encoding="utf-8"))["title"] in page
     code, out, _ = alexctl("report", "--reference", "--format", "md")
     assert code == 0
-    assert out.count("\n") >= 2 + len(places.reference())
+    assert out.count("\n") >= 2 + len(reference.reference())
 
 
 def test_reference_where_results_cannot_be_written(alexctl, tmp_path):
@@ -102,10 +102,10 @@ def test_reference_where_results_cannot_be_written(alexctl, tmp_path):
 def test_reference_of_an_installed_wheel(one_seed, tmp_path, monkeypatch):
     """There the results lie inside the package."""
     package = tmp_path / "site-packages" / "alexctl"
-    (package / "report").mkdir(parents=True)
+    (package / "store").mkdir(parents=True)
     shutil.copytree(one_seed.parent, package / "_shipped" / "reference")
-    monkeypatch.setattr(places, "__file__", str(package / "report" / "places.py"))
-    assert [path.name for path in places.reference()] == ["one-seed"]
+    monkeypatch.setattr(reference, "__file__", str(package / "store" / "reference.py"))
+    assert [path.name for path in reference.reference()] == ["one-seed"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,209 @@
+"""What the training and each net can be told: names, types, ranges, defaults. `NETS` names the nets. No torch.
+
+A knob is declared here once and read in one place.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from alexctl.ablation.faults import in_toml
+from alexctl.errors import nearest, printable
+
+DATA_NAMES = ("cifar10", "mnist", "shapes", "shapes-grey")
+DATA_HELP = ", ".join(DATA_NAMES) + " or imagefolder:PATH"
+
+
+class Knobs(BaseModel):
+    """A frozen table of knobs that refuses what it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+def _known_data(spec: str) -> str:
+    if spec in DATA_NAMES or (spec.startswith("imagefolder:") and spec != "imagefolder:"):
+        return spec
+    raise ValueError(unknown_data(spec))
+
+
+def unknown_data(spec: str) -> str:
+    """The fault for a data set nobody has, with the nearest first."""
+    if "/" in spec or "\\" in spec or spec.startswith((".", "~")):
+        return f"a folder of pictures is written imagefolder:PATH, so try imagefolder:{printable(spec)}"
+    if spec.casefold().startswith(("imagefolder", "image-folder", "image_folder", "folder")):
+        return f"'{printable(spec)}' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"
+    hint = nearest(spec, DATA_NAMES)
+    close = hint if hint.startswith("did") else ""
+    return f"unknown data set '{printable(spec)}', {close}{' ' * bool(close)}choose from: {DATA_HELP}"
+
+
+def _decay(given: Any) -> float | str:
+    if given == "file" or (type(given) in (int, float) and 0 <= given < 1):
+        return given if given == "file" else float(given)
+    raise ValueError(f"should be a number, 0 or more and below 1, or 'file', not {in_toml(given)}")
+
+
+def spec_of(name: Any) -> str:
+    """A spec for the stored name of a data set ("cifar10-jpeg"), which only a folder could have been given as."""
+    return name if name in DATA_NAMES else f"imagefolder:{name}"
+
+
+class Target(Knobs):
+    """The level that ends the race: `{ metric = "train_error", at_most = 0.25 }`."""
+
+    metric: Literal["train_error", "test_error"] = "train_error"
+    at_most: Annotated[float, Field(gt=0, lt=1)]
+
+
+class TrainingKnobs(Knobs):
+    """What every net can be told; defaults are those of the cuda-convnet CIFAR-10 nets (2011) where they have one."""
+
+    data: Annotated[str, AfterValidator(_known_data)]
+    net: str
+    lr: Annotated[float, Field(gt=0, le=1000)]
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    lr_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after each of these epochs the rate is a tenth
+    weight_decay: Annotated[float | Literal["file"], PlainValidator(_decay)] = 0.0  # "file": each layer's, as published
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
+    epochs: Annotated[int, Field(ge=1, le=10000)] = 60
+    num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
+    image_size: Annotated[int, Field(ge=8, le=1024)] = (
+        32  # side in pixels the pictures of a folder are cut to; paper: 256
+    )
+    crop: Annotated[int, Field(ge=1)] | None = None  # side in pixels; random in training, the centre in tests
+    random_crops: bool = True  # false: the centre in training too
+    flips: bool = False  # half of the training pictures mirrored
+    colour_noise: Annotated[float, Field(ge=0, le=10)] = 0.0  # section 4.1's alpha; 0.1 there
+    test_views: Literal[1, 10] = 1  # 10: corners and centre, mirrored too, averaged (section 4.1)
+    target: Target | None = None
+    epochs_after_target: Annotated[float, Field(ge=0)] | None = None  # None: train all `epochs` in any case
+    rows_per_epoch: Annotated[int, Field(ge=1, le=100)] = 4
+    evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
+    train_error_from: Literal["minibatches", "pass"] = "minibatches"
+    precision: Literal["float32", "bfloat16"] = "float32"  # of products; weights and their updates are float32
+    seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
+
+    @model_validator(mode="after")
+    def _views_are_crops(self) -> "TrainingKnobs":
+        if self.test_views == 10 and self.crop is None:
+            raise ValueError("test_views: the ten views are crops; give their side too, such as crop = 24")
+        if not self.random_crops and self.crop is None:
+            raise ValueError(
+                "random_crops: there are no crops to take from the centre; give their side, such as crop = 24"
+            )
+        return self
+
+
+class ConvNet4Knobs(Knobs):
+    """The net of cuda-convnet's `layers-19pct`: three 5x5 convolutions and one fully connected layer."""
+
+    activation: Literal["relu", "tanh"] = "relu"
+    init: Literal["2012", "fan-in"] = "2012"
+    norm: Literal["none", "same-map", "cross-map", "batch"] = "none"  # after the first and second pooling
+    hidden: Annotated[int, Field(ge=1, le=65536)] | None = None  # units of a fully connected layer before the output
+    fc_cost: Annotated[float, Field(ge=0, le=100)] | None = None  # fc's, with weight_decay "file"; None: its own file's
+
+
+class ConvLocalKnobs(Knobs):
+    """The nets of cuda-convnet's `layers-conv-local-13pct` and `-11pct`: two convolutions, two local layers, one FC."""
+
+    activation: Literal["relu", "tanh"] = "relu"
+    init: Literal["2012", "fan-in"] = "2012"
+    norm: Literal["none", "cross-map"] = "none"  # after the first pooling and before the second
+    local3_maps: Literal[32, 64] = 32
+
+
+class LeNet5Knobs(Knobs):
+    """LeNet-5 as in 1998, or the short form that most people mean: average pooling, full C3, softmax."""
+
+    form: Literal["1998", "short"] = "1998"
+    activation: Literal["scaled-tanh", "tanh", "relu"] = "scaled-tanh"
+    init: Literal["1998", "fan-in"] = "1998"
+
+    @field_validator("activation")
+    @classmethod
+    def _reaches_the_codes(cls, activation: str, info: ValidationInfo) -> str:
+        if activation == "relu" and info.data.get("form") == "1998":
+            raise ValueError(
+                "'relu' never comes near the output codes of form '1998', about half of them -1; "
+                "choose scaled-tanh or tanh, or form = 'short'"
+            )
+        return activation
+
+
+class AlexNetKnobs(Knobs):
+    """The paper's net (section 3.5, Figure 2) for pictures of 224 or 227 px; every default is the paper's."""
+
+    towers: Literal[1, 2] = 2  # section 3.2: the maps in two halves, each on a GPU of its own
+    kernels: Literal["whole", "halved"] = "whole"  # section 3.2: half of them in conv1-4; its footnote 2: no others
+    links: tuple[int, ...] = (3, 6, 7, 8)  # Figure 2: they see both towers; runs 150: 8, 127: no 3, 132: 4 for 3
+    norm: Literal["none", "lrn", "batch"] = "lrn"  # section 3.3; run 148 "none"; "batch": Ioffe & Szegedy 2015
+    norm_layers: Literal["both", "first", "second"] = "both"  # section 3.3; run 167 "first"
+    norm_place: Literal["after-relu", "before-relu"] = "after-relu"  # section 3.3; layers-145.cfg: before in layer 1
+    lrn_alpha: Literal["printed", "divided"] = "printed"  # the formula of section 3.3; divided by n in the code
+    pooling: Literal["3/2", "2/2", "2/2-naive"] = "3/2"  # section 3.4; run 147 "2/2": paddings keep the maps' sizes
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # section 4.2: the first two fully connected layers; 0: none
+    without: Literal[3, 4, 5] | None = None  # section 7: one of the middle layers left out
+    init: Literal["paper", "code", "fan-in"] = "paper"  # section 5; layers-145.cfg: conv3-5 0.03, biases' rate doubled
+    biases: Literal[0, 1] = 1  # section 5: what conv2, 4, 5 and the hidden fully connected layers start with
+    activation: Literal["relu", "tanh"] = "relu"  # section 3.1
+
+    @field_validator("links")
+    @classmethod
+    def _links_are_layers(cls, links: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        links = tuple(sorted(set(links)))
+        if info.data.get("towers") == 1 and links != cls.model_fields["links"].default:
+            raise ValueError("one tower has nothing to link; leave links out, or set towers = 2")
+        unknown = [str(layer) for layer in links if layer not in range(2, 9)]
+        if unknown:
+            names = ", ".join(unknown)
+            raise ValueError(f"no layer {names} that could see both towers, choose from: 2, 3, 4, 5, 6, 7, 8")
+        if 8 not in links:
+            raise ValueError("8 is missing: every class needs both towers, so the last layer always sees both")
+        return links
+
+    @field_validator("norm_layers", "norm_place", "lrn_alpha")
+    @classmethod
+    def _has_what_it_is_about(cls, value: str, info: ValidationInfo) -> str:
+        norm, default = info.data.get("norm"), cls.model_fields[info.field_name].default
+        needed = ("lrn",) if info.field_name == "lrn_alpha" else ("lrn", "batch")
+        if norm is not None and norm not in needed and value != default:
+            choices = " or ".join(map(repr, needed))
+            raise ValueError(f"'{value}' means nothing with norm = '{norm}'; choose norm = {choices}")
+        return value
+
+
+class AlexNet32Knobs(AlexNetKnobs):
+    """The paper's net shrunk to pictures of 32 px, with the same knobs; a proxy that the paper does not define."""
+
+
+NETS: dict[str, type[Knobs]] = {
+    "convnet4": ConvNet4Knobs,
+    "convlocal": ConvLocalKnobs,
+    "lenet5": LeNet5Knobs,
+    "alexnet": AlexNetKnobs,
+    "alexnet32": AlexNet32Knobs,
+}
+
+
+PROXIES = {"alexnet32"}
+"""Nets that stand for the paper's, which does not define them."""
+
+
+PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
+    "80sec": ("convnet4", {"hidden": 64}),
+    "19pct": ("convnet4", {}),
+    "18pct": ("convnet4", {"norm": "same-map"}),
+    "conv-local-13pct": ("convlocal", {}),
+    "conv-local-11pct": ("convlocal", {"norm": "cross-map", "local3_maps": 64}),
+}
+"""What cuda-convnet calls its nets for CIFAR-10 (there is a `layers-NAME.cfg` of each): our net, and its knobs."""

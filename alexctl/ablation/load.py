@@ -1,0 +1,184 @@
+"""From an ablation's name or path to the checked ablation: found, read, options laid over it, every fault named."""
+
+import difflib
+import tomllib
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from alexctl.ablation.faults import in_toml
+from alexctl.ablation.knobs import Knobs, TrainingKnobs
+from alexctl.ablation.model import Ablation, Plan, parse
+from alexctl.ablation.own_net import is_own, register
+from alexctl.ablation.setting import Setting, resolve_net
+from alexctl.errors import UserError, nearest, printable
+from alexctl.stats.looks import LOOKS, looks_up_to
+
+TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
+
+
+def ablation_folders() -> list[Path]:
+    """Where the shipped files lie: in a checkout beside the package, in an installed wheel inside it."""
+    package = Path(__file__).parents[1]
+    return [folder for folder in (package.parent / "ablations", package / "_shipped" / "ablations") if folder.is_dir()]
+
+
+def shipped() -> dict[str, Path]:
+    """Every ablation that can be named, and its file."""
+    return {
+        path.stem: path
+        for folder in reversed(ablation_folders())
+        for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)
+    }
+
+
+def find(name: str) -> Path:
+    """The file of an ablation given by name or by path; UserError names the nearest one."""
+    if name in (known := shipped()):
+        return known[name]
+    path, shown = Path(name), printable(name)
+    try:
+        if path.is_dir() and ("/" in name or "\\" in name):
+            raise UserError(f"{shown} is a folder; give the path of an ablation file in it")
+        if not (name.endswith(".toml") or "/" in name or "\\" in name):
+            own = path.with_name(f"{name}.toml").is_file() if path.name else False
+            hint = f"did you mean the file ./{shown}.toml?" if own else nearest(name, known)
+            more = "" if hint.startswith("did") else "; a file of your own is given by its path, such as ./mine.toml"
+            raise UserError(f"unknown ablation '{shown}', {hint}{more}")
+        if path.is_file():
+            return path
+        beside = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.toml")], n=1)
+    except OSError as error:
+        raise UserError(f"{shown}: can't be read: {error.strerror}") from None
+    if beside:
+        raise UserError(f"no ablation file {shown}, did you mean '{printable(str(path.with_name(beside[0])))}'?")
+    raise UserError(f"no ablation file {shown}; `alexctl list` names the ones that come with alexctl")
+
+
+def load(
+    name: str,
+    *,
+    overrides: dict[str, Any] | None = None,
+    flags: Collection[str] = (),
+    smoke: bool = False,
+    run_code: bool = False,
+) -> Ablation:
+    """The ablation of that name or path, `[smoke]` and then `overrides` laid over its base.
+
+    Raises UserError with every fault, a line each: of the file, or of the overrides, which are named as they were
+    given: `--KEY VALUE` where the key is one of the `flags`, else `--set KEY=VALUE`.
+    Nets of the user's own are imported with `run_code` alone; else their knobs are taken as they are.
+    """
+    path, overrides = find(name), overrides or {}
+    document = _read(path)
+    unfit = _import_nets(document, overrides, flags, printable(path.name)) if run_code else []
+    ablation, faults = parse(document, name=path.stem, overrides=overrides, smoke=smoke)
+    if faults or unfit:
+        of_file = parse(document, name=path.stem, overrides={}, smoke=smoke)[1] if overrides else faults
+        lines = (f"{printable(path.name)}: {fault}" for fault in faults if fault in of_file)
+        raise UserError(*unfit, *lines, *(_blame(fault, overrides, flags) for fault in faults if fault not in of_file))
+    return ablation
+
+
+def _import_nets(document: dict[str, Any], overrides: dict[str, Any], flags: Collection[str], file: str) -> list[str]:
+    """Imports the user's own nets that a file or the overrides name, and tells what is wrong with them, and where."""
+    places = {} if "net" in overrides else {"[base]": document.get("base"), "[smoke]": document.get("smoke")}
+    arms = document.get("arms")
+    places |= {f"[arms.{printable(arm)}]": knobs for arm, knobs in (arms.items() if isinstance(arms, dict) else ())}
+    named = [(f"{file}: {where} net", table.get("net")) for where, table in places.items() if isinstance(table, dict)]
+    named += [(_given("net", overrides["net"], flags), overrides["net"])] if "net" in overrides else []
+    faults: dict[str, str] = {}
+    for where, net in named:
+        try:
+            if is_own(net):
+                register(net, taken=TAKEN)
+        except UserError as error:
+            for fault in error.faults:
+                faults.setdefault(fault, f"{where}: {fault}")  # where it is named first
+    return list(faults.values())
+
+
+def load_net(name: str, overrides: dict[str, Any]) -> Knobs:
+    """The knobs of a net with some of them changed; UserError with every fault, named as it was given.
+
+    The code of a net of the user's own is imported.
+    """
+    if is_own(name):
+        register(name, taken=TAKEN)
+    knobs, faults = resolve_net(name, overrides)
+    if faults:
+        given = {printable(key): _given(key, value, ()) for key, value in overrides.items()}
+        lines = ((fault, *fault.split(": ", 1)) for fault in sorted(faults))
+        raise UserError(*(f"{given[key]}: {what}" if key in given else f"--{fault}" for fault, key, what in lines))
+    return knobs
+
+
+def _read(path: Path) -> dict[str, Any]:
+    shown = printable(str(path))
+    try:
+        if document := tomllib.loads(path.read_bytes().decode("utf-8-sig")):
+            return document
+    except OSError as error:
+        raise UserError(f"{shown}: can't be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{shown}: not valid TOML: byte {error.start + 1} is no UTF-8 text") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{shown}: not valid TOML: {printable(str(error))}") from None
+    except RecursionError:
+        raise UserError(f"{shown}: not valid TOML: its brackets are nested too deeply") from None
+    except ValueError:
+        raise UserError(f"{shown}: not valid TOML: it holds a number of thousands of digits") from None
+    raise UserError(f"{shown}: says nothing; copy {shipped()['relu-vs-tanh-demo']} and change it")
+
+
+def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) -> list[int] | None:
+    """The looks that `--until-decided --max-seeds N` asks for; UserError where `--seeds` says otherwise."""
+    if until_decided and seeds is not None:
+        raise UserError("--seeds: goes without --until-decided, which takes as many as it needs up to --max-seeds")
+    if max_seeds is not None and not until_decided:
+        raise UserError("--max-seeds: goes with --until-decided; for a fixed number say --seeds")
+    return list(looks_up_to(max_seeds or LOOKS[-1])) if until_decided else None
+
+
+def _blame(fault: str, overrides: dict[str, Any], flags: Collection[str]) -> str:
+    """A fault that the overrides brought in, with the one that did it in front."""
+    given = {key: _given(key, value, flags) for key, value in overrides.items()}
+    for key, option in given.items():
+        if fault.startswith(f"[base] {printable(key)}: "):
+            option = option.split()[0] if key in flags else option
+            return f"{option}: {fault.removeprefix(f'[base] {printable(key)}: ')}"
+        if fault.startswith(f"[base] {printable(key)}."):
+            return f"{option}: {fault.removeprefix('[base] ')}"
+    return f"with {' '.join(given.values())}: {fault}"
+
+
+def _given(key: str, value: Any, flags: Collection[str]) -> str:
+    if key == "looks" and key in flags:
+        return "--until-decided"
+    text = printable(value) if isinstance(value, str) else in_toml(value)
+    text = text if len(text) <= 60 else text[:57] + "..."
+    return f"--{key} {text}" if key in flags else f"--set {printable(key)}={text}"
+
+
+def override(pairs: list[str], flags: dict[str, Any] | None = None) -> dict[str, Any]:
+    """`["lr=0.01", "net=convnet4"]` as a table: values as TOML has them, a bare word being a string.
+
+    `flags` are knobs given by options of their own, laid over it; UserError where a knob is given twice.
+    """
+    table, faults = {}, []
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        key = key.strip()
+        if not equals or not key:
+            faults.append(f"--set {printable(pair)}: write KEY=VALUE, such as --set lr=0.01")
+            continue
+        if key in table or key in (flags or {}):
+            faults.append(f"--set {printable(pair)}: {printable(key)} is given twice; give it once")
+        try:
+            read = tomllib.loads(f"value = {text}")
+        except (ValueError, RecursionError):  # ValueError: no TOML, or a number beyond all bounds
+            read = {}
+        table[key] = read["value"] if len(read) == 1 else text.strip()
+    if faults:
+        raise UserError(*faults)
+    return table | (flags or {})

@@ -1,0 +1,148 @@
+"""A user's own module: imported as its files are now, identified by them, and its exceptions told in a line."""
+
+import ast
+import contextlib
+import hashlib
+import importlib
+import sys
+import traceback
+import warnings
+from collections.abc import Iterator
+from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
+from pathlib import Path
+from types import ModuleType
+
+from alexctl.errors import UserError, nearest
+
+_RAN: dict[Path, bytes] = {}  # what was compiled in this process, whatever the file has come to hold since
+
+
+class _Anew(SourceFileLoader):
+    """Compiles the file as it is; a .pyc would be believed by nothing but its size and the second it was made."""
+
+    def get_code(self, fullname: str):
+        _RAN[Path(self.path)] = source = self.get_data(self.path)
+        return self.source_to_code(source, self.path)
+
+
+class _Finder:
+    """Finds modules as Python does, and has those of the user's own compiled anew."""
+
+    @staticmethod
+    def find_spec(name: str, path=None, target=None) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(name, path, target)
+        if spec and type(spec.loader) is SourceFileLoader and _is_here(Path(spec.origin)):
+            spec.loader = _Anew(name, spec.origin)
+        return spec
+
+
+def import_module(name: str) -> ModuleType:
+    """The module of that dotted name, from the current folder or installed; what it prints goes to stderr.
+
+    UserError says that there is none, with the nearest file, or what importing it raised, and in which line.
+    """
+    if not {"", str(Path.cwd())} & set(sys.path):
+        sys.path.insert(0, str(Path.cwd()))
+    importlib.invalidate_caches()
+    finder = _Finder()
+    sys.meta_path.insert(0, finder)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
+            raise UserError(_no_module(name)) from None
+        raise UserError(f"importing {name} raised {in_a_line(error)}") from error
+    finally:
+        sys.meta_path.remove(finder)
+
+
+def _no_module(name: str) -> str:
+    parent, _, _ = name.rpartition(".")
+    files = Path(*parent.split(".")).glob("*.py") if parent else Path().glob("*.py")
+    names = [f"{parent}.{file.stem}".lstrip(".") for file in files if file.stem.isidentifier()]
+    beside = nearest(name, names) if names else "no .py file lies there"
+    return f"no module '{name}' in this folder or installed, {beside}"
+
+
+def in_a_line(error: BaseException) -> str:
+    """`ValueError: too wide (mynet.py, line 3)`: the last line of the user's own code that the exception came through."""
+    text = error.msg if isinstance(error, SyntaxError) else (str(error).splitlines() or [""])[0]
+    places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
+    places += [(error.filename or "", error.lineno)] if isinstance(error, SyntaxError) else []
+    mine = [(shown(Path(file)), line) for file, line in places if _is_here(Path(file))]
+    where = f" ({mine[-1][0]}, line {mine[-1][1]})" if mine else ""
+    return f"{type(error).__name__}{': ' * bool(text)}{text}{where}"
+
+
+def shown(path: Path) -> str:
+    """A path as one would type it from here."""
+    return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _is_here(path: Path) -> bool:
+    """Whether a file is the user's own code: in the current folder, not installed there and not of alexctl."""
+    here, ours = Path.cwd(), Path(__file__).parents[1]
+    return path.is_relative_to(here) and "site-packages" not in path.parts and not path.is_relative_to(ours)
+
+
+def source_digest(module: ModuleType) -> str:
+    """16 hex digits that identify the code of a module: the SHA-256 of its file, if that is all there is to it.
+
+    Where it imports other files of the same folder tree (or, once installed, of the same package), these are part of
+    it, and those that they import; what is found by reading the files, without running them. What is imported under a
+    name made up at run time, other packages, and data files are not. UserError when there is no file.
+    """
+    if getattr(module, "__file__", None) is None:
+        raise UserError(f"the module {module.__name__} has no file of its own, so a change to it would not be seen")
+    file, parts = Path(module.__file__), module.__name__.split(".")
+    root = file.parents[len(parts) - (file.name != "__init__.py")]
+    installed = root.name in ("site-packages", "dist-packages")
+    found: dict[str, bytes] = {}  # by path under root
+    waiting, seen = [".".join(parts[: i + 1]) for i in range(len(parts))], set()
+    while waiting:
+        name = waiting.pop()
+        top = name.partition(".")[0]
+        if name in seen or top == "alexctl" or (installed and top != parts[0]):
+            continue
+        seen.add(name)
+        path = file if name == module.__name__ else _file(root, name)
+        if path is not None:
+            source = found[path.relative_to(root).as_posix()] = _RAN.get(path) or _read(path)
+            waiting += _imported(source, name if path.name == "__init__.py" else name.rpartition(".")[0])
+    digests = {path: hashlib.sha256(source).hexdigest() for path, source in found.items()}
+    if len(digests) == 1:
+        return next(iter(digests.values()))[:16]
+    return hashlib.sha256("\n".join(f"{path} {digests[path]}" for path in sorted(digests)).encode()).hexdigest()[:16]
+
+
+def _file(root: Path, name: str) -> Path | None:
+    path = root.joinpath(*name.split("."))
+    return next((file for file in (path / "__init__.py", path.with_name(f"{path.name}.py")) if file.is_file()), None)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{shown(path)}: can't be read: {error.strerror}") from None
+
+
+def _imported(source: bytes, package: str) -> Iterator[str]:
+    """The dotted names that a file imports anywhere in it, and their parents; `package` is the one it lies in."""
+    try:
+        with warnings.catch_warnings(action="ignore"):  # of its own style; importing it has said them
+            tree = ast.parse(source)
+    except (SyntaxError, ValueError):  # an extension module, or a file that is not imported after all
+        return
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names if alias.name != "*")]
+        for name in names:
+            parts = [part for part in name.split(".") if part]
+            yield from (".".join(parts[: i + 1]) for i in range(len(parts)))

@@ -1,0 +1,194 @@
+"""Nets of the user's own, `package.module:factory`: the factory's annotated keyword arguments are the knobs. No torch.
+
+Nothing is imported before `register`, and reading stored results never calls it: there `net_model` gives a table that
+takes whatever was stored.
+"""
+
+import inspect
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+
+from alexctl.ablation.faults import fault_line, in_toml
+from alexctl.ablation.knobs import NETS, PUBLISHED, Knobs
+from alexctl.ablation.own_code import import_module, in_a_line, shown, source_digest
+from alexctl.errors import UserError, nearest, printable
+
+GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
+COLUMNS = (  # of trials.csv, where a knob that varies has a column of its own
+    "ablation", "arm", "phase", "status", "epochs_to_target", "censored", "epochs_run", "train_loss", "train_error",
+    "test_error", "top5_error", "train_seconds", "eval_seconds", "trial", "error", "log",
+)  # fmt: skip
+TYPES = "int, float, bool, str, Literal[...], tuple[int, ...] and the like, any of them with `| None` or Annotated"
+
+
+class UncheckedKnobs(Knobs):
+    """The knobs of a net whose code was not imported, as they stand in a file."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _OwnKnobs(Knobs):
+    model_config = ConfigDict(validate_default=True, protected_namespaces=())
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnNet:
+    """A factory that was imported; `source` identifies the code it came from, `given` is what it asks for of GIVEN."""
+
+    factory: Callable[..., Any]
+    knobs: type[Knobs]
+    given: tuple[str, ...]
+    source: str
+    file: str
+
+    def arguments(self, table: dict[str, Any], **given: Any) -> dict[str, Any]:
+        """What to call the factory with: the stored knobs, checked and typed again, and what it asks for."""
+        table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+        knobs = self.knobs.model_validate(table)
+        own = {key: getattr(knobs, key) for key in self.knobs.model_fields if key != "net_source"}
+        return own | {key: given[key] for key in self.given}
+
+
+_registered: dict[str, OwnNet] = {}
+
+
+def is_own(name: Any) -> bool:
+    """Whether a net's name has the form package.module:factory."""
+    if not isinstance(name, str):
+        return False
+    module, colon, factory = name.partition(":")
+    return bool(colon) and all(part.isidentifier() for part in (*module.split("."), factory))
+
+
+def is_checked(name: Any) -> bool:
+    """Whether the knobs of the net of that name are known, so that another key is a fault."""
+    return isinstance(name, str) and (name in NETS or name in _registered)
+
+
+def net_model(name: Any) -> type[Knobs] | None:
+    """What the net of that name can be told; None where there is no such net."""
+    if is_checked(name):
+        return NETS.get(name) or _registered[name].knobs
+    return UncheckedKnobs if is_own(name) else None
+
+
+def unknown_net(name: str) -> str:
+    """The fault for a net nobody has."""
+    if ":" in name or ".py" in name or "/" in name:
+        return (
+            f"unknown net '{printable(name)}'; a net of your own is written package.module:factory, such as "
+            "'mynet:make' for the function make in mynet.py"
+        )
+    published = name.removeprefix("layers-").removesuffix(".cfg")
+    if published in PUBLISHED:
+        net, knobs = PUBLISHED[published]
+        told = ", ".join(f"{key} = {in_toml(value)}" for key, value in {"net": net, **knobs}.items())
+        return f"unknown net '{printable(name)}'; here cuda-convnet's {published} is {told}"
+    hint = nearest(name, NETS)
+    return f"unknown net '{printable(name)}', {hint}{'' if hint.startswith('did') else ', or package.module:factory'}"
+
+
+def code_notes(names: Collection[Any]) -> list[str]:
+    """A line for each net of the user's own: that it is code, and where, as far as that is known without running it."""
+    lines = []
+    for name in dict.fromkeys(filter(is_own, names)):
+        file = Path(f"{name.partition(':')[0]}.py")  # to find a package's would be to import it
+        where = f" ({file})" if file.is_file() else ""
+        lines.append(
+            f"net = '{name}' is code of your own{where}, its knobs are not checked here: "
+            "`alexctl ablate` imports and runs it; read it first"
+        )
+    return lines
+
+
+def register(name: str, taken: Collection[str] = ()) -> OwnNet:
+    """Imports the factory `package.module:factory` and makes a strict model of its arguments; once in a process.
+
+    `taken` are names that a knob can't have. UserError has a line for everything that is wrong with it.
+    """
+    if name in _registered:
+        return _registered[name]
+    module_name, _, factory_name = name.partition(":")
+    module = import_module(module_name)
+    file = shown(Path(module.__file__)) if getattr(module, "__file__", None) else module_name
+    factory = getattr(module, factory_name, None)
+    makers = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module_name]
+    makers = [key for key in makers if callable(getattr(module, key))]
+    if not hasattr(module, factory_name):
+        raise UserError(f"{file} has no '{factory_name}', {nearest(factory_name, makers)}")
+    if not callable(factory):
+        raise UserError(
+            f"{name} is of type {type(factory).__name__}, not a function or class that makes a net, "
+            f"{nearest(factory_name, makers)}"
+        )
+    source = source_digest(module)
+    fields, given = _arguments(name, factory, taken)
+    knobs = create_model("OwnNetKnobs", __base__=_OwnKnobs, **fields, net_source=(Literal[source], source))
+    _registered[name] = own = OwnNet(factory=factory, knobs=knobs, given=given, source=source, file=file)
+    return own
+
+
+def _arguments(name: str, factory: Callable, taken: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """(pydantic's fields by name, which of GIVEN it has); UserError with a line an argument that won't do."""
+    try:
+        signature = inspect.signature(factory, eval_str=True)
+    except Exception as error:  # a string that is no type, or a builtin that tells nothing of itself
+        raise UserError(f"{name}: its arguments can't be read: {in_a_line(error)}") from None
+    fields, given, faults = {}, [], []
+    for key, parameter in signature.parameters.items():
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+            stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
+            faults.append(f"{name}: takes {stars}{key}, which names no knobs; write out each argument")
+        elif parameter.kind is parameter.POSITIONAL_ONLY:
+            faults.append(f"{name}: argument '{key}' can't be given by its name; remove the '/' after it")
+        elif key in GIVEN:
+            given.append(key)
+        elif key in taken or key in COLUMNS or key == "net_source" or key.startswith("_") or hasattr(Knobs, key):
+            faults.append(f"{name}: argument '{key}' has a name that alexctl uses itself; rename it")
+        elif parameter.annotation is parameter.empty:
+            faults.append(f"{name}: argument '{key}' has no type; annotate it, such as {key}: int = 16")
+        else:
+            faults += [f"{name}: {fault}" for fault in _type_faults(parameter)]
+            fields[key] = (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+    if faults:
+        raise UserError(*faults)
+    return fields, tuple(given)
+
+
+def _type_faults(parameter: inspect.Parameter) -> list[str]:
+    """What is wrong with an argument's type, or with its default by its own type."""
+    key, annotation = parameter.name, parameter.annotation
+    if not _is_of_a_file(annotation):
+        text = inspect.formatannotation(annotation)
+        return [f"argument '{key}' is of type {text}, which a file can't give; choose from: {TYPES}"]
+    has_default = parameter.default is not parameter.empty
+    for value in [parameter.default] if has_default else ["", 0, 0.0]:  # Field(ge=1) for text fails on text alone
+        try:
+            TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
+        except ValidationError as error:
+            entries = ({**entry, "loc": (key, *entry["loc"])} for entry in error.errors())
+            if has_default:
+                return [f"the default of {fault_line(entry)}" for entry in entries]
+        except Exception as error:
+            return [f"argument '{key}': its type can't be used: {in_a_line(error)}"]
+    return []
+
+
+def _is_of_a_file(annotation: Any, *, in_tuple: bool = False) -> bool:
+    """Whether TOML can hold values of this type: a scalar, or a tuple of scalars."""
+    annotation = getattr(annotation, "__value__", annotation)  # `type Side = Literal[...]`
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _is_of_a_file(inner[0], in_tuple=in_tuple)
+    if origin is Literal:
+        return all(type(value) in (str, int, bool, NoneType) for value in inner)
+    if origin in (Union, UnionType):
+        return len(inner) == 2 and NoneType in inner and _is_of_a_file(inner[inner[0] is NoneType], in_tuple=in_tuple)
+    if origin is tuple and not in_tuple:
+        return bool(inner) and all(each is ... or _is_of_a_file(each, in_tuple=True) for each in inner)
+    return any(annotation is kind for kind in (int, float, bool, str))

@@ -1,0 +1,136 @@
+"""What a net, a data set and the optimiser can be told: names, types, ranges, defaults. No torch.
+
+A knob is declared here once and read in one place. Knobs are flat: a `Setting` is one table of names and
+values, the part every net shares (`TrainingKnobs`) and the part of its own net (`net_model(net)`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from alexctl.ablation.faults import fault_line, in_toml, unknown_key
+from alexctl.ablation.knobs import NETS, Knobs, TrainingKnobs, spec_of
+from alexctl.ablation.own_net import UncheckedKnobs, net_model, unknown_net
+
+NUMERICS = 1
+"""Raised when a change to the code moves numbers on purpose; part of every setting's hash."""
+
+
+class Setting(BaseModel):
+    """One fully resolved set of knobs, with the data it was measured on; its hash is its identity.
+
+    `data_name` and `data_digest` stand for `training.data`: a folder's path is where the pictures happened to
+    lie, the digest is what they are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    training: TrainingKnobs
+    net: Knobs
+    data_name: str
+    data_digest: str
+    numerics: int = NUMERICS
+
+    def flat(self) -> dict[str, Any]:
+        """Every knob that changes the result, in one table that JSON can hold."""
+        return {
+            **self.training.model_dump(mode="json"),
+            **self.net.model_dump(mode="json"),
+            "data": self.data_name,
+            "data_digest": self.data_digest,
+            "numerics": self.numerics,
+        }
+
+    @property
+    def hash8(self) -> str:
+        """Eight hex digits of the SHA-256 of `flat()`."""
+        return hash_of(self.flat())
+
+    @classmethod
+    def from_flat(cls, table: dict[str, Any]) -> "Setting":
+        """The setting that `flat()` described; raises ValueError listing every fault."""
+        table = dict(table)
+        own = {key: table.pop(key, None) for key in ("data_digest", "numerics")}
+        name = table.get("data")
+        training, net, faults = resolve({**table, "data": spec_of(name)})
+        if not (isinstance(own["data_digest"], str) and type(own["numerics"]) is int):
+            faults.append("data_digest or numerics is missing")
+        if faults:
+            raise ValueError("; ".join(faults))
+        return cls(training=training, net=net, data_name=name, data_digest=own["data_digest"], numerics=own["numerics"])
+
+
+def hash_of(table: dict[str, Any]) -> str:
+    """Eight hex digits that identify a flat setting.
+
+    Knobs at their default are left out, so that a knob added later re-runs nothing; a default may therefore never
+    change without a new `NUMERICS` (a test holds them fast). Those of a user's own net all stay in: nothing holds them.
+    """
+    fields = dict(TrainingKnobs.model_fields)
+    if isinstance(table.get("net"), str) and table["net"] in NETS:
+        fields |= NETS[table["net"]].model_fields
+    told = {key: value for key, value in table.items() if key not in fields or value != _as_json(fields[key].default)}
+    text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _as_json(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def known_keys(net: Any) -> set[str]:
+    """The names of all knobs a setting with this net has."""
+    model = net_model(net)
+    return set(TrainingKnobs.model_fields) | (set(model.model_fields) if model else set())
+
+
+def resolve(table: dict[str, Any], also: Iterable[str] = ()) -> tuple[TrainingKnobs | None, Knobs | None, list[str]]:
+    """The two halves of a flat table, and every fault in it (each `key: what is wrong, what would do`).
+
+    `also` are keys that the person may have meant although they are no knobs.
+    """
+    net_name = table.get("net")
+    model = net_model(net_name)
+    faults = []
+    if net_name is None:
+        faults.append(f"net: missing, choose from: {', '.join(NETS)}")
+    elif not isinstance(net_name, str):
+        faults.append(f"net: should be text in quotes, not {in_toml(net_name)}")
+    elif model is None:
+        faults.append(f"net: {unknown_net(net_name)}")
+    known = set(table) if model is UncheckedKnobs else known_keys(net_name)
+    if model is not None:  # without a net, its knobs can't be told from typing errors
+        faults += [unknown_key(key, known | set(also)) for key in table if key not in known]
+    shared = {key: value for key, value in table.items() if key in TrainingKnobs.model_fields}
+    own = {key: value for key, value in table.items() if key in known and key not in shared}
+    training = _build(TrainingKnobs, shared, faults)
+    net = _build(model, own, faults) if model else None
+    return training, net, faults
+
+
+def resolve_net(name: str, table: dict[str, Any]) -> tuple[Knobs | None, list[str]]:
+    """A net's own knobs from a table that holds no others, and every fault in it."""
+    model = net_model(name)
+    if model is None:
+        return None, [f"net: {unknown_net(name)}"]
+    known = set(model.model_fields) - {"net_source"}
+    faults = [
+        f"{key}: belongs to the training, not to the net, whose knobs are: {', '.join(sorted(known)) or 'none'}"
+        if key in TrainingKnobs.model_fields
+        else unknown_key(key, known)
+        for key in table.keys() - known
+    ]
+    return _build(model, {key: value for key, value in table.items() if key in known}, faults), faults
+
+
+def _build(model: type[Knobs], table: dict[str, Any], faults: list[str]) -> Knobs | None:
+    # TOML and JSON have arrays where a strict model wants a tuple.
+    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        faults += [fault_line(entry) for entry in error.errors() if entry["loc"] != ("net",)]
+        return None

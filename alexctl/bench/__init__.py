@@ -1,1 +1,0 @@
-"""`alexctl bench`: what this machine trains a second, beside PyTorch's own tutorial and beside its own peaks."""

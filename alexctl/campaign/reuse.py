@@ -1,0 +1,68 @@
+"""A trial that another ablation has already done is copied, not run again: the paper's net is an arm of most of them."""
+
+from pathlib import Path
+
+from alexctl.campaign.campaign import Campaign, Job, is_over
+from alexctl.store import records
+from alexctl.store.files import make_folder, read_json, write_atomic, write_json
+
+ABOUT_A_TRIAL = ("env.json", "rows.csv", "status.json")  # in this order: without a status it is still to run
+
+
+class Shared:
+    """The finished trials of the other campaigns in a results folder, by seed and hash of their setting.
+
+    Of a learning-rate search also those that it dropped on the way, as far as they got. The arm's name is no part of a
+    setting's identity, so `lrn` in one file may be `whole` in another. Where seconds are compared nothing is shared:
+    they count within one run only.
+    """
+
+    def __init__(self, campaign: Campaign, *, weights: bool):
+        self.campaign, self.weights = campaign, weights
+        self.folders: dict[str, list[Path]] = {}
+        if campaign.ablation.measure == "seconds_per_epoch":
+            return
+        for other in records.campaigns(campaign.folder.parent):
+            if other.name != campaign.folder.name and (other / "trials").is_dir():
+                for path in sorted((other / "trials").iterdir()):
+                    self.folders.setdefault(_identity(path.name), []).append(path)
+
+    def take_ready(self) -> list[tuple[Job, str]]:
+        """Takes whatever is ready, and what is ready then, with the names of the campaigns that have done it."""
+        taken: list[tuple[Job, str]] = []
+        while new := [(job, source) for job in self.campaign.ready() if (source := self.take(job))]:
+            taken += new
+        return taken
+
+    def take(self, job: Job) -> str | None:
+        """Copies the job's trial into the campaign and names the one that has done it; None: it is begun, or nobody has."""
+        if self.campaign.record(job).state != "pending":
+            return None
+        for source in self.folders.get(_identity(job.name), ()):
+            record = records.read_trial(source)
+            if record is None or record.problem or not is_over(record, job.until):
+                continue
+            try:
+                head = read_json(source / "setting.json")
+                files = {name: (source / name).read_bytes() for name in self._wanted()}
+            except (OSError, ValueError):  # deleted or replaced meanwhile, or without weights
+                continue
+            home = source.parent.parent.name
+            head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
+            folder = make_folder(self.campaign.folder / "trials" / job.name)
+            write_json(folder / "setting.json", head)
+            if self.weights:  # older trials have none
+                files |= {n: path.read_bytes() for n in records.GALLERY if (path := source / n).is_file()}
+            for name, content in files.items():
+                write_atomic(folder / name, content)
+            self.campaign.reload(job.name)
+            return home
+        return None
+
+    def _wanted(self) -> tuple[str, ...]:
+        return (records.WEIGHTS, *ABOUT_A_TRIAL) if self.weights else ABOUT_A_TRIAL
+
+
+def _identity(name: str) -> str:
+    """`-sSEED-HASH8`, the end of a trial's folder name."""
+    return name[name.rindex("-s", 0, -9) :] if "-s" in name[:-9] else name

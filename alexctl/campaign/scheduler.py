@@ -1,0 +1,192 @@
+"""Feeds workers: gives those that are free what is ready, watches, records deaths, stops when asked."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from alexctl.campaign.campaign import Campaign, Job
+from alexctl.campaign.reuse import Shared
+from alexctl.errors import UserError
+from alexctl.store.lock import Claim, Claimed
+from alexctl.training.stack import shape_of
+from alexctl.trials import trial
+from alexctl.trials.inline_pool import InlinePool
+from alexctl.trials.process_pool import LocalPool
+from alexctl.trials.stacked import BROKEN
+
+STACK = 32
+"""Trials that share an accelerator as one stack, at most."""
+
+
+class Watcher(Protocol):
+    """What a screen hears of a campaign."""
+
+    def preparing(self, what: str, done: int, total: int) -> None: ...
+    def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None: ...
+    def started(self, job: Job) -> None: ...
+    def taken(self, job: Job, source: str) -> None: ...
+    def row(self, job: Job, row: dict[str, Any]) -> None: ...
+    def ended(self, job: Job, state: str, error: str | None) -> None: ...
+    def tick(self, campaign: Campaign, running: list[Job]) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to run, none of which moves a number; threads are per worker."""
+
+    results: Path
+    root: Path | None = None
+    device: str = "auto"
+    workers: int | None = None
+    threads: int = 1
+    stack: int | None = None  # trials that train as one; None: STACK on an accelerator, on a CPU each by itself
+    retry_failed: bool = False
+    fail_fast: bool = False
+    keeping: trial.Keeping = field(default_factory=trial.Keeping)
+
+
+class Stopped(Exception):
+    """The person pressed Ctrl-C (or sent SIGTERM); every running trial has its checkpoint."""
+
+    def __init__(self, campaign: Campaign):
+        super().__init__()
+        self.campaign = campaign
+
+
+class Conductor:
+    """Runs what is ready in a campaign until nothing is."""
+
+    def __init__(
+        self, campaign: Campaign, claim: Claim, shared: Shared, options: Options, root: Path, workers: int, stack: int,
+        watcher: Watcher,
+    ):  # fmt: skip
+        self.stack = 1 if campaign.ablation.measure == "seconds_per_epoch" else stack  # its seconds would be shared
+        self.campaign, self.claim, self.shared, self.options, self.watcher = campaign, claim, shared, options, watcher
+        self.running: dict[str, Job] = {}
+        self.tried: set[str] = set()
+        self.alone: set[str] = set()  # whose stack broke
+        self.later: dict[str, float] = {}
+        self.stopping = False
+        self.changed = True
+        how = {"root": root, "device": options.device, "threads": options.threads, "keeping": options.keeping}
+        if workers == 1:
+            self.pool = InlinePool(**how, tell=self._hear, should_stop=lambda: self.stopping)
+        else:
+            self.pool = LocalPool(**how, workers=workers)
+
+    def go(self) -> None:
+        """Raises UserError for what stops the whole campaign, Stopped after an interrupt; a failed trial is recorded."""
+        before = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            while True:
+                self._check_claim()
+                self._fill()
+                if not self.running and not self.later and not self.changed:
+                    break
+                for event in self.pool.events(0.3):
+                    self._hear(event)
+                if self.stopping:
+                    raise Stopped(self.campaign)
+                self.watcher.tick(self.campaign, list(self.running.values()))
+        finally:
+            self.pool.stop()
+            for name in list(self.running):
+                self.campaign.reload(name)
+            for name, handler in before.items():
+                signal.signal(name, handler)
+
+    def _check_claim(self) -> None:
+        try:
+            self.claim.check()
+        except Claimed:
+            raise UserError(
+                f"another machine has taken over {self.campaign.folder.name} while this one was silent; it goes on there",
+                exit_code=1,
+            ) from None
+
+    def _interrupt(self, number: int, frame: Any) -> None:
+        if self.stopping:  # the second time: at once
+            for worker in getattr(self.pool, "workers", []):
+                if worker.process is not None:
+                    worker.process.kill()
+            os._exit(130)
+        self.stopping = True
+
+    def _fill(self) -> None:
+        now = time.monotonic()
+        if self.later and min(self.later.values()) <= now:
+            self.later = {name: when for name, when in self.later.items() if when > now}
+            self.changed = True
+        if not self.pool.free or not self.changed:
+            return
+        taken, waiting = False, []
+        for job in self.campaign.ready():
+            if job.name in self.running or job.name in self.tried or job.name in self.later:
+                continue
+            if source := self.shared.take(job):
+                self.watcher.taken(job, source)
+                taken = True
+                continue
+            waiting.append(job)
+            if self.stack == 1 and len(waiting) == self.pool.free:
+                break
+        for jobs in self._stacks(waiting)[: self.pool.free]:
+            self._submit(jobs)
+        self.changed = taken or not self.pool.free  # then more may be ready
+
+    def _stacks(self, jobs: list[Job]) -> list[list[Job]]:
+        """The jobs by what one worker may take at once: those of one shape that go equally far, spread over the workers."""
+        groups: dict[Any, list[Job]] = {}
+        for job in jobs:
+            together = self.stack > 1 and job.name not in self.alone
+            groups.setdefault((shape_of(job.setting), job.until) if together else job.name, []).append(job)
+        size = min(self.stack, max(1, -(-len(jobs) // max(1, self.pool.free))))
+        return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
+
+    def _submit(self, jobs: list[Job]) -> None:
+        orders = []
+        for job in jobs:
+            folder = self.campaign.folder / "trials" / job.name
+            if self.campaign.record(job).state == "pending":
+                trial.create(
+                    folder, ablation=self.campaign.ablation.name, arm=job.arm, phase=job.phase, seed=job.seed,
+                    setting=job.setting,
+                )  # fmt: skip
+            self.running[job.name] = job
+            self.watcher.started(job)
+            orders.append((folder, job.until))
+        self.pool.submit(orders)
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        job = self.running.get(event["folder"])
+        if job is None:
+            return
+        if event["event"] == "row":
+            self.watcher.row(job, event)
+            self.watcher.tick(self.campaign, list(self.running.values()))  # an inline pool is back only at the end
+            return
+        del self.running[job.name]
+        self.changed = True
+        if event["event"] == "error":
+            raise UserError(event["message"], exit_code=event["exit_code"])
+        if event["event"] == "died":
+            if self.campaign.reload(job.name).state not in ("done", "diverged"):  # it may just not have said so
+                trial.record_death(self.campaign.folder / "trials" / job.name, event["why"])
+        elif event["state"] == BROKEN:
+            self.alone.add(job.name)
+            self.campaign.reload(job.name)
+            return
+        elif event["state"] == "claimed":  # a worker left over from a killed run is writing its checkpoint
+            self.later[job.name] = time.monotonic() + 1.0
+            return
+        record = self.campaign.reload(job.name)
+        if record.state == "failed":
+            self.tried.add(job.name)
+        self.watcher.ended(job, record.state, record.status.get("error"))
+        if record.state == "failed" and self.options.fail_fast:
+            raise UserError(
+                f"{job.name} failed: {record.status.get('error')}; stopped because of --fail-fast", exit_code=1
+            )

@@ -1,0 +1,310 @@
+"""The face: parse, one library call, print. No logic, and nothing heavy imported before it is needed."""
+
+import json
+import os
+import shutil
+import signal
+import sys
+import textwrap
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alexctl.cli.data import data_app
+from alexctl.cli.options import (
+    DEFAULT_RESULTS,
+    FailOn,
+    FailOnOption,
+    Format,
+    JsonOption,
+    NameArgument,
+    Precision,
+    ResultsOption,
+    Retry,
+    RootOption,
+    Scale,
+    complete_ablation,
+    complete_net,
+)
+from alexctl.errors import UserError, printable
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # plain help: rich's own would take half a second to import
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Puts architectural claims to the test: trains every arm fairly, with several seeds, "
+    "and says with an interval whether the claim holds.",
+)
+app.add_typer(data_app, name="data")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from alexctl.cli.doctor import versions
+
+        typer.echo(versions())
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print versions.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def ablate(
+    name: NameArgument,
+    data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Seconds instead of minutes, on embedded data: does it run?")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Reported seeds an arm.")] = None,
+    until_decided: Annotated[bool, typer.Option("--until-decided", help="Look after 4, 6, 10, 16, 24 seeds and stop once decided; intervals are widened for it.")] = False,
+    max_seeds: Annotated[int | None, typer.Option(min=4, max=100, help="With --until-decided: the last look. Default: 24.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Budget of epochs a trial.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at once; 1 runs in this process. Default: one a core.")] = None,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads a worker.")] = 1,
+    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 where the hardware has it and the reference results found no difference.")] = Precision.auto,
+    stack: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials of one arm that train as one net. Default: 32 on an accelerator, 1 on a CPU.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,
+    fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
+    checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="What a killed trial may lose.")] = 20.0,
+    keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
+    fail_on: FailOnOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    data_root: RootOption = None,
+    json_: JsonOption = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:  # fmt: skip
+    """Run an ablation, or go on with it: the same command again is resume."""
+    from alexctl.ablation.load import load, looks_wanted, override
+
+    looks = looks_wanted(until_decided, max_seeds, seeds)
+    flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks}
+    flags |= {} if precision is Precision.auto else {"precision": precision.value}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
+    from alexctl.campaign.scheduler import Options, Stopped
+    from alexctl.cli import show_results
+    from alexctl.cli.progress import Screen
+    from alexctl.run import run
+    from alexctl.trials.trial import Keeping
+
+    screen = Screen(quiet=quiet)
+    options = Options(
+        results=results, root=data_root, device=device, workers=workers, threads=threads, stack=stack,
+        retry_failed=retry is not None, fail_fast=fail_fast,
+        keeping=Keeping(checkpoint_seconds=checkpoint_every, weights=keep_weights),
+    )  # fmt: skip
+    try:
+        campaign, made = run(ablation, options, screen)
+    except Stopped as stopped:
+        screen.close()
+        show_results.stopped(stopped.campaign)
+        sys.stderr.flush()
+        os._exit(130)  # everything is written; Python would take a second to put torch away
+    finally:
+        screen.close()
+    if json_:
+        typer.echo(json.dumps(made.verdict, indent=1, ensure_ascii=False))
+    else:
+        show_results.result(campaign, made)
+    if campaign.failed():
+        raise typer.Exit(1)
+    _fail_on(fail_on, [made.verdict])
+
+
+@app.command("list")
+def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -> None:
+    """Every ablation, its claim, and its state in results/."""
+    from alexctl.cli import show_ablation
+
+    show_ablation.ablations(results, as_json=json_)
+
+
+@app.command("show")
+def show_(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)] = None,
+    net: Annotated[str | None, typer.Option(metavar="NET", help="A net instead of an ablation: its layers.", autocompletion=complete_net)] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
+    image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the pictures in pixels.")] = None,
+    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """What an ablation compares and costs; with --net, what a net is made of."""
+    from alexctl.ablation.load import load, load_net, override
+    from alexctl.cli import show_ablation
+
+    if (name is None) == (net is None):
+        raise UserError(
+            "show one thing: an ablation, `alexctl show relu-vs-tanh`, or a net, `alexctl show --net alexnet`"
+        )
+    if net is None:
+        if image or svg:
+            raise UserError(f"--{'image' if image else 'svg'} is about a net; give it with --net NET")
+        show_ablation.ablation(load(name, overrides=override(set_ or [])), results, as_json=json_)
+        return
+    knobs = load_net(net, override(set_ or []))
+    from alexctl.cli import show_net
+    from alexctl.cli.show_net import draw
+    from alexctl.nets.description import describe
+
+    described = describe(net, knobs, image)
+    if svg:
+        draw(described, svg)
+    show_net.net(described, svg, as_json=json_)
+
+
+@app.command()
+def report(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this ablation.")] = None,
+    fail_on: FailOnOption = None,
+    results: ResultsOption = DEFAULT_RESULTS,
+    format_: Annotated[Format | None, typer.Option("--format", help="html writes the page; md, tex and json print a table.")] = None,
+    open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    reference: Annotated[bool, typer.Option("--reference", help="The results that come with alexctl, as they are.")] = False,
+    json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:  # fmt: skip
+    """Rebuild CSVs and figures from the trials, print one table, and write one page of all of it."""
+    from alexctl.cli import show_results
+    from alexctl.cli.console import shown
+    from alexctl.report.page import show, write_page, write_reference_page
+    from alexctl.store.reference import reference_verdicts
+
+    kind = format_ or (Format.json if json_ else Format.html)
+    if open_ and kind != "html":
+        raise UserError(f"--open is for the page, and --format {kind} writes none; leave one of the two out")
+    if reference:
+        made = None
+        verdicts = reference_verdicts(name)
+    else:
+        from alexctl.report.rebuild import rebuild_all
+
+        made = rebuild_all(results, name)
+        verdicts = [tables.verdict for tables in made]
+    if kind != "html":
+        show_results.verdicts(verdicts, kind)
+        _fail_on(fail_on, verdicts)
+        return
+    if made is not None:
+        show_results.overview(made)
+    page = write_reference_page(results, name) if reference else write_page(results, name)
+    typer.echo(f"Page: {printable(shown(page))}")
+    if open_ and not show(page):
+        typer.echo("There is no browser here; open that file in one.", err=True)
+    _fail_on(fail_on, verdicts)
+
+
+def _fail_on(words: list[FailOn] | None, verdicts: list[dict]) -> None:
+    if {line["verdict"] for verdict in verdicts for line in verdict["comparisons"]} & set(words or ()):
+        raise typer.Exit(3)
+
+
+@app.command()
+def stats(
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as an export of W&B or MLflow: one run a line.")],
+    arm: Annotated[str, typer.Option(metavar="COLUMN", help="The column that names a run's arm.")],
+    pair: Annotated[str, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")],
+    measure: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is compared.")],
+    control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm the others are held against. Default: the first in the file.")] = None,
+    scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm.")] = Scale.difference,
+    claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit: above 0 (a ratio: above 1) the arm is lower.")] = None,
+    margin: Annotated[float | None, typer.Option(metavar="M", help="An effect smaller than this does not matter. Default: a quarter of the claim.")] = None,
+    fail_on: FailOnOption = None,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """The same statistics for any CSV: effect, interval, sign-flip test and verdict, paired by a column."""
+    from alexctl.cli import show_results
+    from alexctl.verdicts.from_csv import compare, read
+
+    runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value)
+    lines = compare(runs, control=control, claim=claim, margin=margin)
+    show_results.statistics(lines, runs.notes, as_json=json_)
+    _fail_on(fail_on, [{"comparisons": lines}])
+
+
+@app.command()
+def bench(
+    data: Annotated[str, typer.Option(help="Pictures of 32 x 32: cifar10, shapes or imagefolder:PATH.")] = "shapes",
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured in turn.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="Does it run? Too short to believe.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes. Default: one a core.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    results: ResultsOption = DEFAULT_RESULTS,
+    data_root: RootOption = None,
+    json_: JsonOption = False,
+) -> None:  # fmt: skip
+    """Measure this machine: images a second beside PyTorch's tutorial loop and beside its own peaks. Takes about a minute."""
+    from alexctl.cli import show_bench
+    from alexctl.data import sources
+    from alexctl.timing import bench as measured
+
+    how = {"rounds": 1, "seconds": 0.2} if quick else {"rounds": rounds}
+    made = measured.bench(
+        data=data, root=sources.data_root(data_root), device_name=device, workers=workers,
+        progress=show_bench.progress, **how,
+    )  # fmt: skip
+    if not quick:
+        made.write(results / "bench")
+    show_bench.bench(made, None if quick else results / "bench", as_json=json_)
+
+
+@app.command()
+def doctor(results: ResultsOption = DEFAULT_RESULTS, data_root: RootOption = None, json_: JsonOption = False) -> None:
+    """Check this machine: packages, device, threads, folders, data."""
+    from alexctl.cli import show_ablation
+    from alexctl.cli.doctor import checks
+
+    if not show_ablation.health(checks(results, data_root), as_json=json_):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: a UserError is one line and an exit code, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as one Ctrl-C, from the first moment
+    try:
+        sys.exit(app(prog_name="alexctl", standalone_mode=False) or 0)
+    except UserError as error:
+        for fault in error.faults:
+            _tell(fault)
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, typer.Abort):
+        _tell("stopped; the same command goes on from here")
+        sys.exit(130)
+    except BrokenPipeError:  # `alexctl list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(128 + getattr(signal, "SIGPIPE", 13))
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # what typer raises about the words it was given
+            raise
+        sys.exit(_misused(error))
+
+
+def _misused(error: Exception) -> int:
+    from alexctl.cli.usage import usage_line
+
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        _tell(usage_line(error))
+    return 2
+
+
+def _tell(fault: str) -> None:
+    """A fault on stderr: one line, its words wrapped where it is a terminal."""
+    line = f"alexctl: {printable(fault)}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)  # noqa: T201

@@ -1,0 +1,44 @@
+"""`alexctl data`: fetch, check and list data sets."""
+
+from typing import Annotated
+
+import typer
+
+from alexctl.cli.options import JsonOption, RootOption
+
+data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch, check and list data sets.")
+
+
+@data_app.command("fetch")
+def data_fetch(
+    name: Annotated[str, typer.Argument(help="cifar10 or mnist.")],
+    mirror: Annotated[str | None, typer.Option(envvar="ALEXCTL_MIRROR", help="Address of a copy, tried first; the md5 decides.")] = None,
+    data_root: RootOption = None,
+) -> None:  # fmt: skip
+    """Download a data set; a broken download goes on where it stopped."""
+    from alexctl.cli.progress import Screen
+    from alexctl.data import archives, sources
+
+    typer.echo(
+        f"{name} is in {archives.fetch(name, sources.data_root(data_root), mirror=mirror, progress=Screen().preparing)}"
+    )
+
+
+@data_app.command("verify")
+def data_verify(
+    name: Annotated[str, typer.Argument(help="A data set's name, or imagefolder:PATH.")], data_root: RootOption = None
+) -> None:
+    """Check a data set's files against their checksums."""
+    from alexctl.data import sources
+
+    for line in sources.verify(name, sources.data_root(data_root)):
+        typer.echo(line)
+
+
+@data_app.command("list")
+def data_list(data_root: RootOption = None, json_: JsonOption = False) -> None:
+    """Which data sets there are, and which are here."""
+    from alexctl.cli.console import table
+    from alexctl.data import sources
+
+    table(sources.list_sources(sources.data_root(data_root)), as_json=json_)

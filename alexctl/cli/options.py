@@ -1,0 +1,74 @@
+"""The options that several commands have, and the words they take."""
+
+import enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class FailOn(enum.StrEnum):
+    """The verdicts `--fail-on` can turn into exit code 3."""
+
+    contradicted = "contradicted"
+    undecided = "undecided"
+
+
+class Scale(enum.StrEnum):
+    """How `alexctl stats` holds two numbers against each other."""
+
+    difference = "difference"
+    points = "points"
+    ratio = "ratio"
+
+
+class Precision(enum.StrEnum):
+    """What `--precision` takes."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+
+
+class Retry(enum.StrEnum):
+    """What `--retry` can run again."""
+
+    failed = "failed"
+
+
+class Format(enum.StrEnum):
+    """What `report --format` can make."""
+
+    html = "html"
+    md = "md"
+    json = "json"
+    tex = "tex"
+
+
+def complete_ablation(incomplete: str) -> list[str]:
+    from alexctl.ablation.load import shipped
+
+    return [name for name in shipped() if name.startswith(incomplete)]
+
+
+def complete_net(incomplete: str) -> list[str]:
+    from alexctl.ablation.knobs import NETS
+
+    return [name for name in NETS if name.startswith(incomplete)]
+
+
+ResultsOption = Annotated[
+    Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", help="Folder where results are kept.")
+]
+RootOption = Annotated[
+    Path | None,
+    typer.Option("--data-root", metavar="PATH", help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
+]  # fmt: skip
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+NameArgument = Annotated[
+    str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)
+]  # fmt: skip
+FailOnOption = Annotated[
+    list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict; may be given twice.")
+]  # fmt: skip
+DEFAULT_RESULTS = Path("results")

@@ -1,0 +1,174 @@
+"""What a person sees of a running campaign: a live view on a terminal, a line an event elsewhere. All of it on stderr."""
+
+import time
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from alexctl.campaign.campaign import Campaign, Job
+from alexctl.cli.console import duration, layout, plain
+from alexctl.cli.show_ablation import seeds_words
+from alexctl.timing.estimates import lengths, remaining_work, wall_seconds
+
+HEARTBEAT_SECONDS = 60.0
+
+
+class Screen:
+    """Hears what `run.run` tells and shows it; `close()` leaves the terminal as it was."""
+
+    def __init__(self, *, quiet: bool = False):
+        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.live: Live | None = None
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.first: dict[str, tuple[float, float]] = {}  # when a running trial's first row came, and its epoch
+        self.began = self.spoke = time.monotonic()
+        self.last_shown = 0.0
+        self.seconds: dict[str, float] = {}
+        self.workers = 1
+        self.shown_preparing = ""
+        self.look = 0
+
+    def preparing(self, what: str, done: int, total: int) -> None:
+        """Data being decoded or drawn."""
+        if self.console.is_terminal:
+            end = "\n" if done >= total else "\r"
+            self.console.print(f"{plain(what)}: {done:,} of {total:,}", end=end, soft_wrap=not self.console.is_terminal)
+        elif what != self.shown_preparing:
+            self.shown_preparing = what
+            self.console.print(f"{plain(what)} ({total:,})", soft_wrap=not self.console.is_terminal)
+
+    def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None:
+        """The plan, before anything runs."""
+        self.seconds, self.workers = seconds, workers
+        ablation = campaign.ablation
+        for line in (f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}", plain(ablation.claim)):
+            self.console.print(line, soft_wrap=not self.console.is_terminal)
+        rows = []
+        for arm, knobs in ablation.arms.items():
+            rows.append({
+                "arm": arm + (" (control)" if arm == ablation.control else ""),
+                "differs in": ", ".join(f"{k} = {v}" for k, v in knobs.items()),
+                "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
+                "seeds": seeds_words(ablation.plan),
+                "one epoch takes": duration(seconds[arm], ".1f") if seconds else "-",
+            })  # fmt: skip
+        self.console.print(layout(rows, self.console))
+        done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
+        total = len(ablation.arms) * campaign.num_seeds
+        self.look = campaign.num_seeds
+        already = f", {done} of them done already" if done else ""
+        workers_text = f"{workers} worker{'s' * (workers != 1)}"
+        first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
+        self.console.print(
+            f"{total} trials to report{first}{already}, on {workers_text}: {self._estimate(campaign)}",
+            soft_wrap=not self.console.is_terminal,
+        )
+        for note in notes:
+            self.console.print(f"[yellow]note:[/] {plain(note)}", soft_wrap=not self.console.is_terminal)
+        if self.console.is_terminal:
+            self.live = Live(console=self.console, refresh_per_second=4, transient=True)
+            self.live.start()
+
+    def _estimate(self, campaign: Campaign) -> str:
+        if not self.seconds:
+            return "nothing left to run"
+        left = duration(wall_seconds(remaining_work(campaign, self.seconds), self.workers))
+        unknown = [arm for arm in campaign.ablation.arms if not lengths(campaign, arm)]
+        if not unknown:
+            return f"about {left}, going by the trials done"
+        epochs = max(campaign.setting(arm, "final", 1.0).training.epochs for arm in unknown)
+        whose = "" if len(unknown) == len(campaign.ablation.arms) else f" of {' and '.join(unknown)}"
+        return f"about {left} if every trial{whose} needs all its {epochs} epochs"
+
+    def started(self, job: Job) -> None:
+        """A worker took a trial."""
+
+    def row(self, job: Job, row: dict[str, Any]) -> None:
+        """A running trial measured something; from the second epoch on its pace replaces the probe's."""
+        self.rows[job.name] = row
+        now = time.monotonic()
+        since, epoch = self.first.setdefault(job.name, (now, row["epoch"]))
+        if row["epoch"] - epoch >= 1 and job.arm in self.seconds:
+            self.seconds[job.arm] = (now - since) / (row["epoch"] - epoch)
+
+    def taken(self, job: Job, source: str) -> None:
+        """A trial that another ablation has done was copied."""
+        self.console.print(
+            f"{_clock(time.monotonic() - self.began)}  {_label(job)}  taken from {plain(source)}, which has done it"
+        )
+
+    def ended(self, job: Job, state: str, error: str | None) -> None:
+        """A trial came to an end, or to the rung where the search paused it."""
+        row = self.rows.pop(job.name, None)
+        self.first.pop(job.name, None)
+        where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "epoch 0"
+        mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
+        line = f"{_clock(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
+        if error:
+            line += f": {plain(error)}"
+        if self.console.is_terminal and state not in ("failed", "diverged"):
+            return
+        self.spoke = time.monotonic()
+        self.console.print(line, soft_wrap=not self.console.is_terminal)
+
+    def tick(self, campaign: Campaign, running: list[Job]) -> None:
+        """A moment passed."""
+        now = time.monotonic()
+        if campaign.num_seeds != self.look:
+            self.console.print(
+                f"{_clock(now - self.began)}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
+            )
+            self.look = campaign.num_seeds
+        if self.live is not None:
+            if now - self.last_shown > 0.5:
+                self.last_shown = now
+                self.live.update(self._view(campaign, running))
+        elif now - self.spoke > HEARTBEAT_SECONDS:
+            self.spoke = now
+            places = "; ".join(
+                f"{_label(job)} epoch {self.rows[job.name]['epoch']:.1f} at {self.rows[job.name]['train_error']:.1%}"
+                for job in running
+                if job.name in self.rows
+            )
+            self.console.print(
+                f"{_clock(now - self.began)}  running: {places or 'starting'}", soft_wrap=not self.console.is_terminal
+            )
+
+    def close(self) -> None:
+        """Ends the live view."""
+        if self.live is not None:
+            self.live.stop()
+            self.live = None
+
+    def _view(self, campaign: Campaign, running: list[Job]) -> Group:
+        table = Table.grid(padding=(0, 2, 0, 0))
+        for job in running:
+            row = self.rows.get(job.name)
+            total = job.until or job.setting.training.epochs
+            at = row["epoch"] if row else 0.0
+            error = f"training error {row['train_error']:.1%}" if row else "starting"
+            table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
+        final = [r for r in campaign.counted() if r.phase == "final" and r.state in ("done", "diverged")]
+        searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
+        parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
+        if searching:
+            parts.append("searching the learning rate of " + " and ".join(searching))
+        parts.append(f"{_clock(time.monotonic() - self.began)} gone, to go: {self._estimate(campaign)}")
+        return Group(
+            table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim")
+        )
+
+
+def _label(job: Job) -> str:
+    what = f"search lr {job.setting.training.lr:g}" if job.phase == "search" else f"seed {job.seed}"
+    return f"{job.arm} {what}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -1,0 +1,103 @@
+"""Prints what ablations are, what is known of them here, and how this machine is."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from alexctl.ablation.load import load, shipped
+from alexctl.ablation.model import Ablation
+from alexctl.ablation.own_net import code_notes
+from alexctl.cli.console import new_console, plain, table
+from alexctl.store import files, records
+
+
+def ablations(folder: Path, *, as_json: bool) -> None:
+    """`alexctl list`."""
+    rows = []
+    for name in shipped():
+        ablation = load(name)
+        rows.append({
+            "name": name, "section": ablation.claim.section,
+            "claim": ablation.claim.says, "results": "; ".join(_states(folder, name)) or "-",
+        })  # fmt: skip
+    table(rows, as_json=as_json)
+
+
+def _states(folder: Path, name: str) -> list[str]:
+    """What results/ holds of an ablation, from its verdict files alone."""
+    states = []
+    for campaign in records.campaigns(folder):
+        if campaign.name.split("@")[0] != name:
+            continue
+        try:
+            verdict = files.read_json(campaign / "verdict.json")
+            words = ", ".join(line["verdict"] for line in verdict["comparisons"])
+            states.append(f"{words} on {verdict['data']}")
+        except (ValueError, KeyError, TypeError):
+            states.append(f"{campaign.name}: begun")
+    return states
+
+
+def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
+    """`alexctl show NAME`: the comparison at once, then what it costs, for which torch is imported and steps are timed."""
+    if as_json:
+        from alexctl.timing.costs import costs
+
+        found = [asdict(cost) for cost in costs(which, results_folder)]
+        print(json.dumps({**which.model_dump(mode="json"), "costs": found}, indent=1, ensure_ascii=False))
+        return
+    console = new_console()
+    console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
+    size = "" if which.claim.effect is None else f" (effect {_value(which.claim.effect)})"
+    console.print(f"{plain(which.claim)}{plain(size)}", soft_wrap=not console.is_terminal)
+    if which.note:
+        console.print(f"To bear in mind: {plain(which.note)}", soft_wrap=not console.is_terminal)
+    base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column("", min_width=len("(control)"))
+    grid.add_column("knob", header_style="dim", no_wrap=True)
+    grid.add_column("value", header_style="dim", overflow="fold")
+    for i, (key, value) in enumerate(base.items()):
+        grid.add_row("base" if i == 0 else "", key, plain(_value(value)))
+    for arm, knobs in which.arms.items():
+        label = arm + (" (control)" if arm == which.control else "")
+        for i, (key, value) in enumerate(knobs.items()):
+            grid.add_row(label if i == 0 else "", key, plain(_value(value)))
+    console.print(grid)
+    for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
+        console.print(f"[yellow]{plain(line)}[/]", soft_wrap=not console.is_terminal)
+    searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
+    console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
+    sys.stdout.flush()
+    from alexctl.cli import show_net
+    from alexctl.timing.costs import costs
+
+    with Console(stderr=True).status("timing a few training steps of each arm"):
+        found = costs(which, results_folder)
+    show_net.costs(found)
+
+
+def seeds_words(plan) -> str:
+    """How many seeds an arm a plan reports: '6', or '4 to 24'."""
+    return str(plan.seeds) if plan.looks is None else f"{plan.looks[0]} to {plan.looks[-1]}"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple | list):
+        return ", ".join(map(_value, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {_value(item)}" for key, item in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def health(found: list, *, as_json: bool) -> bool:
+    """`alexctl doctor`; False when a check fails."""
+    table(
+        [{"check": c.name, "state": c.state, "found": c.found, "next": c.action or ""} for c in found], as_json=as_json
+    )
+    return all(check.state != "fail" for check in found)

@@ -1,0 +1,118 @@
+"""Prints what nets are made of and what they cost, as a table a person understands or as JSON."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from alexctl.cli.console import duration, say, shown, table
+from alexctl.errors import UserError, printable
+from alexctl.figures.architecture import drawing
+from alexctl.nets.description import DRAWN, Description
+from alexctl.store import files
+
+if TYPE_CHECKING:
+    from alexctl.nets.description import Description
+    from alexctl.nets.layer_table import LayerRow
+    from alexctl.timing.costs import Cost
+
+
+def costs(found: "list[Cost]") -> None:
+    """The second half of `alexctl show NAME`: an arm a line."""
+    from alexctl.timing.costs import whole_seconds
+
+    rows = []
+    for cost in found:
+        searched = f"{cost.num_search_trials} + " if cost.num_search_trials else ""
+        rows.append({
+            "arm": cost.arm, "parameters": _count(cost.num_parameters), "MACs": _short(cost.num_macs),
+            "memory": _bytes(cost.training_bytes), "trials": f"{searched}{cost.num_reported_trials}",
+            "time": cost.problem or f"{'at most' if cost.at_most else 'about'} {duration(cost.seconds)}",
+        })  # fmt: skip
+    say("")
+    table(rows, numbers=("parameters", "MACs", "memory"))
+    known = any(cost.seconds is not None for cost in found)
+    workers = f"{found[0].workers} worker{'s' * (found[0].workers != 1)}"
+    notes = ["MACs: multiply-accumulates a picture. memory: about what a training step holds."]
+    searched = any(cost.num_search_trials for cost in found)
+    if searched:
+        notes.append("trials: searching the learning rate + reported.")
+    if known:
+        about = "at most" if any(cost.at_most for cost in found) else "about"
+        notes.append(f"{about.capitalize()} {duration(whole_seconds(found))} on {workers}, going by a few steps timed now"
+                     f"{'; what a search may add to its grid comes on top' * searched}.")  # fmt: skip
+        if not all(cost.crowded for cost in found):
+            notes.append("Workers slow each other, which is not in it: `alexctl bench`, once, measures how much.")
+    say(" ".join(notes))
+
+
+def net(described: "Description", drawn: Path | None, *, as_json: bool) -> None:
+    """`alexctl show --net NET`."""
+    if as_json:
+        print(json.dumps(asdict(described), indent=1, ensure_ascii=False))
+        return
+    height, width, channels = described.image_shape
+    changed = "".join(f", {key} = {json.dumps(value)}" for key, value in described.changed.items())
+    say(f"{described.net}{changed}, for pictures of {height}x{width}x{channels} and {described.num_classes} classes")
+    kinds = any(not row.name.startswith(row.kind) for row in described.layers)
+    table([_layer(row, kinds) for row in described.layers], numbers=("pad", "parameters", "MACs", "neurons"))
+    whole = described.totals
+    say(
+        "",
+        f"{whole.num_parameters:,} parameters, {whole.num_macs:,} multiply-accumulates (MACs) a picture, "
+        f"{whole.num_neurons:,} neurons; a training step on {described.batch_size} pictures holds about "
+        f"{_bytes(described.training_bytes)}",
+    )
+    if drawn is not None:
+        say(f"Figure 2 of this net: {shown(drawn)}")
+    elif described.drawable:
+        say(f"`--svg {described.net}.svg` draws it as Figure 2 of the paper")
+
+
+def _layer(row: "LayerRow", kinds: bool) -> dict[str, str]:
+    kernel = "" if row.kernel is None else _sides(row.kernel) + (f"x{row.kernel_maps}" if row.kernel_maps else "")
+    maps = "" if not row.maps else str(row.maps)
+    if (row.height, row.width) != (1, 1):
+        maps += f"x{row.height}x{row.width}"
+    return {
+        "layer": row.name, **({"kind": row.kind} if kinds else {}), "kernel": kernel,
+        "stride": "" if row.stride is None else str(row.stride), "pad": "" if row.padding is None else str(row.padding),
+        "maps": maps, "parameters": _count(row.num_parameters), "MACs": _short(row.num_macs),
+        "neurons": _count(row.num_neurons), "sees": row.sees,
+    }  # fmt: skip
+
+
+def _sides(kernel: int | tuple[int, ...] | str) -> str:
+    return f"{kernel}x{kernel}" if isinstance(kernel, int) else "x".join(map(str, kernel))
+
+
+def _count(number: int | None) -> str:
+    return f"{number:,}" if number else "-"
+
+
+def _short(number: int | None) -> str:
+    """Three digits and a unit: 105 M."""
+    for unit, word in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if (number or 0) >= unit:
+            return f"{float(f'{number / unit:.3g}'):g} {word}"
+    return str(number) if number else "-"
+
+
+def _bytes(number: int | None) -> str:
+    if number is None:
+        return "-"
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
+
+
+def draw(described: Description, path: Path) -> None:
+    """Writes Figure 2 of a net as SVG, whole or not at all.
+
+    UserError for a net that is not of its kind, or (exit 1) a path that can't be written.
+    """
+    if not described.drawable:
+        raise UserError(f"--svg draws {' and '.join(DRAWN)}, the nets of Figure 2, not {described.net}")
+    try:
+        files.write_atomic(path, drawing(described))
+    except UserError as error:
+        reason = getattr(error.__context__, "strerror", None) or "no such place"
+        raise UserError(f"can't write {printable(str(path))}: {reason}; give --svg another path", exit_code=1) from None

@@ -1,0 +1,172 @@
+"""Prints what results say: of one campaign at its end, of all in a folder, of anybody's CSV, and after a stop."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from alexctl.cli.console import layout, new_console, plain, shown, table
+
+
+def result(campaign, made) -> None:
+    """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
+    console = new_console()
+    which, summary = campaign.ablation, made.summary
+    lost = "not reached" if which.measure == "epochs_to_target" else "left out"  # without a target nothing is censored
+    rows = []
+    for line in summary.to_dict("records"):
+        values = _values_of(made.trials, line["arm"], which.measure)
+        rows.append({
+            "arm": line["arm"] + (" (control)" if line["arm"] == which.control else ""),
+            "learning rate": "-" if line["lr"] is None else f"{line['lr']:g}",
+            "seeds": line["n"],
+            _measure_words(which.measure): "-" if line["median"] is None else _quantity(line["median"], which.measure),
+            "of each seed": ", ".join(_quantity(value, which.measure) for value in values) or "-",
+            lost: _lost(line),
+        })  # fmt: skip
+    console.print(layout(rows, console))
+    for line in made.verdict["comparisons"]:
+        console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
+    console.print(plain(which.claim), soft_wrap=not console.is_terminal)
+    if which.note:
+        console.print(f"To bear in mind: {plain(which.note)}", soft_wrap=not console.is_terminal)
+    for line in failures(made.trials, campaign.folder):
+        console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
+    names = (
+        "figure.svg", "search.svg", "survival.svg", "trials.csv", "curves.csv", "summary.csv", "survival.csv", "verdict.json",
+    )  # fmt: skip
+    made_now = ", ".join(name for name in names if (campaign.folder / name).exists())
+    console.print(f"Files: {plain(shown(campaign.folder))}/ ({made_now})", soft_wrap=not console.is_terminal)
+
+
+def failures(trials, folder: Path) -> list[str]:
+    """A line for each trial that failed: which, why, where its log is."""
+    return [
+        f"{row['trial']} failed: {row['error']}; "
+        + (f"log: {shown(folder / row['log'])}; " if isinstance(row["log"], str) else "")
+        + "`--retry failed` runs it again"
+        for row in trials[trials["status"] == "failed"].to_dict("records")
+    ]
+
+
+def _lost(line: dict[str, Any]) -> str:
+    words = [f"{line[f'num_{what}']} {what}" for what in ("censored", "diverged", "failed") if line[f"num_{what}"]]
+    return ", ".join(words) or "-"
+
+
+def _quantity(value: float, measure: str) -> str:
+    """An error in per cent, seconds as seconds, epochs as a plain number."""
+    if measure.endswith("_error"):
+        return f"{value:.2%}"
+    if measure == "seconds_per_epoch":
+        return f"{float(f'{value:.3g}'):g} s"
+    return f"{value:.3g}"
+
+
+def _measure_words(measure: str) -> str:
+    return f"{measure.replace('_', ' ')} (median)"
+
+
+def _values_of(trials, arm: str, measure: str) -> list[float]:
+    mine = trials[(trials["arm"] == arm) & (trials["phase"] == "final") & (trials["status"] == "done")]
+    if measure == "seconds_per_epoch":
+        values = mine["train_seconds"] / mine["epochs_run"]
+    else:
+        values = mine[measure]
+    return [float(value) for value in values.dropna()]
+
+
+def stopped(campaign) -> None:
+    """After Ctrl-C: what is done and how to go on."""
+    console = Console(stderr=True, highlight=False)
+    if campaign is None:
+        console.print("Stopped before any trial began.")
+        return
+    console.print(f"Stopped. {_left(campaign)}", soft_wrap=not console.is_terminal)
+
+
+def _left(campaign) -> str:
+    """What is done and what the same command would go on with."""
+    final = [record for record in campaign.counted() if record.phase == "final"]
+    done = sum(record.state in ("done", "diverged") for record in final)
+    failed = len(campaign.failed())
+    words = [f"{done} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials are done"]
+    words += [f"{failed} trial{'s' * (failed > 1)} failed"] if failed else []
+    ready = campaign.ready()
+    if searching := sorted({job.arm for job in ready if job.phase == "search"}):
+        words.append(f"the learning-rate search of {' and '.join(searching)} is not over")
+    if kept := sum((campaign.folder / "trials" / job.name / "checkpoint.pt").exists() for job in ready):
+        words.append(f"{kept} trial{'s have' if kept > 1 else ' has'} a checkpoint to continue from")
+    return ", ".join(words) + "; the same command goes on from here."
+
+
+def overview(made: list) -> None:
+    """`alexctl report`: one line a comparison."""
+    from alexctl.verdicts.overview import overview as lines_of
+    from alexctl.verdicts.sentences import amount
+
+    lines = lines_of((tables.folder.name, tables.verdict) for tables in made)
+    judged = [line for tables in made for line in tables.verdict["comparisons"]]
+    table([
+        {
+            "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": amount(line),
+            "claimed": "-" if row["claimed"] is None else f"{row['claimed']:g}", "seeds": row["n"],
+            "smallest they see": _smallest(line), "verdict": row["verdict"], "stands after Holm": row["stands"] or "-",
+        }
+        for row, line in zip(lines, judged, strict=True)
+    ])  # fmt: skip
+    console = new_console()
+    for tables in made:
+        for line in failures(tables.trials, tables.folder):
+            console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def _smallest(line: dict[str, Any]) -> str:
+    """The smallest effect that so many seeds find in four of five campaigns."""
+    seen = line["smallest_effect"]
+    if seen is None:
+        return "-"
+    return f"{seen:.2f} points" if line["scale"] == "points" else f"{seen:.3g}"
+
+
+def verdicts(found: list[dict[str, Any]], kind: str) -> None:
+    """`alexctl report --format md|tex|json`, also of results that are only read."""
+    from alexctl.report import markdown_tex
+
+    if kind == "json":
+        print(json.dumps(found, indent=1, ensure_ascii=False))
+    else:
+        print(markdown_tex.markdown(found) if kind == "md" else markdown_tex.tex(found))
+
+
+def _sides(line: dict[str, Any]) -> str:
+    """What is compared; an interaction has no control."""
+    return f"{line['arm']} against {line['control']}" if line["control"] else line["arm"]
+
+
+def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: bool) -> None:
+    """`alexctl stats`: one line a comparison, then each in a sentence."""
+    if as_json:
+        print(json.dumps({"comparisons": lines, "notes": notes}, indent=1, ensure_ascii=False, allow_nan=False))
+        return
+    table([
+        {
+            "arm": line["arm"], "control": line["control"], "pairs": line["n"], "effect": line["amount"],
+            "p": _short(line["p_value"]), "sign-flip p": _short(line["sign_flip_p"]),
+            "correlation": _short(line["correlation"]), "verdict": line["verdict"],
+        }
+        for line in lines
+    ])  # fmt: skip
+    console = new_console()
+    for line in lines:
+        words = f"{line['arm']} against {line['control']}: {line['sentence']}"
+        if line["sign_flip_note"]:
+            words += f" Sign-flip test: {line['sign_flip_note']}."
+        console.print(plain(words), soft_wrap=not console.is_terminal)
+    for note in notes:
+        console.print(f"[yellow]note:[/] {plain(note)}", soft_wrap=not console.is_terminal)
+
+
+def _short(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2g}"

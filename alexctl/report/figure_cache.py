@@ -1,0 +1,76 @@
+"""A figure is drawn anew only where what it shows, what draws it, or its files have changed: a report takes seconds."""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from alexctl import figures
+from alexctl.store.files import SCHEMA, read_json, write_json
+
+FILE = "figures.json"
+KINDS = ("svg", "png")
+
+
+def draw(
+    folder: Path, stem: str, figure: Callable[..., Figure], *frames: pd.DataFrame | np.ndarray, **options: Any
+) -> None:
+    """Writes `figure(*frames, **options)` as STEM.svg and STEM.png, unless they are there and are just that.
+
+    What they were drawn from is kept in figures.json, as digests.
+    """
+    kept = _kept(folder)
+    wanted = _digest(_code(), figure.__name__, repr(sorted(options.items())), *map(_content, frames))
+    if kept.get(stem) == {"of": wanted, **_files(folder, stem)}:
+        return
+    figures.save(figure(*frames, **options), folder / stem)
+    kept[stem] = {"of": wanted, **_files(folder, stem)}
+    write_json(folder / FILE, {**kept, "schema": SCHEMA})
+
+
+def remove(folder: Path, stem: str) -> None:
+    """Removes a figure that must no longer be shown."""
+    for kind in KINDS:
+        (folder / f"{stem}.{kind}").unlink(missing_ok=True)
+
+
+def _kept(folder: Path) -> dict[str, Any]:
+    try:
+        return read_json(folder / FILE)
+    except ValueError:  # not there yet, or no use
+        return {}
+
+
+def _files(folder: Path, stem: str) -> dict[str, str | None]:
+    paths = {kind: folder / f"{stem}.{kind}" for kind in KINDS}
+    return {kind: _digest(path.read_bytes()) if path.is_file() else None for kind, path in paths.items()}
+
+
+def _content(of: pd.DataFrame | np.ndarray) -> str | bytes:
+    return (
+        of.to_csv(index=False) if isinstance(of, pd.DataFrame) else repr((of.shape, of.dtype)).encode() + of.tobytes()
+    )
+
+
+@cache
+def _code() -> str:
+    """What draws: our own files and the versions of what they call."""
+    package = Path(figures.__file__).parents[1]
+    sources = sorted(path for files in ("figures/*.py", "stats/*.py", "stats.py") for path in package.glob(files))
+    return _digest(
+        *(path.read_bytes() for path in sources), *(version(name) for name in ("matplotlib", "numpy", "pandas"))
+    )
+
+
+def _digest(*parts: str | bytes) -> str:
+    total = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        total.update(len(data).to_bytes(8, "big") + data)
+    return total.hexdigest()[:16]

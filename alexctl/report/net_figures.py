@@ -1,0 +1,85 @@
+"""Figures 3 and 4 of a campaign, where trials kept their weights: drawn from what those trials laid beside them."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from alexctl import figures
+from alexctl.campaign.campaign import Campaign
+from alexctl.errors import UserError, printable
+from alexctl.report import figure_cache
+from alexctl.store import files, records
+
+STEMS = ("kernels", "predictions", "neighbours")
+
+
+def draw(campaign: Campaign) -> None:
+    """Draws the kernels of every arm's seed 0, and pictures by the ablation's subject.
+
+    Writes predictions.csv and neighbours.csv of that arm too. Where no trial kept its weights there is none of it.
+    UserError where such a file is damaged.
+    """
+    found = {
+        record.arm: record.folder
+        for record in campaign.counted()
+        if record.phase == "final" and record.seed == 0 and all((record.folder / n).is_file() for n in records.GALLERY)
+    }
+    found = dict(sorted(found.items()))
+    tensors = {arm: _tensors(folder) for arm, folder in found.items()}
+    with_kernels = [arm for arm in found if "kernels" in tensors[arm]]
+    if with_kernels:
+        figure_cache.draw(
+            campaign.folder, "kernels", figures.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
+            arms=with_kernels, towers=[int(tensors[arm]["towers"][0]) for arm in with_kernels],
+            caption="Kernels of the first layer after training with seed 0. Zero is mid grey; each arm has a scale of its own.",
+        )  # fmt: skip
+    arm = campaign.ablation.subject
+    if arm not in found:
+        return
+    data, pictures, near = campaign.data_name, tensors[arm]["pictures"], tensors[arm]["near"]
+    predictions, neighbours = (_table(campaign, arm, found[arm] / name) for name in records.GALLERY[1:])
+    figure_cache.draw(
+        campaign.folder, "predictions", figures.five_most_probable, predictions, pictures,
+        caption=f"Test pictures of {data} and what {arm}, seed 0, takes them for: its most probable classes, the true one "
+        "in bold. The first picture of each of so many classes, chosen by no eye.",
+    )  # fmt: skip
+    figure_cache.draw(
+        campaign.folder, "neighbours", figures.nearest_pictures, neighbours, pictures[: len(near)], near,
+        caption=f"Test pictures of {data} (left) and the training pictures nearest to them in what the last layer of "
+        f"{arm}, seed 0, sees.",
+    )  # fmt: skip
+
+
+def _tensors(folder: Path) -> dict[str, np.ndarray]:
+    try:
+        return safetensors.numpy.load_file(folder / records.GALLERY[0])
+    except (OSError, SafetensorError, ValueError):
+        raise _damaged(folder / records.GALLERY[0]) from None
+
+
+def _table(campaign: Campaign, arm: str, path: Path) -> pd.DataFrame:
+    """One of a trial's CSVs, also written into the campaign's folder with the arm it is of."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+        for row in rows:
+            row |= {key: float(row[key]) for key in ("probability", "distance") if key in row}
+            row |= {key: int(row[key]) for key in ("picture", "rank", "neighbour") if key in row}
+    except (OSError, ValueError, TypeError, csv.Error):
+        raise _damaged(path) from None
+    rows = [{"ablation": campaign.ablation.name, "arm": arm, "seed": 0, **row} for row in rows]
+    if not rows:
+        raise _damaged(path)
+    files.write_atomic(campaign.folder / path.name, files.csv_text(tuple(rows[0]), rows))
+    return pd.DataFrame(rows)
+
+
+def _damaged(path: Path) -> UserError:
+    return UserError(
+        f"{printable(path.parent.name)}/{path.name} is damaged; delete it, and the report goes without its figures"
+    )

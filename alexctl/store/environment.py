@@ -1,0 +1,72 @@
+"""What numbers were made with: versions, device, threads, commit. No host, no user, no absolute path."""
+
+import platform
+import subprocess
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alexctl.errors import UserError
+from alexctl.store.files import SCHEMA, read_json
+
+if TYPE_CHECKING:
+    import torch
+
+PACKAGES = ("torch", "torchvision", "numpy", "pandas", "scipy", "pillow")
+
+
+def environment(device: "torch.device", precision: str = "float32") -> dict[str, Any]:
+    """The content of a trial's `env.json`."""
+    import torch
+
+    return {
+        "schema": SCHEMA,
+        "alexctl": version("alexctl"),
+        "python": platform.python_version(),
+        "packages": {name: version(name) for name in PACKAGES},
+        "platform": f"{platform.system()} {platform.machine()}",
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "threads": torch.get_num_threads(),
+        "precision": precision,
+        **git_state(),
+    }
+
+
+def git_state() -> dict[str, Any]:
+    """The commit of the checkout the code runs from and whether it was changed since; both None when installed."""
+    checkout = Path(__file__).parents[2]
+
+    def git(*words: str) -> str | None:
+        try:
+            done = subprocess.run(["git", "-C", str(checkout), *words], capture_output=True, text=True, timeout=20)
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("log", "-1", "--format=%H", "--", "alexctl") if (checkout / ".git").exists() else None
+    return {
+        "git_commit": commit or None,
+        "git_dirty": bool(git("status", "--porcelain", "--", "alexctl")) if commit else None,
+    }
+
+
+CLOCK = ("platform", "cpu", "device", "threads")  # what, with the version of torch, a second depends on
+
+
+MIXED = "Not judged: seconds are compared only within one machine, and these trials ran on several."
+
+
+def clock(env: dict[str, Any]) -> tuple:
+    """What a trial's seconds depend on, of its env.json."""
+    return *(env.get(part) for part in CLOCK), env.get("packages", {}).get("torch")
+
+
+def mixed(trials: Iterable[Path]) -> bool:
+    """Whether the trials in these folders ran on several machines, so that their seconds can't be compared."""
+    files = [folder / "env.json" for folder in trials]
+    try:
+        return len({clock(read_json(file)) for file in files if file.is_file()}) > 1
+    except ValueError as error:
+        raise UserError(f"{error}; put it back as it was, or delete that trial's folder and run it anew") from None

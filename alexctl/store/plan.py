@@ -1,0 +1,134 @@
+"""`plan.json`: what a campaign was planned to be, and what to tell when it is written over one that was there before."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from alexctl.ablation.knobs import spec_of
+from alexctl.ablation.model import Ablation
+from alexctl.errors import UserError
+from alexctl.store import files
+
+_ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
+_UPDATE = "update this one, or choose another place with --results"
+
+
+def read(folder: Path) -> dict[str, Any]:
+    """The ablation and what its data are, as a Campaign takes them; UserError says what is wrong with the file."""
+    try:
+        plan = files.read_json(folder / "plan.json")
+        ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
+        about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
+        ablation.base["data"] = spec_of(about["data_name"])
+        for arm in ablation.arms:
+            ablation.setting(arm, about["data_name"], about["data_digest"], lr=min(ablation.plan.lr_grid or [1.0]))
+        searchable = ablation.plan.lr_grid or not ablation.searched
+        if ablation.control not in ablation.arms or not searchable or type(about["num_classes"]) is not int:
+            raise KeyError
+    except (ValidationError, UserError):
+        raise UserError(f"{folder.name}/plan.json is damaged; {_ABLATE_AGAIN}") from None
+    except files.NewerFile as error:
+        raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
+    except (ValueError, KeyError) as error:
+        reason = str(error) if isinstance(error, ValueError) else "plan.json is damaged"
+        raise UserError(f"{folder.name}: {reason}; {_ABLATE_AGAIN}") from None
+    return {"ablation": ablation, **about}
+
+
+def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[str, Any]) -> list[str]:
+    """Writes the plan; `about` says what the data are, `code` which code planned it. Returns notes for a person.
+
+    Raises UserError, and leaves the plan as it is, where a newer alexctl wrote it.
+    """
+    path, notes = folder / "plan.json", []
+    # The folder the pictures came from is nobody's business; their name and digest say what they are.
+    base = {**ablation.base, "data": about["data_name"]}
+    table = ablation.spelled_out().model_copy(update={"base": base}).model_dump(mode="json")
+    plan = {"schema": files.SCHEMA, "ablation": table, **about, **code}
+    if path.exists():
+        try:
+            notes += changes(files.read_json(path), plan, code)
+        except files.NewerFile as error:
+            raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
+        except ValueError as error:
+            notes.append(f"{error}; written anew")
+    files.write_json(path, plan)
+    return notes
+
+
+def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) -> list[str]:
+    """A note for each thing that is not as it was; `code` are the keys that say which code planned it."""
+    notes = []
+    if any(before.get(key) != code[key] for key in code):
+        notes.append(
+            "the code has changed since this campaign was planned "
+            f"(commit {str(before.get('git_commit'))[:8]} then, {str(code.get('git_commit'))[:8]} now): "
+            "finished trials are kept as they are"
+        )
+    then, now = _compared(before.get("ablation")), _compared(plan["ablation"])
+    if rewritten := _rewritten(then, now):
+        notes.append(
+            f"the code of {' and '.join(rewritten)} has changed since this campaign was planned: "
+            "those trials are run anew, the old ones are kept but not counted"
+        )
+    elif then != now and not _only_more_seeds(then, now):
+        notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
+        notes += _of_looks(then["plan"], now["plan"]) if then else []
+    return notes
+
+
+def _compared(ablation: Any) -> dict[str, Any] | None:
+    """What makes one plan another: no words for readers, nor keys that came later. None where it can't be read."""
+    try:
+        return Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json", exclude={"title", "note"})
+    except ValidationError:
+        return None
+
+
+def _only_more_seeds(then: dict[str, Any] | None, now: dict[str, Any]) -> bool:
+    """Then all trials of before still belong to the plan."""
+    if then is None or then["plan"]["seeds"] > now["plan"]["seeds"]:
+        return False
+    return {**then, "plan": {**then["plan"], "seeds": now["plan"]["seeds"]}} == now
+
+
+def _rewritten(before: Any, now: Any) -> list[str]:
+    """The user's own nets in both of two plans whose code is no longer the same."""
+    was, is_ = _sources(before), _sources(now)
+    return sorted(net for net in was.keys() & is_.keys() if was[net] != is_[net])
+
+
+def _sources(plan: Any) -> dict[str, str]:
+    """What identifies the code of each of a plan's own nets."""
+    try:
+        tables = [{**plan["base"], **knobs} for knobs in plan["arms"].values()]
+        return {table["net"]: table["net_source"] for table in tables if "net_source" in table}
+    except (TypeError, KeyError, AttributeError):  # edited by hand
+        return {}
+
+
+def _of_looks(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Looking, and then choosing how to go on, is what an interval can't be paid for afterwards."""
+    before, after = then["looks"], now["looks"]
+    if before == after:
+        return []
+    if before is None:
+        return [
+            f"this campaign was planned for {then['seeds']} seeds and now stops as soon as it is decided: its trials "
+            f"are judged anew at the looks n = {_list(after)}, seeds beyond the look that decides are not counted"
+        ]
+    if after is None:
+        return [
+            f"this campaign was looked at until decided (n = {_list(before)}) and now has a fixed number of seeds: an "
+            "interval for one look is too narrow after several; for one that is not, begin anew with --results elsewhere"
+        ]
+    return [
+        f"the looks were n = {_list(before)} and are n = {_list(after)} now: the interval is that of looks fixed "
+        "beforehand, and these were changed after looking"
+    ]
+
+
+def _list(looks: list[int]) -> str:
+    return ", ".join(map(str, looks))

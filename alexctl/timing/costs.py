@@ -1,0 +1,126 @@
+"""What an ablation costs before it is run: parameters, memory, trials, and the time they take on this machine."""
+
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from alexctl.ablation.model import Ablation
+from alexctl.ablation.own_net import is_own
+from alexctl.ablation.setting import Setting
+from alexctl.data.batches import subset
+from alexctl.data.sources import DataSet, Facts, facts
+from alexctl.errors import UserError
+from alexctl.machine import default_workers
+from alexctl.nets import build
+from alexctl.nets.layer_table import layer_table, totals, without_numbers
+from alexctl.nets.memory import training_bytes
+from alexctl.timing.estimates import Work, search_work, wall_seconds
+from alexctl.timing.pace import NUM_STEPS, crowding, pace
+from alexctl.training.device import choose_device
+
+PATIENCE = 3.0  # seconds after which no further step is timed
+STEP_MACS = 2e10  # multiply-accumulates of a forward pass: on a CPU a larger batch is timed in part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One arm's: counts for one picture, memory of one training step, and seconds on `workers` workers for its trials alone.
+
+    `at_most`: a target may end trials earlier. `crowded`: the seconds know how workers slow each other. What could not
+    be found out is None, and `problem` says why.
+    """
+
+    arm: str
+    num_parameters: int | None = None
+    num_macs: int | None = None
+    training_bytes: int | None = None
+    num_search_trials: int
+    num_reported_trials: int
+    seconds: float | None = None
+    work: Work = field(default_factory=Work)
+    at_most: bool = False
+    workers: int
+    crowded: bool = True
+    problem: str | None = None
+
+
+def costs(ablation: Ablation, results: Path) -> list[Cost]:
+    """What each arm costs; its steps are timed on random pictures, so that no data need be there.
+
+    How workers slow each other is taken from the bench kept in the results folder. Rates that a search adds to its
+    grid are not in the seconds.
+    """
+    device = choose_device("auto")
+    crowded = crowding(results / "bench", default_workers(device.type), device)
+    return [_cost(ablation, arm, device, crowded) for arm in ablation.arms]
+
+
+def whole_seconds(found: list[Cost]) -> float:
+    """Seconds for all arms together, as far as they are known."""
+    return wall_seconds([cost.work for cost in found], found[0].workers)
+
+
+def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | None) -> Cost:
+    plan, searched, workers = ablation.plan, arm in ablation.searched, default_workers(device.type)
+    seeds = plan.looks[-1] if plan.looks else plan.seeds
+    known = {
+        "arm": arm, "workers": workers, "num_reported_trials": seeds,
+        "num_search_trials": len(plan.lr_grid) * plan.search_seeds if searched else 0, "crowded": crowded is not None,
+    }  # fmt: skip
+    if is_own({**ablation.base, **ablation.arms[arm]}["net"]):
+        return Cost(**known, problem="its net is code of your own, which is not run here")
+    try:
+        data = facts(ablation.base["data"], ablation.image_size)
+        lr = min(plan.lr_grid) if searched else None
+        setting = ablation.setting(arm, ablation.base["data"], "", lr=lr)
+        knobs = setting.training
+        shape = (data.height, data.width) if knobs.crop is None else (knobs.crop, knobs.crop)
+        about = {"image_shape": (*shape, data.channels), "num_classes": data.num_classes}
+        net = without_numbers(lambda: build(setting, **about, seed=0))
+        whole = totals(layer_table(net, about["image_shape"]))
+        known |= {"num_parameters": whole.num_parameters, "num_macs": whole.num_macs}
+        known["training_bytes"] = training_bytes(net, **about, batch_size=knobs.batch_size)
+        seconds = _epoch_seconds(setting, data, whole.num_macs, device)
+    except UserError as error:
+        return Cost(**known, problem=error.faults[0])
+    except Exception as error:  # a net may raise what it likes
+        reason = (str(error).splitlines() or [""])[0]
+        return Cost(**known, problem=f"can't train a single step: {type(error).__name__}: {reason}")
+    seconds *= crowded or 1.0
+    search_epochs = plan.search_epochs or knobs.epochs
+    work = Work(
+        searching=search_work(len(plan.lr_grid), plan.search_seeds, search_epochs, seconds) if searched else (),
+        reported=(seconds * knobs.epochs,) * seeds,
+    )
+    ends = plan.looks is not None or (knobs.target is not None and (searched or knobs.epochs_after_target is not None))
+    return Cost(**known, work=work, seconds=wall_seconds([work], workers), at_most=ends)
+
+
+def _epoch_seconds(setting: Setting, data: Facts, num_macs: int, device: torch.device) -> float:
+    """Seconds for an epoch, from a few steps at a rate too small to diverge."""
+    knobs = setting.training
+    num_train = data.num_train
+    if knobs.num_train is not None:
+        num_train = len(subset(np.empty(data.num_train, np.int8), knobs.num_train))
+    batch = min(knobs.batch_size, num_train)
+    if device.type == "cpu":
+        batch = min(batch, max(4, int(STEP_MACS / num_macs)))
+    changes = {
+        "batch_size": batch, "num_train": None, "lr": 1e-9, "lr_drops": (), "epochs": NUM_STEPS + 2, "target": None,
+    }  # fmt: skip
+    brief = setting.model_copy(update={"training": knobs.model_copy(update=changes)})
+    measured = pace(brief, _random(data, batch), device, threads=1, patience=PATIENCE)
+    return measured.epoch(knobs, num_train, data.num_test)
+
+
+def _random(data: Facts, num: int) -> DataSet:
+    """So many pictures of the data set's shape, of noise, with labels from all classes in turn."""
+    images = np.random.default_rng(0).integers(0, 256, (num, data.height, data.width, data.channels), dtype=np.uint8)
+    labels = np.fromiter(islice(cycle(range(data.num_classes)), num), np.int64)
+    return DataSet(
+        name="random", digest="", classes=tuple(map(str, range(data.num_classes))), notes=(),
+        train_images=images, train_labels=labels, test_images=images[:1], test_labels=labels[:1],
+    )  # fmt: skip

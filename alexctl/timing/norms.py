@@ -1,0 +1,44 @@
+"""Response normalisation: our layer beside torch's, and what it adds to a training step of the paper's net at 32 px."""
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from alexctl.ablation.load import load
+from alexctl.data.sources import DataSet
+from alexctl.nets.layers import ResponseNorm
+from alexctl.timing.peaks import per_second
+from alexctl.timing.throughput import Alone
+
+SHAPE = (128, 64, 15, 15)  # the second one of alexnet32
+
+
+class Norms:
+    """Both layers on the same maps, and the net with and without."""
+
+    def __init__(self, data: DataSet, device: torch.device, sync: Callable[[], None], *, batch_size: int):
+        draw = torch.Generator().manual_seed(0)
+        like = {"device": device, "memory_format": torch.channels_last}
+        self.sync = sync
+        self.maps = torch.randn(SHAPE, generator=draw).relu().to(**like).requires_grad_()
+        self.slope = torch.randn(SHAPE, generator=draw).to(**like)
+        self.layers = {
+            "norm": ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=True),
+            "norm_torch": nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0),
+        }
+        ablation = load("lrn", overrides={"lr": 0.001})
+        self.nets = {
+            what: Alone(ablation.setting(arm, data.name, data.digest, lr=0.001, batch_size=batch_size), data, device)
+            for what, arm in (("net_with_norm", "lrn"), ("net_without", "none"))
+        }
+
+    def rates(self, seconds: float) -> dict[str, float]:
+        """Elements a second, forward and backward, of either layer; pictures a second of either net."""
+        found = {what: self.maps.numel() * per_second(lambda layer=layer: self._once(layer), seconds, self.sync)
+                 for what, layer in self.layers.items()}  # fmt: skip
+        return found | {what: net.rate(seconds) for what, net in self.nets.items()}
+
+    def _once(self, layer: nn.Module) -> None:
+        layer(self.maps).backward(self.slope)
+        self.maps.grad = None

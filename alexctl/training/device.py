@@ -1,0 +1,34 @@
+"""The device a trial runs on: which one, in which precision it multiplies, and when it has finished."""
+
+from collections.abc import Callable
+
+import torch
+
+from alexctl.ablation.setting import Setting
+from alexctl.errors import UserError, printable
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto`, `cpu`, `cuda`, `cuda:N` or `mps`; UserError says what this machine has instead."""
+    has = ["cpu"] + ["mps"] * torch.backends.mps.is_available()
+    has += [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    if name == "auto":
+        return torch.device("cuda:0" if "cuda:0" in has else has[-1])
+    wanted = "cuda:0" if name == "cuda" else name
+    if wanted not in has:
+        raise UserError(f"--device {printable(name)}: not on this machine, which has: {', '.join(has)} (or auto)")
+    return torch.device(wanted)
+
+
+def arithmetic(setting: Setting, device: torch.device) -> torch.autocast:
+    """What a forward pass runs in: products of the setting's precision; weights, gradients and updates stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=setting.training.precision == "bfloat16")
+
+
+def synchroniser(device: torch.device) -> Callable[[], None]:
+    """What to call before reading the clock, so that queued work is counted where it belongs."""
+    if device.type == "cuda":
+        return lambda: torch.cuda.synchronize(device)
+    if device.type == "mps":
+        return torch.mps.synchronize
+    return lambda: None

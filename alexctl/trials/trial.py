@@ -1,0 +1,274 @@
+"""One trial in its folder: claim it, run or resume it, record how it ended."""
+
+import io
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+
+from alexctl.ablation.setting import Setting
+from alexctl.data.sources import DataSet, open_prepared
+from alexctl.errors import UserError, printable
+from alexctl.stats import target_epoch
+from alexctl.store import files, records
+from alexctl.store.environment import environment
+from alexctl.store.lock import Claim, Claimed
+from alexctl.training.loop import Diverged, Row, Training, row_table
+from alexctl.trials import inspection
+
+ROWS_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Keeping:
+    """What a trial leaves beside its rows, none of which moves a number: a checkpoint every so many seconds while it
+    runs, and its final weights (`weights.safetensors`) if they are wanted."""
+
+    checkpoint_seconds: float = 20.0
+    weights: bool = False
+
+
+ROWS_ONLY = Keeping()
+
+
+class Interrupted(Exception):
+    """Somebody asked the trial to stop; its checkpoint is written."""
+
+
+def create(folder: Path, *, ablation: str, arm: str, phase: str, seed: int, setting: Setting) -> None:
+    """Lays down a trial that anybody may then run."""
+    files.make_folder(folder)
+    head = {
+        "schema": files.SCHEMA, "ablation": ablation, "arm": arm, "phase": phase, "seed": seed,
+        "setting": setting.flat(),
+    }  # fmt: skip
+    files.write_json(folder / "setting.json", head)
+
+
+def run(
+    folder: Path,
+    *,
+    root: Path,
+    device: torch.device,
+    until: float | None = None,
+    keeping: Keeping = ROWS_ONLY,
+    on_row: Callable[[dict[str, Any]], None] = lambda row: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    datasets: dict[str, DataSet] | None = None,
+) -> str:
+    """Runs or resumes one trial and returns the state it is left in: done, diverged, paused, interrupted or failed.
+
+    `until` pauses it at that epoch with its checkpoint (the learning-rate search goes on from there, if at all).
+    Raises Claimed when another process has it. Whatever goes wrong inside is recorded, not raised.
+    """
+    claim = Claim(folder)
+    try:
+        return Run(
+            claim, root, device, until, keeping, on_row, should_stop, datasets if datasets is not None else {}
+        ).go()
+    finally:
+        claim.release()
+
+
+class Run:
+    """One claimed trial on its way, alone or as a member of a stack."""
+
+    def __init__(self, claim, root, device, until, keeping, on_row, should_stop, datasets):
+        self.claim, self.folder, self.root, self.device, self.until = claim, claim.folder, root, device, until
+        self.keeping, self.on_row, self.should_stop, self.datasets = keeping, on_row, should_stop, datasets
+        self.rows: list[dict[str, Any]] = []
+        self.state: dict[str, Any] | None = None  # of the training, as its checkpoint had it
+        self.started = self.saved = time.monotonic()
+        self.shown = -ROWS_SECONDS
+        self.pause = keeping.checkpoint_seconds
+        self.training: Training | None = None
+
+    def go(self) -> str:
+        """Runs it to its end, alone, and records how it ended."""
+        return self.recorded(self._alone)
+
+    def recorded(self, work: Callable[[], str]) -> str:
+        """Does the work, which gives the state the trial is then in, and records that, or what went wrong."""
+        try:
+            state, error = work(), None
+        except Interrupted:
+            state, error = "interrupted", None
+        except Diverged as diverged:
+            state, error = "diverged", str(diverged)
+        except Claimed:  # while this machine slept; what is here now is the other's
+            raise
+        except UserError as failure:
+            if failure.exit_code == 1:  # the disk, not the trial
+                raise
+            state, error = "failed", str(failure)
+        except Exception as failure:
+            traceback.print_exc()
+            state, error = "failed", f"{type(failure).__name__}: {failure}"
+        self._record(state, error)
+        return state
+
+    def _alone(self) -> str:
+        self.open()
+        self.training = Training(
+            self.setting, self.seed, self.data, device=self.device, on_batch=self._on_batch, state=self.state
+        )
+        self.prepare_seconds = time.monotonic() - self.started
+        return self._train()
+
+    def open(self, **about: Any) -> None:
+        """Reads what the trial is and how far it came, and writes down what it runs on; `about` says more of that."""
+        head = files.read_json(self.folder / "setting.json")
+        self.setting = Setting.from_flat(head["setting"])
+        self.seed = head["seed"]
+        name, digest = self.setting.data_name, self.setting.data_digest
+        if digest not in self.datasets:
+            self.datasets[digest] = open_prepared(name, digest, self.root)
+        self.data = self.datasets[digest]
+        checkpoint = self.folder / records.CHECKPOINT
+        if checkpoint.exists():
+            try:
+                saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+                self.rows, self.state = saved["rows"], saved["training"]
+            except Exception:  # damaged from outside; the trial begins again, its log says why
+                traceback.print_exc()
+        if self.state is None:  # what status.json says of rows that are made again would be wrong
+            (self.folder / "status.json").unlink(missing_ok=True)
+        data = {"data": name, "data_digest": digest}
+        files.write_json(
+            self.folder / "env.json", environment(self.device, self.setting.training.precision) | data | about
+        )
+
+    def _train(self) -> str:
+        if (end := self.end_before_training(self.training.epoch)) is not None:
+            return self.finish() if end == "done" else end
+        for row in self.training:
+            end = self.take(row)
+            if end == "paused":
+                self.save(self.training.state())
+                return "paused"
+            if end == "done":
+                break
+        return self.finish()
+
+    def end_before_training(self, epoch: float) -> str | None:
+        """`done` or `paused` where there is nothing left to train, as far as was asked."""
+        if self.rows and self._finished(epoch):
+            return "done"
+        return "paused" if self._paused(epoch) else None
+
+    def take(self, row: Row) -> str | None:
+        """Keeps a row; `done` or `paused` where the trial has come to its end with it, or to where it was to pause."""
+        self.rows.append(row_table(row))
+        self.on_row(self.rows[-1])
+        if self._finished(row.epoch):
+            return "done"
+        if self._paused(row.epoch):
+            return "paused"
+        if time.monotonic() - self.shown > ROWS_SECONDS:  # for whoever looks; a checkpoint has its own
+            records.write_rows(self.folder, self.rows)
+            self.shown = time.monotonic()
+        return None
+
+    def _paused(self, epoch: float) -> bool:
+        # At the end of its budget a trial is done, not paused.
+        return self.until is not None and self.until <= epoch < self.setting.training.epochs
+
+    def _finished(self, epoch: float) -> bool:
+        """Whether the target was met and the epochs that were to follow it are over."""
+        knobs = self.setting.training
+        if knobs.target is None or knobs.epochs_after_target is None:
+            return False
+        crossed = target_epoch(self.rows, knobs.target.model_dump())
+        return crossed is not None and epoch >= crossed + knobs.epochs_after_target
+
+    def finish(self) -> str:
+        """The last evaluation, where one is owed, and what is kept of the net to look at."""
+        if self.setting.training.evaluate_every and self.rows[-1]["test_error"] is None:
+            self.training.clock.switch("eval")
+            self.rows[-1]["test_error"], self.rows[-1]["top5_error"] = self.training.errors_on("test")
+            self.training.clock.switch(None)
+            self.rows[-1]["eval_seconds"] = self.training.clock.seconds["eval"]
+        if self.keeping.weights and self.seed == 0:  # one of an arm is enough to look at
+            self._show()
+        return "done"
+
+    def _show(self) -> None:
+        """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
+        try:
+            inspection.write(self.folder, self.training, self.data.classes)
+        except (Interrupted, Claimed, UserError):
+            raise
+        except Exception:
+            traceback.print_exc()
+
+    def _on_batch(self, training: Training) -> None:
+        if self.should_stop():
+            self.save(training.state())
+            raise Interrupted
+        if self.due():
+            part = training.clock.pause()
+            self.save(training.state())
+            training.clock.switch(part)
+
+    def due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self.saved > self.pause
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Writes the checkpoint; `state` is the training's."""
+        self.claim.check()
+        before = time.monotonic()
+        content = io.BytesIO()
+        torch.save({"rows": self.rows, "training": state}, content)
+        files.write_atomic(self.folder / records.CHECKPOINT, content.getvalue())
+        self.saved = time.monotonic()
+        # Saving takes at most a twentieth of the time, however slow the disk.
+        self.pause = max(self.keeping.checkpoint_seconds, 20 * (self.saved - before))
+
+    def _record(self, state: str, error: str | None) -> None:
+        self.claim.check()
+        if state == "done" and self.keeping.weights:
+            copy = {
+                "memory_format": torch.contiguous_format
+            }  # a copy: tied weights share theirs, which safetensors refuses
+            weights = {name: tensor.clone(**copy) for name, tensor in self.training.net.state_dict().items()}
+            files.write_atomic(self.folder / records.WEIGHTS, safetensors.torch.save(weights))
+        if self.training:
+            records.write_rows(self.folder, self.rows)
+        last = self.rows[-1] if self.rows else {}
+        seconds = self.training.clock.seconds if self.training else {}
+        status = {
+            "schema": files.SCHEMA,
+            "state": state,
+            "error": printable(error) if error else None,
+            "num_rows": len(self.rows),
+            "rows_digest": records.rows_digest(self.rows),
+            "epochs_run": last.get("epoch", 0.0),
+            "train_seconds": seconds.get("train", 0.0),
+            "eval_seconds": seconds.get("eval", 0.0),
+            "prepare_seconds": getattr(self, "prepare_seconds", None),
+            "parameters": sum(p.numel() for p in self.training.net.parameters()) if self.training else None,
+        }
+        files.write_json(self.folder / "status.json", status)
+        if state in ("done", "diverged"):
+            (self.folder / records.CHECKPOINT).unlink(missing_ok=True)
+
+
+def record_death(folder: Path, why: str) -> None:
+    """Writes down that a trial's process ended without a word: state `failed`, its rows as last saved."""
+    try:
+        rows = records.read_rows(folder / "rows.csv")
+    except ValueError:
+        rows = ()
+    last = rows[-1] if rows else {}
+    status = {
+        "schema": files.SCHEMA, "state": "failed", "error": why, "num_rows": len(rows),
+        "epochs_run": last.get("epoch", 0.0), "train_seconds": last.get("train_seconds", 0.0),
+        "eval_seconds": last.get("eval_seconds", 0.0), "prepare_seconds": None, "parameters": None,
+    }  # fmt: skip
+    files.write_json(folder / "status.json", status)

@@ -1,0 +1,119 @@
+"""The worker process: trials one after another, a JSON line per event on standard output.
+
+`python -m alexctl.launch.worker DIR [DIR ...]` runs the trials in these folders; `--serve` takes orders from standard
+input instead, as `LocalPool` gives them.
+"""
+
+import argparse
+import json
+import os
+import queue
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from alexctl.data.sources import DataSet, data_root
+from alexctl.errors import UserError
+from alexctl.store import files
+from alexctl.store.lock import Claimed
+from alexctl.training.device import choose_device
+from alexctl.trials import stacked
+from alexctl.trials.trial import ROWS_ONLY, Keeping, run
+
+
+def main() -> None:
+    """Parses the command line and works."""
+    parser = argparse.ArgumentParser(prog="python -m alexctl.launch.worker", description=__doc__)
+    parser.add_argument("folders", nargs="*", type=Path, metavar="DIR")
+    parser.add_argument("--serve", action="store_true")
+    parser.add_argument("--data-root", type=Path)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--checkpoint-every", type=float, default=ROWS_ONLY.checkpoint_seconds)
+    parser.add_argument("--keep-weights", action="store_true")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    keeping = Keeping(checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights)
+    Worker(data_root(options.data_root), options.device, keeping).work(options.folders, serve=options.serve)
+    os._exit(0)  # everything is written; Python would take a second to put torch away
+
+
+class Worker:
+    """A process that runs trials. Its standard output carries events; whatever else is printed goes to the trial's log."""
+
+    def __init__(self, root: Path, device: str, keeping: Keeping):
+        self.root, self.device_name, self.keeping = root, device, keeping
+        self.events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+        os.dup2(2, 1)
+        self.stop = threading.Event()
+        self.datasets: dict[str, DataSet] = {}
+        for name in ("SIGTERM", "SIGINT"):
+            signal.signal(getattr(signal, name), lambda *_: self.stop.set())
+
+    def say(self, event: str, **fields: Any) -> None:
+        try:
+            self.events.write(json.dumps({"event": event, **fields}) + "\n")
+        except OSError:
+            self.stop.set()  # the parent is gone
+
+    def work(self, folders: list[Path], *, serve: bool) -> None:
+        if serve:
+            for line in self._orders():
+                self._some([(Path(folder), until) for folder, until in json.loads(line)])
+                if self.stop.is_set():
+                    break
+        for folder in folders:
+            self._some([(folder, None)])
+
+    def _orders(self) -> Iterator[bytes]:
+        """Lines from the parent; its end, by death or by closing, stops the trial at hand too."""
+        lines: queue.Queue[bytes | None] = queue.Queue()
+
+        def read() -> None:
+            # Unbuffered: a thread that waits in a buffered stdin aborts the process when it ends for another reason.
+            with open(0, "rb", buffering=0, closefd=False) as orders:
+                for line in orders:
+                    lines.put(line)
+            self.stop.set()
+            lines.put(None)
+
+        threading.Thread(target=read, daemon=True).start()
+        while (line := lines.get()) is not None:
+            yield line
+
+    def _some(self, orders: list[tuple[Path, float | None]]) -> None:
+        """One trial, or several as a stack; what is printed goes to the first one's log."""
+        first = orders[0][0]
+        self.say("start", folder=first.name)
+        how = {"root": self.root, "keeping": self.keeping, "should_stop": self.stop.is_set, "datasets": self.datasets}
+        try:
+            log = os.open(first / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            os.dup2(log, 2)
+            os.dup2(log, 1)
+            os.close(log)
+            how["device"] = choose_device(self.device_name)
+            if len(orders) == 1:
+                self._told(first, run(first, until=orders[0][1], on_row=lambda row: self._row(first, row), **how))
+            else:
+                stacked.run(orders, on_row=self._row, on_end=self._told, **how)
+        except Claimed:
+            self._told(first, "claimed")
+        except UserError as error:
+            self.say("error", folder=first.name, message=str(error), exit_code=error.exit_code)
+        except OSError as error:
+            message = str(files.storage_error(first / "stderr.log", error))
+            self.say("error", folder=first.name, message=message, exit_code=1)
+
+    def _row(self, folder: Path, row: dict[str, Any]) -> None:
+        self.say("row", folder=folder.name, **row)
+
+    def _told(self, folder: Path, state: str) -> None:
+        self.say("end", folder=folder.name, state=state)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""From trials to what they say of the claim: each arm against the control, or the interaction of two knobs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from alexctl import stats
+from alexctl.ablation.checks import level as level_of_knob
+from alexctl.ablation.model import Ablation
+from alexctl.stats.intervals import FEWEST_FLIPS, MOST_FLIPS
+from alexctl.stats.looks import level_of
+from alexctl.store.records import TrialRecord
+from alexctl.verdicts import rules
+from alexctl.verdicts.sentences import describe
+
+FAMILY = 0.05  # the error that all looks, or all claims of a report, may have together
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What an ablation is judged on: the reported trials of one campaign, and how often they were looked at.
+
+    `broken` are the arms whose learning-rate search lacks a trial. `looks` are the numbers of seeds planned to be looked
+    at; None: one look, at whatever there is.
+    """
+
+    ablation: Ablation
+    final: list[TrialRecord]
+    data_name: str
+    num_classes: int
+    broken: tuple[str, ...] = ()
+    looks: tuple[int, ...] | None = None
+
+    @property
+    def level(self) -> float:
+        """Of every interval: wider where there are several looks."""
+        return level_of(self.looks)
+
+    def outcomes(self, arm: str) -> dict[int, stats.Outcome]:
+        """What an arm's finished trials say of the measure, by seed."""
+        known = {r.seed: outcome(r, self.ablation.measure) for r in self.final if r.arm == arm}
+        return {seed: result for seed, result in known.items() if result is not None}
+
+
+def outcome(record: TrialRecord, measure: str) -> stats.Outcome | None:
+    """What one finished trial says of the measure; None when it says nothing (failed, not finished)."""
+    if record.state == "diverged":
+        return stats.Outcome(diverged=True)
+    if record.state != "done":
+        return None
+    last = record.rows[-1]
+    if measure == "epochs_to_target":
+        crossing = stats.target_epoch(record.rows, record.setting.get("target"))
+        return stats.Outcome(censored=True) if crossing is None else stats.Outcome(value=crossing)
+    if measure == "seconds_per_epoch":
+        return stats.Outcome(value=last["train_seconds"] / last["epoch"])
+    return stats.Outcome(value=last[measure])
+
+
+def compare(evidence: Evidence) -> list[dict[str, Any]]:
+    """The comparisons of verdict.json: one an arm that is not the control, or the one interaction."""
+    ablation = evidence.ablation
+    if ablation.compares == "interaction":
+        return [_interaction(evidence)]
+    return [_arm(evidence, arm) for arm in ablation.arms if arm != ablation.control]
+
+
+def interval_words(looks: tuple[int, ...] | None) -> str:
+    """What kind of interval it is, as verdict.json has it."""
+    if looks is None or len(looks) == 1:
+        return "for one look"
+    return f"for {len(looks)} looks at n = {', '.join(map(str, looks))}"
+
+
+def _arm(evidence: Evidence, arm: str) -> dict[str, Any]:
+    """One arm against the control: the effect, its interval and what they say of the claim."""
+    control = evidence.ablation.control
+    if missing := _missing(evidence, [control, arm]):
+        return _line(evidence, arm, control) | missing
+    effect = _effect(evidence, control, arm)
+    return _line(evidence, arm, control) | _judged(evidence, [control, arm], effect, _words(evidence, effect), arm)
+
+
+def _interaction(evidence: Evidence) -> dict[str, Any]:
+    """How much what the first knob does depends on the second: the effect at the second's other value, less the effect
+    at the control's."""
+    ablation = evidence.ablation
+    knob, other = ablation.varies
+    values = {
+        arm: tuple(level_of_knob(ablation.base, knobs, key) for key in ablation.varies)
+        for arm, knobs in ablation.arms.items()
+    }
+    start, at = values[ablation.control]
+    name = f"{knob} x {other}"
+    if missing := _missing(evidence, list(ablation.arms)):
+        return _line(evidence, name, None) | missing
+    effects, words = [], []
+    for same in (True, False):
+        control, arm = sorted(
+            (a for a, (_, b) in values.items() if (b == at) == same), key=lambda a: values[a][0] != start
+        )
+        effects.append(_effect(evidence, control, arm))
+        words.append(f"{other} = {values[arm][1]}")
+    effect = stats.interaction(*effects)
+    parts = "; ".join(f"{which}: {_words(evidence, one)}" for which, one in zip(words, effects, strict=True))
+    described = _words(evidence, effect, sides=tuple(words), trials_a_seed=2, signed=True)
+    described = f"{name} {described}; what {knob} alone does, {parts}"
+    return _line(evidence, name, None) | _judged(evidence, list(ablation.arms), effect, described, name)
+
+
+def _words(evidence: Evidence, effect: stats.Effect, **about) -> str:
+    return describe(effect, num_looks=len(evidence.looks or (0,)), **about)
+
+
+def _effect(evidence: Evidence, control: str, arm: str) -> stats.Effect:
+    ablation, budget = evidence.ablation, None
+    if ablation.measure == "epochs_to_target":  # only a race has one
+        budget = float(ablation.base.get("epochs", evidence.final[0].setting["epochs"]))
+    sides = (evidence.outcomes(name) for name in (control, arm))
+    return stats.paired_effect(*sides, scale=ablation.scale, budget=budget, level=evidence.level)
+
+
+def _line(evidence: Evidence, name: str, control: str | None) -> dict[str, Any]:
+    """What stands in a comparison that can't be made yet; an interaction has no control."""
+    claim = evidence.ablation.claim
+    return {
+        "arm": name, "control": control, "verdict": "not run yet", "sentence": "Not run yet.", "effect": None,
+        "low": None, "high": None, "bound": None, "level": evidence.level, "interval": interval_words(evidence.looks),
+        "scale": evidence.ablation.scale, "n": 0, "seeds": [], "values": [], "margin": None, "more_seeds": None,
+        "claimed": claim.effect_of(name), "direction": _direction(evidence, name), "p_value": None,
+        "sign_flip_p": None, "sign_flip_note": None, "correlation": None, "smallest_effect": None,
+    }  # fmt: skip
+
+
+def _direction(evidence: Evidence, name: str) -> str | None:
+    """Positive (the arm is better), negative or none, as far as the claim says it, in words or by its size."""
+    claim = evidence.ablation.claim
+    if claim.direction or (size := claim.effect_of(name)) is None:
+        return claim.direction
+    return "negative" if stats.to_theta(size, evidence.ablation.scale) < 0 else "positive"
+
+
+def _missing(evidence: Evidence, arms: list[str]) -> dict[str, Any] | None:
+    """Why these arms can't be compared yet, as the keys of a line; None if they can."""
+    if broken := [arm for arm in arms if arm in evidence.broken]:
+        sentence = f"Not judged: the learning-rate search of {' and '.join(broken)} lacks a trial that failed."
+        return {"verdict": "not judged", "sentence": sentence}
+    if all(evidence.outcomes(arm) for arm in arms):
+        return None
+    if evidence.looks and not evidence.final:
+        return {"verdict": "not run yet", "sentence": f"Not judged before the first look, at n = {evidence.looks[0]}."}
+    return {"verdict": "not run yet"}
+
+
+def _judged(evidence: Evidence, arms: list[str], effect: stats.Effect, described: str, name: str) -> dict[str, Any]:
+    ablation, claim = evidence.ablation, evidence.ablation.claim
+    said = rules.verdict(
+        effect, claimed=claim.effect_of(name), claimed_range=claim.effect_range, direction=claim.direction,
+        margin=ablation.margin, chance_ok=_learned(evidence, arms), data_matches=evidence.data_name == claim.data,
+        data=evidence.data_name, claim_data=claim.data, description=described,
+    )  # fmt: skip
+    return {
+        "verdict": said.word, "sentence": said.sentence, "effect": effect.estimate, "low": effect.low,
+        "high": effect.high, "bound": effect.bound, "n": effect.n, "seeds": [pair.seed for pair in effect.pairs],
+        "values": [pair.value for pair in effect.pairs], "margin": said.margin, "more_seeds": said.more_seeds,
+        "description": described, **second_opinions(effect),
+    }  # fmt: skip
+
+
+def second_opinions(effect: stats.Effect) -> dict[str, Any]:
+    """What else is known of an effect: p values, correlation, and the smallest effect that so many seeds can see.
+
+    `p_value` is paid for the looks: it is under 5% just where the interval, at its level, leaves no effect out. The
+    smallest effect is the one found in four of five campaigns, in the effect's units, if the spread stays.
+    """
+    exact = effect.bound == "exact" and effect.n >= 3
+    p, flips, note = effect.p_value, None, None
+    if exact and effect.n < FEWEST_FLIPS:
+        note = f"n < {FEWEST_FLIPS}: cannot reach 5%"
+    elif exact and effect.n > MOST_FLIPS:
+        note = f"n > {MOST_FLIPS}: too many to enumerate"
+    elif exact:
+        flips = stats.sign_flip_p([stats.to_theta(pair.value, effect.scale) for pair in effect.pairs])
+    smallest = stats.smallest_effect(effect.sd, effect.n, effect.level) if exact else None
+    return {
+        "p_value": None if p is None else min(1.0, p * FAMILY / (1 - effect.level)),
+        "sign_flip_p": flips, "sign_flip_note": note, "correlation": effect.correlation,
+        "smallest_effect": None if smallest is None else stats.from_theta(smallest, effect.scale),
+    }  # fmt: skip
+
+
+def _learned(evidence: Evidence, arms: list[str]) -> bool:
+    """Whether any of these arms is better than chance; a pace is one whatever was learned."""
+    if evidence.ablation.measure == "seconds_per_epoch":
+        return True
+    chance = 1 - 1 / evidence.num_classes
+    return any(
+        stats.learned(
+            [r.rows[-1]["train_error"] if r.rows else chance for r in evidence.final if r.arm == arm and _over(r)],
+            chance,
+        )
+        for arm in arms
+    )
+
+
+def _over(record: TrialRecord) -> bool:
+    return record.state in ("done", "diverged")

@@ -1,0 +1,164 @@
+"""Settings, their identity, and what a fault says."""
+
+import pytest
+
+from alexctl.ablation.knobs import Target, TrainingKnobs
+from alexctl.ablation.setting import NETS, NUMERICS, Setting, hash_of, resolve
+
+FULL = {"data": "cifar10", "net": "convnet4", "lr": 0.01}
+
+
+def make(**changes) -> Setting:
+    training, net, faults = resolve({**FULL, **changes})
+    assert faults == []
+    return Setting(training=training, net=net, data_name="cifar10", data_digest="0123456789abcdef")
+
+
+def faults_of(**changes) -> list[str]:
+    return resolve({**FULL, **changes})[2]
+
+
+def test_defaults_may_not_change_without_a_new_numerics():
+    """Knobs at their default are left out of the hash, so another default would pass old results off as new ones."""
+    assert NUMERICS == 1
+    required = {"data", "net", "lr"}
+    defaults = {name: field.default for name, field in TrainingKnobs.model_fields.items() if name not in required}
+    assert defaults == {
+        "momentum": 0.9, "weight_decay": 0.0, "batch_size": 128, "epochs": 60, "num_train": None, "target": None,
+        "lr_drops": (), "crop": None, "flips": False, "colour_noise": 0.0, "test_views": 1,
+        "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
+        "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0,
+    }  # fmt: skip
+    alexnet = {
+        "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
+        "norm_place": "after-relu", "lrn_alpha": "printed", "pooling": "3/2", "dropout": 0.5, "without": None,
+        "init": "paper", "biases": 1, "activation": "relu",
+    }  # fmt: skip
+    of_nets = {net: {name: field.default for name, field in knobs.model_fields.items()} for net, knobs in NETS.items()}
+    assert of_nets == {
+        "convnet4": {"activation": "relu", "init": "2012", "norm": "none", "hidden": None, "fc_cost": None},
+        "convlocal": {"activation": "relu", "init": "2012", "norm": "none", "local3_maps": 32},
+        "lenet5": {"form": "1998", "activation": "scaled-tanh", "init": "1998"},
+        "alexnet": alexnet,
+        "alexnet32": alexnet,
+    }
+    assert Target(at_most=0.25).metric == "train_error"
+
+
+def test_ten_views_need_crops():
+    assert faults_of(test_views=10) == [
+        "test_views: the ten views are crops; give their side too, such as crop = 24"
+    ]  # fmt: skip
+    assert faults_of(test_views=10, crop=24) == []
+
+
+def test_weight_decay_is_a_number_or_that_of_the_file():
+    assert make(weight_decay=0).hash8 == make().hash8
+    for given, shown in ((1, "1"), (-0.1, "-0.1"), (True, "true"), ("fil", "'fil'")):
+        assert faults_of(weight_decay=given) == [
+            f"weight_decay: should be a number, 0 or more and below 1, or 'file', not {shown}"
+        ]
+
+
+def test_a_list_left_at_its_default_is_not_in_the_hash():
+    table = make().flat()
+    assert table["lr_drops"] == []  # as JSON has it
+    del table["lr_drops"]
+    assert hash_of(table) == make().hash8
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, "c814c34e"),
+        ({"activation": "tanh", "init": "fan-in"}, "3d1d3548"),
+        ({"lr": 0.0005, "target": {"at_most": 0.25}, "epochs_after_target": 0.5}, "639e6b9c"),
+        ({"lr": 1, "num_train": 1000, "epochs": 2, "weight_decay": 0.0005}, "16157c10"),
+    ],
+)
+def test_golden_hashes(changes, expected):
+    """Folders made by an earlier alexctl must be found again."""
+    assert make(**changes).hash8 == expected
+
+
+def test_the_hash_leaves_out_defaults_and_nothing_else():
+    base = make().hash8
+    assert make(epochs=60, activation="relu", momentum=0.9).hash8 == base
+    for change in (
+        {"lr": 0.02}, {"epochs": 61}, {"momentum": 0.8}, {"weight_decay": 0.1}, {"batch_size": 127}, {"num_train": 5},
+        {"target": {"at_most": 0.2}}, {"epochs_after_target": 0.0}, {"rows_per_epoch": 1}, {"evaluate_every": 0},
+        {"lr_drops": [3]}, {"crop": 24}, {"flips": True}, {"colour_noise": 0.1}, {"weight_decay": "file"},
+        {"crop": 24, "test_views": 10}, {"seed_offset": 1000}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
+    ):  # fmt: skip
+        assert make(**change).hash8 != base, change
+    table = make().flat()
+    assert hash_of({**table, "numerics": 2}) != base
+    assert hash_of({**table, "data_digest": "f" * 16}) != base
+    assert hash_of({**table, "data": "other"}) != base
+    # A knob that comes later, at its default then, leaves the old hash as it is: the old table simply lacks it.
+    assert hash_of({key: value for key, value in table.items() if key != "precision"}) == base
+
+
+def test_a_folder_s_path_is_not_part_of_the_identity():
+    assert make(data="imagefolder:/a/b").flat() == make(data="imagefolder:/c").flat()
+
+
+@pytest.mark.parametrize("name", ["cifar10", "shapes", "cifar10-jpeg"])
+def test_flat_and_back(name):
+    setting = make(lr=0.0005, target={"metric": "test_error", "at_most": 0.25}, activation="tanh")
+    setting = setting.model_copy(update={"data_name": name})
+    back = Setting.from_flat(setting.flat())
+    assert back.flat() == setting.flat()
+    assert back.hash8 == setting.hash8
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"lr": "fast"}, "lr: should be a number, not 'fast'"),
+        ({"epoch": 3}, "epoch: unknown key, did you mean 'epochs'?"),
+        ({"data_digest": None}, "data_digest or numerics is missing"),
+        ({"numerics": True}, "data_digest or numerics is missing"),
+    ],
+)
+def test_from_flat_refuses(change, words):
+    with pytest.raises(ValueError, match=words.replace("?", r"\?")):
+        Setting.from_flat({**make().flat(), **change})
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"data": "cifar"}, "data: unknown data set 'cifar', did you mean 'cifar10'? choose from: cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
+        ({"data": "imagefolder:"}, "data: 'imagefolder:' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"),
+        ({"data": "./pets"}, "data: a folder of pictures is written imagefolder:PATH, so try imagefolder:./pets"),
+        ({"data": "CIFAR-10"}, "data: unknown data set 'CIFAR-10', did you mean 'cifar10'? choose from: "
+         "cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
+        ({"net": "convnet"}, "net: unknown net 'convnet', did you mean 'convnet4'?"),
+        ({"net": "19pct"}, "net: unknown net '19pct'; here cuda-convnet's 19pct is net = 'convnet4'"),
+        ({"net": "layers-conv-local-11pct.cfg"},
+         "net: unknown net 'layers-conv-local-11pct.cfg'; here cuda-convnet's conv-local-11pct is "
+         "net = 'convlocal', norm = 'cross-map', local3_maps = 64"),
+        ({"net": 4}, "net: should be text in quotes, not 4"),
+        ({"activation": "rleu"}, "activation: 'rleu' is not allowed, did you mean 'relu'?"),
+        ({"activation": 3}, "activation: should be 'relu' or 'tanh', not 3"),
+        ({"momentm": 0.9}, "momentm: unknown key, did you mean 'momentum'?"),
+        ({"lr": True}, "lr: should be a number, not true"),
+        ({"lr": 0}, "lr: should be above 0, not 0"),
+        ({"lr": float("inf")}, "lr: should be a finite number, not inf"),
+        ({"lr": float("nan")}, "lr: should be a finite number, not nan"),
+        ({"epochs": 2.5}, "epochs: should be a whole number, not 2.5"),
+        ({"epochs": True}, "epochs: should be a whole number, not true"),
+        ({"epochs": 0}, "epochs: should be 1 or more, not 0"),
+        ({"target": {"at_most": 25}}, "target.at_most: should be below 1, not 25"),
+        ({"target": {"at_most": 0.25, "metrc": "x"}}, "target.metrc: unknown key, did you mean 'metric'?"),
+        ({"target": {}}, "target.at_most: missing"),
+        ({"init": "20\x1b[31m12"}, "init: '20\\x1b[31m12' is not allowed, did you mean '2012'?"),
+    ],
+)  # fmt: skip
+def test_a_fault_says_what_and_what_would_do(changes, line):
+    assert faults_of(**changes) == [line]
+
+
+def test_all_faults_at_once():
+    assert len(faults_of(lr="x", epochs=0, activation="gelu", colour=1)) == 4

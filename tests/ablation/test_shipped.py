@@ -1,0 +1,57 @@
+"""Every ablation that ships trains a step in every arm, says what it must, and needs no code of its own."""
+
+import numpy as np
+import pytest
+import torch
+
+from alexctl.ablation.load import load, shipped
+from alexctl.data import shapes
+from alexctl.data.sources import prepare
+from alexctl.training.loop import Training
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Few drawn pictures, in colour and grey, by their data set's name."""
+    root = tmp_path_factory.mktemp("shipped")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shapes, "NUM_TRAIN", 40)
+        patch.setattr(shapes, "NUM_TEST", 20)
+        return {name: prepare(name, root) for name in ("shapes", "shapes-grey")}
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_every_arm_trains_a_step(name, pictures):
+    ablation = load(name, smoke=True)
+    data = pictures[ablation.base["data"]]
+    lr = min(ablation.plan.lr_grid) if ablation.searched else None
+    for arm in ablation.arms:
+        setting = ablation.setting(arm, data.name, data.digest, lr=lr, num_train=16, batch_size=16, epochs=1)
+        training = Training(setting, 0, data, device=torch.device("cpu"))
+        before = {name: parameter.clone() for name, parameter in training.net.named_parameters()}
+        (*_, row) = list(training)
+        assert np.isfinite(row.train_loss)
+        moved = [n for n, p in training.net.named_parameters() if not torch.equal(p, before[n])]
+        # An output bias always moves; a layer with tiny weights above it may not move in float32 within one step.
+        assert any("bias" in parameter for parameter in moved)
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_file_is_short_and_says_where_its_claim_stands(name):
+    text = shipped()[name].read_text(encoding="utf-8")
+    ablation = load(name)
+    assert len(text.splitlines()) <= 50
+    assert text.startswith("# ")
+    assert ablation.claim.section or ablation.claim.source != "the paper"
+    assert ablation.plan.seeds >= 3
+    sized = [ablation.claim.effect_of(arm) is not None for arm in ablation.arms if arm != ablation.control]
+    assert all(sized) or ablation.margin, "with neither a claimed size nor a margin nothing could be 'no difference'"
+
+
+def test_grey_shapes_are_the_shapes_with_one_channel(pictures):
+    grey, colour = pictures["shapes-grey"], pictures["shapes"]
+    assert grey.train_images.shape == (40, 32, 32, 1)
+    assert np.array_equal(grey.train_labels, colour.train_labels)
+    luma = np.asarray(colour.train_images, dtype=float) @ [0.299, 0.587, 0.114]
+    assert np.abs(np.asarray(grey.train_images[..., 0], dtype=float) - luma).max() <= 0.5 + 1e-9
+    assert grey.digest != colour.digest

@@ -1,0 +1,38 @@
+"""Thousands of trials in one folder: nothing that is done at every event, or for every report, is quadratic in them."""
+
+import pytest
+from conftest import TINY
+
+from alexctl.ablation.model import parse
+from alexctl.campaign.campaign import Campaign
+from alexctl.store import records
+from tools import upkeep
+
+
+@pytest.mark.slow
+def test_a_report_and_a_resume_are_linear(tmp_path):
+    """400 finished trials cost at most seven times what 100 do (four times, and what a busy machine adds).
+
+    Buys: nobody's folder of results becomes too large to look at. About 10 s.
+    """
+    took = {}
+    for count in (100, 400):
+        home = upkeep.many(tmp_path / str(count), count)
+        upkeep.report(home)  # figures are drawn once, whatever comes after
+        took[count] = [upkeep.seconds_of(work, home) for work in (upkeep.resume, upkeep.report)]
+    for few, many in zip(*took.values(), strict=True):
+        assert many < 7 * few, took
+    assert sum(took[400]) < 10, took
+
+
+def test_asking_what_is_ready_is_cheap(tmp_path):
+    """It is asked at every event of a campaign, so that 2,000 trials ask 2,000 times: 5 ms each is ten seconds of it."""
+    base = {**TINY["base"], "seeds": 1000}
+    ablation, _ = parse({**TINY, "base": base}, name="tiny", overrides={}, smoke=False)
+    campaign = Campaign(ablation, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
+    for job in campaign.ready():
+        campaign.records[job.name] = records.TrialRecord(
+            folder=tmp_path / job.name, arm=job.arm, seed=job.seed, hash8=job.setting.hash8, phase="final",
+            status={"state": "done"},
+        )  # fmt: skip
+    assert min(upkeep.seconds_of(lambda _: campaign.ready(), tmp_path) for _ in range(5)) < 0.02

@@ -1,0 +1,58 @@
+"""What the screen says of the time still to come: what it assumes, and what it has seen."""
+
+import time
+
+import pytest
+from conftest import tiny_ablation
+
+from alexctl.campaign.campaign import Campaign
+from alexctl.cli.progress import Screen
+from alexctl.store.records import TrialRecord
+
+
+@pytest.fixture
+def campaign(tmp_path):
+    return Campaign(
+        tiny_ablation(epochs=10), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path / "tiny"
+    )
+
+
+def finish(campaign: Campaign, arm: str, epoch: float) -> None:
+    """Both seeds of an arm, done at that epoch."""
+    for job in campaign.final_jobs(arm, campaign.rate(arm)):
+        campaign.records[job.name] = TrialRecord(
+            folder=campaign.folder / "trials" / job.name, arm=arm, seed=job.seed, hash8=job.setting.hash8,
+            phase="final", setting=job.setting.flat(), status={"state": "done"}, rows=({"epoch": epoch},),
+        )  # fmt: skip
+
+
+def test_an_estimate_says_what_it_assumes(campaign):
+    screen = Screen(quiet=True)
+    screen.seconds = {"relu": 10.0, "tanh": 20.0}
+    assert screen._estimate(campaign) == "about 10 min if every trial needs all its 10 epochs"
+    finish(campaign, "relu", 4.0)
+    assert screen._estimate(campaign) == "about 7 min if every trial of tanh needs all its 10 epochs"
+    finish(campaign, "tanh", 4.0)
+    del campaign.records[campaign.final_jobs("tanh", 0.01)[0].name]
+    assert screen._estimate(campaign) == "about 2 min, going by the trials done"  # (1.15 x 4 + 0.5) x 20 s
+
+
+def test_trials_of_another_plan_say_nothing_of_this_one(campaign, tmp_path):
+    finish(campaign, "relu", 4.0)
+    longer = Campaign(
+        tiny_ablation(epochs=20), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path / "tiny"
+    )
+    longer.records |= campaign.records
+    screen = Screen(quiet=True)
+    screen.seconds = {"relu": 1.0, "tanh": 1.0}
+    assert screen._estimate(longer) == "about 80 s if every trial needs all its 20 epochs"
+
+
+def test_the_pace_seen_replaces_the_probe(campaign, monkeypatch):
+    screen = Screen(quiet=True)
+    screen.seconds = {"relu": 10.0, "tanh": 20.0}
+    job = campaign.final_jobs("relu", 0.01)[0]
+    for now, epoch in ((100.0, 0.25), (120.0, 1.0), (150.0, 2.25)):
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        screen.row(job, {"epoch": epoch, "train_error": 0.5})
+    assert screen.seconds == {"relu": 25.0, "tanh": 20.0}

@@ -1,0 +1,111 @@
+"""What is printed fits the terminal, and says where things are from here."""
+
+import io
+
+import pandas as pd
+import pytest
+from conftest import tiny_ablation
+from rich.console import Console
+
+from alexctl.ablation.load import load_net
+from alexctl.campaign.campaign import Campaign
+from alexctl.cli import show_results
+from alexctl.cli.console import layout
+from alexctl.errors import UserError
+from alexctl.nets.description import describe
+from alexctl.store.records import TrialRecord
+from alexctl.timing.costs import costs
+
+ROWS = [
+    {"name": "relu-vs-tanh-fan-in", "size_mb": 3, "what": "reaches 25% training error six times faster", "next": "-"},
+    {"name": "x", "size_mb": None, "what": "[bold]y\x1b[2J", "next": "alexctl data fetch x"},
+]
+
+
+def printed(rows, width: int, *, terminal: bool = True) -> list[str]:
+    console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
+    console.print(layout(rows, console))
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_a_narrow_terminal_gets_a_paragraph_a_row():
+    assert printed(ROWS, 40) == [
+        "name     relu-vs-tanh-fan-in",
+        "size mb  3",
+        "what     reaches 25% training error six",
+        "         times faster",
+        "",
+        "name     x",
+        "what     [bold]y\\x1b[2J",
+        "next     alexctl data fetch x",
+    ]
+
+
+@pytest.mark.parametrize(("width", "terminal"), [(100, True), (200, False)])
+def test_a_wide_one_gets_a_table(width, terminal):
+    head, first, _ = printed(ROWS, width, terminal=terminal)
+    assert head.split() == ["name", "size", "mb", "what", "next"]
+    assert first.startswith("relu-vs-tanh-fan-in  3        reaches 25% training error six times faster")
+
+
+def test_a_failure_names_its_log_as_one_would_type_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    row = {
+        "status": "failed",
+        "trial": "relu-s0-01234567",
+        "error": "boom",
+        "log": "trials/relu-s0-01234567/stderr.log",
+    }
+    assert show_results.failures(pd.DataFrame([row]), tmp_path / "results" / "mine") == [
+        "relu-s0-01234567 failed: boom; log: results/mine/trials/relu-s0-01234567/stderr.log; "
+        "`--retry failed` runs it again"
+    ]
+
+
+def test_a_stop_says_what_is_left(tmp_path):
+    plan = tiny_ablation(lr="search", lr_grid=[0.01, 0.02])
+    campaign = Campaign(plan, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
+    assert show_results._left(campaign) == (
+        "0 of 4 reported trials are done, the learning-rate search of relu and tanh is not over; "
+        "the same command goes on from here."
+    )
+    campaign = Campaign(tiny_ablation(), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
+    for job, state in zip(campaign.ready(), ("done", "diverged", "failed", "interrupted"), strict=True):
+        folder = tmp_path / "trials" / job.name
+        campaign.records[job.name] = TrialRecord(
+            folder=folder, arm=job.arm, seed=job.seed, hash8=job.setting.hash8, phase="final",
+            setting=job.setting.flat(), status={"state": state},
+        )  # fmt: skip
+        if state == "interrupted":
+            folder.mkdir(parents=True)
+            (folder / "checkpoint.pt").touch()
+    assert show_results._left(campaign) == (
+        "2 of 4 reported trials are done, 1 trial failed, 1 trial has a checkpoint to continue from; "
+        "the same command goes on from here."
+    )
+
+
+OWN = """
+from torch import nn
+
+def make(*, width: int = 4, image_shape, num_classes):
+    return nn.Sequential(nn.Conv2d(3, width, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(num_classes))
+"""
+
+
+def test_a_net_of_ones_own(own_code):
+    (own_code / "mynet.py").write_text(OWN)
+    described = describe("mynet:make", load_net("mynet:make", {"width": 5}), 8)
+    assert [(row.name, row.kind, row.num_macs) for row in described.layers] == [
+        ("0", "conv", 27 * 5 * 36), ("3", "fc", 5 * 36 * 10)
+    ]  # fmt: skip
+    assert described.knobs == described.changed == {"width": 5}
+    assert not described.drawable
+    with pytest.raises(UserError, match=r"^--set widht=5: unknown key, did you mean 'width'\?$"):
+        load_net("mynet:make", {"widht": 5})
+
+
+def test_what_an_ablation_costs_runs_no_code_of_ones_own(own_code):
+    (own_code / "mynet.py").write_text("raise SystemExit('run')")
+    found = costs(tiny_ablation(net="mynet:make"), own_code)
+    assert [cost.problem for cost in found] == ["its net is code of your own, which is not run here"] * 2

@@ -1,0 +1,52 @@
+"""Before the first trial: what would fail everywhere fails now, and an epoch's time is known."""
+
+import pytest
+import torch
+from conftest import tiny_ablation
+
+from alexctl.campaign.campaign import Campaign
+from alexctl.errors import UserError
+from alexctl.nets.cuda_convnet import ACTIVATIONS
+from alexctl.timing.pace import Pace, seconds_per_epoch
+from alexctl.training.loop import Training
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def campaign(tiny_data, tmp_path):
+    about = {"data_name": tiny_data.name, "data_digest": tiny_data.digest, "num_classes": 10}
+    return Campaign(tiny_ablation(), **about, folder=tmp_path)
+
+
+def test_every_arm_is_timed_without_an_evaluation(campaign, tiny_data, monkeypatch):
+    monkeypatch.setattr(Training, "errors_on", lambda self, part: pytest.fail("an evaluation"))
+    seconds = seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+    assert sorted(seconds) == ["relu", "tanh"]
+    assert all(value > 0 for value in seconds.values())
+
+
+def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch):
+    def broken(*_):
+        raise RuntimeError("no such kernel\nand a long story")
+
+    monkeypatch.setitem(ACTIVATIONS, "tanh", broken)
+    with pytest.raises(UserError) as caught:
+        seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+    assert caught.value.faults == ("arm tanh can't train a single step: RuntimeError: no such kernel",)
+    assert caught.value.exit_code == 1
+
+
+def test_an_epoch_counts_its_evaluations():
+    """10 pictures to learn from and 4 to be tested on, at 2 s and 1 s each, by hand."""
+    pace = Pace(learn=2.0, look=1.0)
+    knobs = tiny_ablation().setting("relu", "shapes", "0" * 16, lr=0.01).training
+
+    def seconds(**changes) -> float:
+        return pace.epoch(knobs.model_copy(update=changes), 10, 4)
+
+    assert seconds(evaluate_every=0) == 20
+    assert seconds(evaluate_every=1) == 24
+    assert seconds(evaluate_every=4) == 21
+    assert seconds(evaluate_every=1, test_views=10) == 60
+    assert seconds(evaluate_every=0, train_error_from="pass", rows_per_epoch=2) == 40

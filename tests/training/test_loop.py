@@ -1,0 +1,219 @@
+"""The loop: the paper's update, rows, the clock, and going on bit for bit."""
+
+import dataclasses
+
+import pytest
+import torch
+from conftest import tiny_ablation
+from torch import nn
+
+from alexctl.training.clock import Clock
+from alexctl.training.loop import Diverged, Momentum, Training
+
+CPU = torch.device("cpu")
+
+
+def setting(arm="relu", **overrides):
+    return tiny_ablation(**overrides).setting(arm, "shapes", "0" * 16)
+
+
+def without_seconds(rows):
+    return [{k: v for k, v in dataclasses.asdict(row).items() if not k.endswith("seconds")} for row in rows]
+
+
+def test_the_papers_update():
+    """v <- 0.9 v - 0.0005 lr w - lr g; w <- w + v, with twice the rate and no decay for biases; three steps by hand."""
+    layer = nn.Linear(1, 1)
+    with torch.no_grad():
+        layer.weight.fill_(2.0)
+        layer.bias.fill_(3.0)
+    optimiser = Momentum(layer, lr=0.1, momentum=0.9, weight_decay=0.0005, bias_rate=2.0)
+    w, b, v, u = 2.0, 3.0, 0.0, 0.0
+    for g in (1.0, -2.0, 0.5):
+        layer.weight.grad, layer.bias.grad = torch.full((1, 1), g), torch.full((1,), g)
+        optimiser.step()
+        v = 0.9 * v - 0.0005 * 0.1 * w - 0.1 * g
+        u = 0.9 * u - 0.2 * g
+        w, b = w + v, b + u
+    assert layer.weight.item() == pytest.approx(w, rel=1e-6)
+    assert layer.bias.item() == pytest.approx(b, rel=1e-6)
+    assert layer.weight.grad is None
+
+
+def test_each_layer_its_own_weight_cost_and_a_rate_that_drops():
+    """Two layers, one of them with a cost; the schedule lowers the weights' rate and leaves the biases' own alone."""
+    net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 2.0)
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay={"1.weight": 3.0}, bias_rate=2.0)
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step(factor=0.1)
+    moved = {name: parameter.item() for name, parameter in net.named_parameters()}
+    assert moved == pytest.approx({
+        "0.weight": 2 - 0.01, "0.bias": 2 - 0.2, "1.weight": 2 - 0.01 - 0.01 * 3 * 2, "1.bias": 2 - 0.2,
+    })  # fmt: skip
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay=0.0, bias_rate=1.0)
+    for parameter in net.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimiser.step(factor=0.1)
+    assert net[1].bias.item() == pytest.approx(2 - 0.2 - 0.01)
+
+
+def test_the_rate_drops_after_the_epochs_that_are_named(tiny_data):
+    factors = []
+    training = Training(setting(epochs=3, lr_drops=[1, 2], evaluate_every=0), 0, tiny_data, device=CPU)
+    step = training.optimiser.step
+    training.optimiser.step = lambda *, factor: (factors.append(factor), step(factor=factor))
+    list(training)
+    assert factors == pytest.approx([1.0] * 5 + [0.1] * 5 + [0.01] * 5)
+
+
+def test_ten_views_average_probabilities(tiny_data):
+    training = Training(setting(crop=24, test_views=10), 0, tiny_data, device=CPU)
+    views, labels = next(training.batches.in_order("test", batch_size=20, views=10))
+    with torch.no_grad():
+        mean = torch.stack([training.net(view).softmax(1) for view in views]).mean(0)
+    assert training.errors_on("test")[0] == pytest.approx((mean.argmax(1) != labels).double().mean().item())
+
+
+def test_the_top_5_error_counts_what_is_not_among_five(tiny_data):
+    training = Training(setting(), 0, tiny_data, device=CPU)
+    (pictures,), labels = next(training.batches.in_order("test", batch_size=20))
+    with torch.no_grad():
+        scores = training.net.eval()(pictures)
+    better = (scores > scores.gather(1, labels[:, None])).sum(1)  # classes more probable than the right one
+    assert training.errors_on("test") == pytest.approx(
+        ((better >= 1).double().mean().item(), (better >= 5).double().mean().item())
+    )
+    assert [row.top5_error is None for row in training] == [True, True, True, False] * 2
+
+
+def test_rows(tiny_data):
+    """70 pictures in batches of 16: five steps an epoch, rows after 1, 2, 4 and 5 of them."""
+    rows = list(Training(setting(evaluate_every=2), 0, tiny_data, device=CPU))
+    assert [row.step for row in rows] == [1, 2, 4, 5, 6, 7, 9, 10]
+    assert [row.epoch for row in rows][:5] == pytest.approx([16 / 70, 32 / 70, 64 / 70, 1, 1 + 16 / 70])
+    assert [row.test_error is not None for row in rows] == [False] * 7 + [True]
+    assert all(round(row.train_error * count, 6) % 1 == 0 for row, count in zip(rows, [16, 16, 32, 6] * 2, strict=True))
+
+
+def test_the_training_error_is_that_before_the_update(tiny_data):
+    training = Training(setting(), 0, tiny_data, device=CPU)
+    pictures, labels = next(training.batches.epoch(0, 0))
+    with torch.no_grad():
+        expected = (training.net(pictures).argmax(1) != labels).float().mean().item()
+    assert next(iter(training)).train_error == pytest.approx(expected)
+
+
+def test_the_error_of_a_full_pass(tiny_data):
+    training = Training(setting(train_error_from="pass"), 0, tiny_data, device=CPU)
+    assert next(iter(training)).train_error == training.errors_on("train")[0]
+
+
+def test_both_arms_see_the_same_pictures(tiny_data):
+    seen = {}
+    for arm in ("relu", "tanh"):
+        training = Training(setting(arm), 5, tiny_data, device=CPU)
+        seen[arm] = [labels for epoch in (0, 1) for _, labels in training.batches.epoch(5, epoch)]
+    assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
+
+
+def test_not_a_number_is_a_result(tiny_data, monkeypatch):
+    monkeypatch.setattr("alexctl.training.loop.F.cross_entropy", lambda logits, labels: logits.sum() * float("nan"))
+    with pytest.raises(Diverged, match="the training loss is nan at epoch"):
+        list(Training(setting(), 0, tiny_data, device=CPU))
+
+
+def test_training_is_the_formula_on_the_gradients(tiny_data):
+    """Six steps of the whole net against the paper's formula in float64, one weight after another."""
+    knobs = setting(momentum=0.8, weight_decay=0.05, evaluate_every=0, init="2012", lr=0.02)
+    training = Training(knobs, 0, tiny_data, device=CPU)
+    weights = {name: p.detach().double().flatten().tolist() for name, p in training.net.named_parameters()}
+    speeds = {name: [0.0] * len(values) for name, values in weights.items()}
+    twin = Training(knobs, 0, tiny_data, device=CPU).net.double()
+    for pictures, labels in [*training.batches.epoch(0, 0), next(training.batches.epoch(0, 1))]:
+        named = dict(twin.named_parameters())
+        with torch.no_grad():
+            for name, p in named.items():
+                p.copy_(torch.tensor(weights[name], dtype=torch.float64).reshape(p.shape))
+        loss = nn.functional.cross_entropy(twin(pictures.double()), labels)
+        for (name, w), g in zip(weights.items(), torch.autograd.grad(loss, list(named.values())), strict=True):
+            bias, v = name.endswith("bias"), speeds[name]
+            lr, decay = (2 * 0.02, 0.0) if bias else (0.02, 0.05)
+            for i, slope in enumerate(g.flatten().tolist()):
+                v[i] = 0.8 * v[i] - decay * lr * w[i] - lr * slope
+                w[i] = w[i] + v[i]
+    steps = iter(training)
+    while training.step < 6:
+        next(steps)
+    for name, p in training.net.named_parameters():
+        assert p.flatten().tolist() == pytest.approx(weights[name], rel=1e-3, abs=1e-5), name
+
+
+def test_the_parts_of_a_training_add_up_to_the_wall(tiny_data):
+    """A wall clock that moves one second each time it is read; whoever takes a row keeps it for 100 seconds more."""
+    wall = [0.0]
+
+    def now():
+        wall[0] += 1
+        return wall[0]
+
+    rows = []
+    for row in Training(setting(), 0, tiny_data, device=CPU, clock=Clock(now=now)):
+        between = 101 * len(rows)  # from the reading that stopped the clock to the one that started it again
+        assert row.train_seconds + row.eval_seconds == wall[0] - 1 - between
+        rows.append(row)
+        wall[0] += 100
+    assert [row.eval_seconds for row in rows] == [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]
+
+
+def test_the_clock_adds_up():
+    time = iter([0.0, 3.0, 10.0, 14.0, 15.0])
+    clock = Clock(now=lambda: next(time))
+    for part in ("train", "eval", None, "train", None):
+        clock.switch(part)
+    assert clock.seconds == {"train": 3.0 + 1.0, "eval": 7.0}
+
+
+@pytest.mark.parametrize("stop", [1, 3, 5, 7])
+def test_going_on_is_bit_for_bit(tiny_data, tmp_path, stop):
+    whole = list(Training(setting(), 0, tiny_data, device=CPU))
+    taken = []
+
+    class Enough(Exception):
+        pass
+
+    def save(training):
+        if training.step == stop:
+            torch.save(training.state(), tmp_path / "state.pt")
+            raise Enough
+
+    with pytest.raises(Enough):
+        for row in Training(setting(), 0, tiny_data, device=CPU, on_batch=save):
+            taken.append(row)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    rest = list(Training(setting(), 0, tiny_data, device=CPU, state=state))
+    assert without_seconds(taken + rest) == without_seconds(whole)
+
+
+@pytest.mark.slow
+@pytest.mark.real_data
+def test_one_epoch_of_real_pictures(cifar10_jpeg, tmp_path):
+    """A minute that buys the certainty that the net learns CIFAR-10: well under 50% training error in one epoch."""
+    from alexctl.data.sources import prepare
+
+    data = prepare(f"imagefolder:{cifar10_jpeg}", tmp_path)
+    assert (len(data.train_labels), len(data.test_labels), data.name) == (50_000, 10_000, "cifar10-jpeg")
+    rows = list(Training(setting(lr=0.01, batch_size=128, epochs=1), 0, data, device=CPU))
+    assert rows[-1].train_error < 0.48
+    assert rows[-1].test_error < 0.50
+
+
+def test_an_offset_is_another_seed_and_nothing_else(tiny_data):
+    """What ablations/a-a.toml rests on: seed 2 with offset 1000 is seed 1002."""
+    runs = {}
+    for seed, offset in ((1002, 0), (2, 1000), (2, 0)):
+        training = Training(setting(epochs=1, seed_offset=offset), seed, tiny_data, device=CPU)
+        runs[seed, offset] = without_seconds(training)
+    assert runs[1002, 0] == runs[2, 1000] != runs[2, 0]

@@ -1,0 +1,160 @@
+"""What is kept beside the weights for Figures 3 and 4, and what a report draws from it."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+import safetensors.numpy
+import torch
+from conftest import tiny_ablation
+
+from alexctl.ablation.model import parse
+from alexctl.ablation.setting import Setting
+from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.scheduler import Options
+from alexctl.cli.progress import Screen
+from alexctl.data import shapes
+from alexctl.data.batches import Batches
+from alexctl.errors import UserError
+from alexctl.nets import build
+from alexctl.report.page import page
+from alexctl.report.rebuild import rebuild
+from alexctl.run import run
+from alexctl.store import records, reference
+from alexctl.trials import inspection
+from alexctl.trials.trial import Keeping
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory, tiny_root):
+    """A campaign whose trials kept their weights: the paper's net at 32 px in two towers and in one."""
+    options = Options(
+        results=tmp_path_factory.mktemp("results"), root=tiny_root, device="cpu", workers=1,
+        keeping=Keeping(weights=True),
+    )  # fmt: skip
+    table = {
+        "title": "Towers", "control": "one", "varies": ["towers"], "measure": "test_error", "margin": 1.0,
+        "claim": {"section": "3.2", "says": "two are better", "direction": "positive", "data": "imagenet-2012"},
+        "base": {"data": "shapes", "net": "alexnet32", "lr": 0.01, "epochs": 1, "seeds": 2, "batch_size": 128},
+        "arms": {"one": {"towers": 1}, "two": {"towers": 2}},
+        "smoke": {"epochs": 1},
+    }  # fmt: skip
+    ablation, faults = parse(table, name="pair", overrides={}, smoke=False)
+    assert not faults, faults
+    with pytest.MonkeyPatch.context() as patch:  # as in tiny_data
+        patch.setattr(shapes, "NUM_TRAIN", 70)
+        patch.setattr(shapes, "NUM_TEST", 20)
+        campaign, _ = run(ablation, options, Screen(quiet=True))
+    return campaign
+
+
+def table(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def net_of(record, data):
+    setting = Setting.from_flat(record.setting)
+    net = build(setting, image_shape=data.train_images.shape[1:], num_classes=len(data.classes), seed=0)
+    weights = safetensors.numpy.load_file(record.folder / records.WEIGHTS)
+    net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
+    return net.eval()
+
+
+def test_only_the_first_seed_is_looked_at(kept):
+    for record in records.trials_of(kept.folder):
+        there = [(record.folder / name).exists() for name in records.GALLERY]
+        assert there == [record.seed == 0] * 3
+
+
+def test_what_is_kept_is_what_the_net_does(kept, tiny_data):
+    """Probabilities of a forward pass; neighbours of a loop over all training pictures, in what fc8 sees."""
+    record = next(r for r in records.trials_of(kept.folder) if r.arm == "two" and r.seed == 0)
+    net = net_of(record, tiny_data)
+    batches = Batches(tiny_data, device=torch.device("cpu"), scaling=net.input_scaling, batch_size=1)
+    predictions, neighbours = (table(record.folder / name) for name in records.GALLERY[1:])
+    pictures = list(dict.fromkeys(int(row["picture"]) for row in predictions))
+    assert len(pictures) == 8
+    assert [tiny_data.test_labels[i] for i in pictures] == [0, 1, 2, 3, 5, 6, 7, 8]  # eight of ten classes
+    with torch.inference_mode():
+        inputs = batches.scaled(batches.test_images[pictures])
+        probabilities = net(inputs).softmax(1)
+        for i, picture in enumerate(pictures):
+            mine = [row for row in predictions if row["picture"] == str(picture)]
+            assert [float(row["probability"]) for row in mine] == pytest.approx(
+                sorted(probabilities[i].tolist(), reverse=True)[:5], rel=1e-4
+            )
+            assert {row["truth"] for row in mine} == {tiny_data.classes[tiny_data.test_labels[picture]]}
+            best = tiny_data.classes[int(probabilities[i].argmax())]
+            assert mine[0]["class"] == best
+        seen: list[torch.Tensor] = []
+        net.fc8.register_forward_hook(lambda module, given, made: seen.append(given[0]))
+        net(inputs[:5])
+        net(batches.scaled(batches.train_images))
+    for query, picture in zip(seen[0], pictures, strict=False):
+        distances = [float((query - other).square().sum().sqrt()) for other in seen[1]]
+        mine = [row for row in neighbours if row["picture"] == str(picture)]
+        assert [float(row["distance"]) for row in mine] == pytest.approx(sorted(distances)[:6], rel=1e-4)
+        for row in mine:
+            assert distances[int(row["neighbour"])] == pytest.approx(float(row["distance"]), rel=1e-4)
+            assert row["class"] == tiny_data.classes[tiny_data.train_labels[int(row["neighbour"])]]
+    tensors = safetensors.numpy.load_file(record.folder / records.GALLERY[0])
+    assert np.array_equal(tensors["kernels"], net.conv1.weight.detach().permute(0, 2, 3, 1).numpy())
+    assert tensors["towers"].tolist() == [2]
+    assert np.array_equal(tensors["pictures"], tiny_data.test_images[pictures])
+    assert np.array_equal(tensors["near"][0, 0], tiny_data.train_images[int(neighbours[0]["neighbour"])])
+
+
+def test_the_report_shows_it(kept):
+    folder = kept.folder
+    for stem in ("kernels", "predictions", "neighbours"):
+        assert (folder / f"{stem}.svg").stat().st_size < 250_000
+    assert {row["arm"] for row in table(folder / "predictions.csv")} == {"two"}  # the arm that is not the control
+    assert "Zero is mid grey" in (folder / "kernels.svg").read_text(encoding="utf-8")
+    html = page(reference.campaigns(folder.parent))
+    for words in (
+        "two, tower 1",
+        "two, tower 2",
+        "The nets, looked at",
+        "pair-neighbours-title",
+        ">conv5<",
+        "data:image/png",
+    ):
+        assert words in html
+    before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
+    rebuild(kept)
+    assert {path.name: path.read_bytes() for path in folder.glob("*.*")} == before
+
+
+def test_a_damaged_one_is_named(kept, tmp_path):
+    copy = shutil.copytree(kept.folder, tmp_path / "pair")
+    file = next(copy.glob("trials/two-s0-*/gallery.safetensors"))
+    file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(UserError, match=r"^two-s0-\w+/gallery.safetensors is damaged; delete it"):
+        rebuild(Campaign.open(copy))
+    file.unlink()
+    rebuild(Campaign.open(copy))  # without its pictures
+
+
+def test_without_weights_there_is_none(tmp_path, tiny_root, tiny_data):
+    options = Options(results=tmp_path, root=tiny_root, device="cpu", workers=1)
+    campaign, _ = run(tiny_ablation(epochs=1, seeds=1), options, Screen(quiet=True))
+    assert not list(campaign.folder.rglob("*.safetensors"))
+    assert not (campaign.folder / "predictions.csv").exists()
+    assert "looked at" not in page(reference.campaigns(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("labels", "num_classes", "chosen"),
+    [([1, 0, 0, 1, 2, 1], 3, [1, 0, 4, 2, 3]), ([9, 8, 7, 6, 5, 4, 3, 2, 1, 0], 10, [9, 7, 5, 3, 1]), ([0], 4, [0])],
+)
+def test_pictures_are_spread_over_the_classes(labels, num_classes, chosen):
+    """Five of them: of three classes the second ones follow; of ten every other one; what is missing is left out."""
+    assert inspection.spread(np.array(labels), num_classes, 5).tolist() == chosen
+
+
+def test_large_pictures_are_kept_small():
+    small = inspection._small(torch.randint(256, (2, 200, 100, 3), dtype=torch.uint8))
+    assert small.shape == (2, 64, 32, 3)
+    assert small.dtype == np.uint8

@@ -1,0 +1,1 @@
+"""What only the makers of alexctl run: calibration, generated documents and tables. Not in the wheel."""

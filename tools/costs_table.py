@@ -1,0 +1,77 @@
+"""`python -m tools.costs_table`: what every ablation that ships costs on this machine, for docs/ablations.md.
+
+Writes results/reference/bench/costs.csv too. How workers slow each other is taken from the bench beside it, so
+`alexctl bench --results results/reference` comes first.
+"""
+
+import csv
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from alexctl.ablation.load import load, shipped
+from alexctl.cli.console import duration
+from alexctl.errors import UserError
+from alexctl.store import files
+from alexctl.timing.costs import costs, whole_seconds
+from alexctl.timing.pace import latest
+from tools.marked_blocks import rewritten
+
+FILE = "costs.csv"
+COLUMNS = ("ablation", "data", "arms", "search_trials", "reported_trials", "seconds", "at_most", "workers")
+TOP = Path(__file__).parents[1]
+
+
+def measured(reference: Path) -> Iterator[dict[str, Any]]:
+    """A line an ablation, in COLUMNS; UserError names one whose costs can't be found out."""
+    for name in shipped():
+        ablation = load(name)
+        found = costs(ablation, reference)
+        for cost in found:
+            if cost.problem:
+                raise UserError(f"{name}, arm {cost.arm}: {cost.problem}")
+        yield {
+            "ablation": name, "data": ablation.base["data"], "arms": len(found),
+            "search_trials": sum(cost.num_search_trials for cost in found),
+            "reported_trials": sum(cost.num_reported_trials for cost in found),
+            "seconds": whole_seconds(found), "at_most": any(cost.at_most for cost in found),
+            "workers": found[0].workers,
+        }  # fmt: skip
+
+
+def block(lines: Iterable[dict[str, str]], bench: dict[str, Any]) -> str:
+    """The table, from the lines of costs.csv and the table of the bench."""
+    lines = list(lines)
+    env = bench["environment"]
+    rows = [
+        f"| `{line['ablation']}` | {line['data']} | {line['arms']} | "
+        + (f"{line['search_trials']} + " if line["search_trials"] != "0" else "")
+        + f"{line['reported_trials']} | {'at most ' * (line['at_most'] == 'true')}{duration(float(line['seconds']))} |"
+        for line in lines
+    ]
+    return "\n".join([
+        f"With {lines[0]['workers']} workers, {env['device']} ({env['cpu']}), {env['precision']} "
+        f"([`{FILE}`](../results/reference/bench/{FILE})); trials of the search + reported ones:",
+        "", "| file | data | arms | trials | time |", "|---|---|---|---|---|", *rows,
+    ])  # fmt: skip
+
+
+def written(text: str, folder: Path) -> str:
+    """docs/ablations.md with its table made anew; UserError where the marks or the measurements are missing."""
+    bench = latest(folder)
+    if bench is None or not (folder / FILE).exists():
+        raise UserError(f"no bench and {FILE} in {folder}; `make performance` makes them")
+    lines = csv.DictReader((folder / FILE).read_text(encoding="utf-8").splitlines())
+    return rewritten(text, "costs", block(lines, bench), file="docs/ablations.md")
+
+
+def main() -> None:
+    """What the module's head says."""
+    reference = TOP / "results" / "reference"
+    files.write_atomic(reference / "bench" / FILE, files.csv_text(COLUMNS, list(measured(reference))))
+    page = TOP / "docs" / "ablations.md"
+    files.write_atomic(page, written(page.read_text(encoding="utf-8"), reference / "bench"))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""`python -m tools.upkeep`: what alexctl costs beside training: start-up, memory, reports and resumes of many trials.
+
+Writes results/reference/bench/upkeep.csv in the checkout this package runs from. Seconds are processor seconds, so that
+a busy machine counts less; memory is asked of Linux.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from alexctl.ablation.load import load
+from alexctl.campaign.campaign import Campaign
+from alexctl.data.sources import data_root, prepare
+from alexctl.report import page
+from alexctl.report.rebuild import rebuild_all
+from alexctl.store import files
+from alexctl.store.reference import reference
+from alexctl.timing.throughput import Crew
+
+FILE = "upkeep.csv"
+COLUMNS = ("what", "count", "value", "unit")
+TRIALS = (2, 20, 200, 2000)
+WORKERS = 8
+COMMANDS = {"help": ["--help"], "list": ["list"], "reference_page": ["report", "--reference"]}
+COMPARISON = """# the first half of `alexctl show`; the second times training steps, for which it imports torch
+import sys; from pathlib import Path; from alexctl.cli import show_ablation as show; from alexctl.ablation.load import load
+sys.modules["torch"] = None
+try: show.ablation(load("relu-vs-tanh"), Path("results"), as_json=False)
+except ImportError: pass"""
+PATTERN = "relu-vs-tanh-fan-in"  # the reference campaign that many trials are made from
+
+Line = dict[str, Any]
+
+
+def measure() -> Iterator[Line]:
+    """Everything, a line each as COLUMNS has them."""
+    with tempfile.TemporaryDirectory() as place:
+        for what, words in COMMANDS.items():
+            seconds = min(command_seconds(words, Path(place, "results")) for _ in range(3))
+            yield {"what": what, "count": 1, "value": seconds, "unit": "s"}
+        seconds = min(_child_seconds(COMPARISON)[0] for _ in range(3))
+        yield {"what": "show_comparison", "count": 1, "value": seconds, "unit": "s"}
+        found = reference()
+        copied = Path(place, "reference")
+        for campaign in found:
+            shutil.copytree(campaign, copied / campaign.name)
+        yield {
+            "what": "reference_report", "count": len(found), "unit": "s",
+            "value": command_seconds(["report"], copied),
+        }  # fmt: skip
+        for count in TRIALS:
+            home = many(Path(place, str(count)), count)
+            for what, work in (("resume", resume), ("report", report)):
+                yield {"what": what, "count": count, "value": seconds_of(work, home), "unit": "s"}
+    if Path("/proc/self/smaps").exists():
+        yield from memory(WORKERS, data_root())
+
+
+def command_seconds(words: list[str], folder: Path) -> float:
+    """Processor seconds of one `alexctl` command with this results folder."""
+    words = words if words == ["--help"] else [*words, "--results", str(folder)]
+    seconds, status = _child_seconds("from alexctl.cli.commands import main; main()", *words)
+    if status != 0:
+        raise RuntimeError(f"alexctl {' '.join(words)} ended with {status}")
+    return seconds
+
+
+def _child_seconds(code: str, *words: str) -> tuple[float, int]:
+    """(processor seconds, exit status) of a Python process."""
+    child = subprocess.Popen([sys.executable, "-c", code, *words], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime, child.returncode
+
+
+def seconds_of(work: Callable[[Path], object], home: Path) -> float:
+    """Processor seconds of this process for some work on a campaign's folder."""
+    before = time.process_time()
+    work(home)
+    return time.process_time() - before
+
+
+def resume(home: Path) -> None:
+    """What `alexctl ablate` does where everything is done: it reads all trials and finds that none is left to run."""
+    assert Campaign.open(home).ready() == []
+
+
+def report(home: Path) -> None:
+    """`alexctl report` of one campaign's folder, figures and page included."""
+    rebuild_all(home.parent)
+    page.write_page(home.parent)
+
+
+def many(folder: Path, count: int) -> Path:
+    """A campaign of so many finished trials: the reported ones of a reference campaign, again and again with new seeds."""
+    (pattern,) = reference(PATTERN)
+    home = files.make_folder(folder / pattern.name)
+    heads = {trial: _json(trial / "setting.json") for trial in sorted((pattern / "trials").iterdir())}
+    reported: dict[str, list[Path]] = {}
+    for trial, head in heads.items():
+        if head["phase"] == "final":
+            reported.setdefault(head["arm"], []).append(trial)
+        else:
+            shutil.copytree(trial, home / "trials" / trial.name)
+    plan = _json(pattern / "plan.json")
+    plan["ablation"]["plan"]["seeds"] = num_seeds = count // len(reported)
+    files.write_json(home / "plan.json", plan)
+    for arm, trials in reported.items():
+        for seed in range(num_seeds):
+            trial = trials[seed % len(trials)]
+            made = home / "trials" / f"{arm}-s{seed}-{trial.name.rpartition('-')[2]}"
+            shutil.copytree(trial, made)
+            (made / "setting.json").write_text(json.dumps({**heads[trial], "seed": seed}), encoding="utf-8")
+    return home
+
+
+def _json(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def memory(workers: int, root: Path) -> Iterator[Line]:
+    """Bytes of the pictures once for each worker, as Linux shares them out, and of everything else a worker holds."""
+    data = prepare("shapes", root)
+    setting = load(PATTERN, overrides={"lr": 0.001}).setting("relu", data.name, data.digest, lr=0.001)
+    with Crew(setting, data, root, workers=workers, threads=1) as crew:
+        crew.ask("train", 1.0)
+        found = [held(process.pid, root) for process in crew.processes]
+    pictures = sum(of_pictures for of_pictures, _ in found)
+    whole = data.train_images.nbytes + data.test_images.nbytes
+    yield {"what": "pictures_in_memory", "count": workers, "value": pictures / whole, "unit": "times their size"}
+    yield {
+        "what": "worker_memory",
+        "count": workers,
+        "value": sum(rest for _, rest in found) / workers,
+        "unit": "bytes",
+    }
+
+
+def held(pid: int, root: Path) -> tuple[int, int]:
+    """(bytes of files under `root`, bytes of all else) in a process's memory, shared pages divided by those who share them."""
+    found, here = [0, 0], False
+    for line in Path(f"/proc/{pid}/smaps").read_text(encoding="utf-8").splitlines():
+        if re.match(r"[0-9a-f]+-[0-9a-f]+ ", line):
+            here = str(root) in line
+        elif line.startswith("Pss:"):
+            found[0 if here else 1] += int(line.split()[1]) * 1024
+    return found[0], found[1]
+
+
+def main() -> None:
+    """What the module's head says."""
+    folder = files.make_folder(Path(__file__).parents[1] / "results" / "reference" / "bench")
+    files.write_atomic(folder / FILE, files.csv_text(COLUMNS, list(measure())))
+
+
+if __name__ == "__main__":
+    main()
