@@ -25,19 +25,19 @@ help: ## list what make can do (the default)
 
 setup: $(STAMP) ## make .venv and install alexctl into it; the targets below do it by themselves
 
-demo: setup ## run the Figure 1 comparison on the built-in pictures; ends with a table and where the files are
+demo: setup ## run the Figure 1 comparison on the built-in images; ends with a table and where the files are
 	$(DEMO)
 
 test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 
-smoke: setup ## run every ablation that ships with --smoke, on the built-in pictures; some minutes
+smoke: setup ## run every ablation that ships with --smoke, on the built-in images; some minutes
 	$(BIN)/python -m pytest -m smoke --durations 0 tests/smoke $(ARGS)
 
 chaos: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
 	$(BIN)/python -m pytest -m chaos -n 2 --dist loadfile tests/chaos $(ARGS)
 
-page-test: setup ## open the report's page in Chromium (on Debian as root it is installed), check it; ends with where the pictures are
+page-test: setup ## open the report's page in Chromium (on Debian as root it is installed), check it; ends with where the screenshots are
 	@if [ -z "$$ALEXCTL_CHROMIUM" ] && ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then \
 	  if command -v apt-get >/dev/null && [ "`id -u`" = 0 ]; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \

@@ -3,8 +3,8 @@
 from alexctl.ablation.model import Ablation
 from alexctl.campaign import precision
 from alexctl.campaign.campaign import Campaign
-from alexctl.campaign.reuse import Shared
-from alexctl.campaign.scheduler import STACK, Conductor, Options, Watcher
+from alexctl.campaign.reuse import FinishedElsewhere
+from alexctl.campaign.scheduler import STACK, Options, Scheduler, Watcher
 from alexctl.data.sources import DataSet, data_root, prepare
 from alexctl.errors import UserError
 from alexctl.figures.architecture import drawing
@@ -12,7 +12,7 @@ from alexctl.machine import default_workers
 from alexctl.nets.description import DRAWN, describe
 from alexctl.store import files, records
 from alexctl.store.environment import git_state
-from alexctl.store.lock import Claim, Claimed
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.timing.pace import crowding, seconds_per_epoch
 from alexctl.training.device import choose_device
 from alexctl.trials import trial
@@ -32,10 +32,10 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
     folder = files.make_folder(options.results / name)
     files.make_folder(folder / "trials")
     try:
-        claim = Claim(folder)
-    except Claimed as claimed:
+        lock = FolderLock(folder)
+    except Locked as locked:
         raise UserError(
-            f"another alexctl is running {name} in {options.results} {claimed}; wait for it, "
+            f"another alexctl is running {name} in {options.results} {locked}; wait for it, "
             "or choose another place with --results"
         ) from None
     try:
@@ -49,7 +49,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
             *campaign.write_plan(git_state()),
             *_weightless(campaign, options.keeping),
         ]
-        shared = Shared(campaign, weights=options.keeping.weights)
+        shared = FinishedElsewhere(campaign, weights=options.keeping.weights)
         taken = shared.take_ready()
         workers = options.workers or default_workers(device.type)
         stack = options.stack or (1 if device.type == "cpu" else STACK)
@@ -58,14 +58,14 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         watcher.planned(campaign, {arm: crowded * each for arm, each in seconds.items()}, workers, notes)
         for job, source in taken:
             watcher.taken(job, source)
-        Conductor(campaign, claim, shared, options, root, workers, stack, watcher).go()
+        Scheduler(campaign, lock, shared, options, root, workers, stack, watcher).go()
         campaign.tidy()
         _draw_net(campaign, data)
         from alexctl.report.rebuild import rebuild
 
         return campaign, rebuild(campaign)
     finally:
-        claim.release()
+        lock.release()
 
 
 def _draw_net(campaign: Campaign, data: DataSet) -> None:

@@ -60,7 +60,7 @@ def _no_network(monkeypatch):
 
 @pytest.fixture(scope="session")
 def tiny_root(tmp_path_factory) -> Path:
-    """A data root with 70 + 20 drawn pictures in it."""
+    """A data root with 70 + 20 drawn images in it."""
     root = tmp_path_factory.mktemp("data")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shapes, "NUM_TRAIN", 70)

@@ -28,14 +28,14 @@ def block(made: dict[str, Any]) -> str:
         "",
         "| what | wanted | measured |",
         "|---|---|---|",
-        f"| pictures a second of all workers, to the tutorial loop | 2.5 times | {times('workers_to_tutorial')} |",
+        f"| images a second of all workers, to the tutorial loop | 2.5 times | {times('workers_to_tutorial')} |",
         f"| of one process with one thread, to the tutorial loop | – | {times('alone_to_tutorial')} |",
         f"| all workers, of the speed of the net's convolutions alone | 60% | {share('workers_to_convolutions')} |",
         f"| one process, of the speed of the net's convolutions alone | 60% | {share('alone_to_convolutions')} |",
         f"| response normalisation, forward and backward, to torch's layer | 5 times | {times('norm_to_torch')} |",
         f"| a step of alexnet32 with it, to one without | at most 1.10 times | {times('norm_step')} |",
         "",
-        f"In pictures a second: the tutorial loop {medians['tutorial']:,.0f} (with {made['tutorial_workers']} DataLoader "
+        f"In images a second: the tutorial loop {medians['tutorial']:,.0f} (with {made['tutorial_workers']} DataLoader "
         f"workers, its best here), one process {medians['alone']:,.0f}"
         + (f", all workers {medians['workers']:,.0f}" if "workers" in medians else "")
         + f". Peaks: {medians.get('gemm_workers', medians['gemm_alone']) / 1e9:,.0f} GFLOP/s of matrix products, "
@@ -59,7 +59,7 @@ def upkeep_block(lines: list[dict[str, str]]) -> str:
     def of(what: str) -> tuple[int, float]:
         return next((count, each) for (name, count), each in value.items() if name == what)
 
-    workers, times = of("pictures_in_memory")
+    workers, times = of("images_in_memory")
     campaigns, report = of("reference_report")
     rows = [
         ("`alexctl --help`", "0.3 s", f"{of('help')[1]:.2f} s"),
@@ -71,7 +71,7 @@ def upkeep_block(lines: list[dict[str, str]]) -> str:
         ),
         (f"report of the {campaigns} reference campaigns, figures drawn anew", "10 s", f"{report:.1f} s"),
         ("`alexctl report --reference`", "5 s", f"{of('reference_page')[1]:.1f} s"),
-        (f"pictures in the memory of {workers} workers, to their size", "1.1 times", f"{times:.2f} times"),
+        (f"images in the memory of {workers} workers, to their size", "1.1 times", f"{times:.2f} times"),
         (f"resume with {most:,} trials done", "20 s", f"{value['resume', most]:.1f} s"),
         (f"report of {most:,} trials, figures drawn anew", "20 s", f"{value['report', most]:.1f} s"),
     ]

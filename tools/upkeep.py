@@ -127,15 +127,15 @@ def _json(file: Path) -> dict[str, Any]:
 
 
 def memory(workers: int, root: Path) -> Iterator[Line]:
-    """Bytes of the pictures once for each worker, as Linux shares them out, and of everything else a worker holds."""
+    """Bytes of the images once for each worker, as Linux shares them out, and of everything else a worker holds."""
     data = prepare("shapes", root)
     setting = load(PATTERN, overrides={"lr": 0.001}).setting("relu", data.name, data.digest, lr=0.001)
     with Crew(setting, data, root, workers=workers, threads=1) as crew:
         crew.ask("train", 1.0)
         found = [held(process.pid, root) for process in crew.processes]
-    pictures = sum(of_pictures for of_pictures, _ in found)
+    images = sum(of_images for of_images, _ in found)
     whole = data.train_images.nbytes + data.test_images.nbytes
-    yield {"what": "pictures_in_memory", "count": workers, "value": pictures / whole, "unit": "times their size"}
+    yield {"what": "images_in_memory", "count": workers, "value": images / whole, "unit": "times their size"}
     yield {
         "what": "worker_memory",
         "count": workers,

@@ -37,7 +37,7 @@ def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]
     if all(map(is_checked, nets)):  # else its knobs can't be told
         faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
     faults += [
-        f"varies: {key} can't vary, all arms are trained on the same pictures; try --data"
+        f"varies: {key} can't vary, all arms are trained on the same images; try --data"
         for key in ("data", "image_size")
         if key in varies
     ]

@@ -38,7 +38,7 @@ def _known_data(spec: str) -> str:
 def unknown_data(spec: str) -> str:
     """The fault for a data set nobody has, with the nearest first."""
     if "/" in spec or "\\" in spec or spec.startswith((".", "~")):
-        return f"a folder of pictures is written imagefolder:PATH, so try imagefolder:{printable(spec)}"
+        return f"a folder of images is written imagefolder:PATH, so try imagefolder:{printable(spec)}"
     if spec.casefold().startswith(("imagefolder", "image-folder", "image_folder", "folder")):
         return f"'{printable(spec)}' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"
     hint = nearest(spec, DATA_NAMES)
@@ -77,11 +77,11 @@ class TrainingKnobs(Knobs):
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
     num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
     image_size: Annotated[int, Field(ge=8, le=1024)] = (
-        32  # side in pixels the pictures of a folder are cut to; paper: 256
+        32  # side in pixels the images of a folder are cut to; paper: 256
     )
     crop: Annotated[int, Field(ge=1)] | None = None  # side in pixels; random in training, the centre in tests
     random_crops: bool = True  # false: the centre in training too
-    flips: bool = False  # half of the training pictures mirrored
+    flips: bool = False  # half of the training images mirrored
     colour_noise: Annotated[float, Field(ge=0, le=10)] = 0.0  # section 4.1's alpha; 0.1 there
     test_views: Literal[1, 10] = 1  # 10: corners and centre, mirrored too, averaged (section 4.1)
     target: Target | None = None
@@ -141,7 +141,7 @@ class LeNet5Knobs(Knobs):
 
 
 class AlexNetKnobs(Knobs):
-    """The paper's net (section 3.5, Figure 2) for pictures of 224 or 227 px; every default is the paper's."""
+    """The paper's net (section 3.5, Figure 2) for images of 224 or 227 px; every default is the paper's."""
 
     towers: Literal[1, 2] = 2  # section 3.2: the maps in two halves, each on a GPU of its own
     kernels: Literal["whole", "halved"] = "whole"  # section 3.2: half of them in conv1-4; its footnote 2: no others
@@ -183,7 +183,7 @@ class AlexNetKnobs(Knobs):
 
 
 class AlexNet32Knobs(AlexNetKnobs):
-    """The paper's net shrunk to pictures of 32 px, with the same knobs; a proxy that the paper does not define."""
+    """The paper's net shrunk to images of 32 px, with the same knobs; a proxy that the paper does not define."""
 
 
 NETS: dict[str, type[Knobs]] = {

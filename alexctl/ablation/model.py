@@ -116,12 +116,12 @@ class Ablation(_Part):
 
     @property
     def subject(self) -> str:
-        """The arm that is looked at more closely, its net and what it makes of pictures: the first that is no control."""
+        """The arm that is looked at more closely, its net and what it makes of images: the first that is no control."""
         return min(arm for arm in self.arms if arm != self.control)
 
     @property
     def image_size(self) -> int:
-        """The side in pixels that pictures of a folder are cut to."""
+        """The side in pixels that images of a folder are cut to."""
         return self.base.get("image_size", TrainingKnobs.model_fields["image_size"].default)
 
     @property

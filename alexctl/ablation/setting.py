@@ -22,7 +22,7 @@ NUMERICS = 1
 class Setting(BaseModel):
     """One fully resolved set of knobs, with the data it was measured on; its hash is its identity.
 
-    `data_name` and `data_digest` stand for `training.data`: a folder's path is where the pictures happened to
+    `data_name` and `data_digest` stand for `training.data`: a folder's path is where the images happened to
     lie, the digest is what they are.
     """
 

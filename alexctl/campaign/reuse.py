@@ -9,7 +9,7 @@ from alexctl.store.files import make_folder, read_json, write_atomic, write_json
 ABOUT_A_TRIAL = ("env.json", "rows.csv", "status.json")  # in this order: without a status it is still to run
 
 
-class Shared:
+class FinishedElsewhere:
     """The finished trials of the other campaigns in a results folder, by seed and hash of their setting.
 
     Of a learning-rate search also those that it dropped on the way, as far as they got. The arm's name is no part of a
@@ -52,7 +52,7 @@ class Shared:
             folder = make_folder(self.campaign.folder / "trials" / job.name)
             write_json(folder / "setting.json", head)
             if self.weights:  # older trials have none
-                files |= {n: path.read_bytes() for n in records.GALLERY if (path := source / n).is_file()}
+                files |= {n: path.read_bytes() for n in records.INSPECTION_FILES if (path := source / n).is_file()}
             for name, content in files.items():
                 write_atomic(folder / name, content)
             self.campaign.reload(job.name)

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alexctl.campaign.campaign import Campaign, Job
-from alexctl.campaign.reuse import Shared
+from alexctl.campaign.reuse import FinishedElsewhere
 from alexctl.errors import UserError
-from alexctl.store.lock import Claim, Claimed
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.stack import shape_of
 from alexctl.trials import trial
 from alexctl.trials.inline_pool import InlinePool
@@ -56,15 +56,15 @@ class Stopped(Exception):
         self.campaign = campaign
 
 
-class Conductor:
+class Scheduler:
     """Runs what is ready in a campaign until nothing is."""
 
     def __init__(
-        self, campaign: Campaign, claim: Claim, shared: Shared, options: Options, root: Path, workers: int, stack: int,
+        self, campaign: Campaign, lock: FolderLock, shared: FinishedElsewhere, options: Options, root: Path, workers: int, stack: int,
         watcher: Watcher,
     ):  # fmt: skip
         self.stack = 1 if campaign.ablation.measure == "seconds_per_epoch" else stack  # its seconds would be shared
-        self.campaign, self.claim, self.shared, self.options, self.watcher = campaign, claim, shared, options, watcher
+        self.campaign, self.lock, self.shared, self.options, self.watcher = campaign, lock, shared, options, watcher
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()
         self.alone: set[str] = set()  # whose stack broke
@@ -82,7 +82,7 @@ class Conductor:
         before = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
         try:
             while True:
-                self._check_claim()
+                self._check_lock()
                 self._fill()
                 if not self.running and not self.later and not self.changed:
                     break
@@ -98,10 +98,10 @@ class Conductor:
             for name, handler in before.items():
                 signal.signal(name, handler)
 
-    def _check_claim(self) -> None:
+    def _check_lock(self) -> None:
         try:
-            self.claim.check()
-        except Claimed:
+            self.lock.check()
+        except Locked:
             raise UserError(
                 f"another machine has taken over {self.campaign.folder.name} while this one was silent; it goes on there",
                 exit_code=1,
@@ -179,7 +179,7 @@ class Conductor:
             self.alone.add(job.name)
             self.campaign.reload(job.name)
             return
-        elif event["state"] == "claimed":  # a worker left over from a killed run is writing its checkpoint
+        elif event["state"] == "locked":  # a worker left over from a killed run is writing its checkpoint
             self.later[job.name] = time.monotonic() + 1.0
             return
         record = self.campaign.reload(job.name)

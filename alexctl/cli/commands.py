@@ -134,7 +134,7 @@ def show_(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)] = None,
     net: Annotated[str | None, typer.Option(metavar="NET", help="A net instead of an ablation: its layers.", autocompletion=complete_net)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
-    image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the pictures in pixels.")] = None,
+    image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the images in pixels.")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
     results: ResultsOption = DEFAULT_RESULTS,
     json_: JsonOption = False,
@@ -233,7 +233,7 @@ def stats(
 
 @app.command()
 def bench(
-    data: Annotated[str, typer.Option(help="Pictures of 32 x 32: cifar10, shapes or imagefolder:PATH.")] = "shapes",
+    data: Annotated[str, typer.Option(help="Images of 32 x 32: cifar10, shapes or imagefolder:PATH.")] = "shapes",
     rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured in turn.")] = 5,
     quick: Annotated[bool, typer.Option("--quick", help="Does it run? Too short to believe.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes. Default: one a core.")] = None,

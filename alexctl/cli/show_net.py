@@ -33,7 +33,7 @@ def costs(found: "list[Cost]") -> None:
     table(rows, numbers=("parameters", "MACs", "memory"))
     known = any(cost.seconds is not None for cost in found)
     workers = f"{found[0].workers} worker{'s' * (found[0].workers != 1)}"
-    notes = ["MACs: multiply-accumulates a picture. memory: about what a training step holds."]
+    notes = ["MACs: multiply-accumulates an image. memory: about what a training step holds."]
     searched = any(cost.num_search_trials for cost in found)
     if searched:
         notes.append("trials: searching the learning rate + reported.")
@@ -53,14 +53,14 @@ def net(described: "Description", drawn: Path | None, *, as_json: bool) -> None:
         return
     height, width, channels = described.image_shape
     changed = "".join(f", {key} = {json.dumps(value)}" for key, value in described.changed.items())
-    say(f"{described.net}{changed}, for pictures of {height}x{width}x{channels} and {described.num_classes} classes")
+    say(f"{described.net}{changed}, for images of {height}x{width}x{channels} and {described.num_classes} classes")
     kinds = any(not row.name.startswith(row.kind) for row in described.layers)
     table([_layer(row, kinds) for row in described.layers], numbers=("pad", "parameters", "MACs", "neurons"))
     whole = described.totals
     say(
         "",
-        f"{whole.num_parameters:,} parameters, {whole.num_macs:,} multiply-accumulates (MACs) a picture, "
-        f"{whole.num_neurons:,} neurons; a training step on {described.batch_size} pictures holds about "
+        f"{whole.num_parameters:,} parameters, {whole.num_macs:,} multiply-accumulates (MACs) an image, "
+        f"{whole.num_neurons:,} neurons; a training step on {described.batch_size} images holds about "
         f"{_bytes(described.training_bytes)}",
     )
     if drawn is not None:

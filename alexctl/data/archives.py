@@ -15,7 +15,7 @@ import numpy as np
 from alexctl.data.download import Progress, download, md5_of
 from alexctl.errors import UserError, nearest, printable
 
-# channels, classes, training and test pictures, as published
+# channels, classes, training and test images, as published
 CONTENTS = {"cifar10": (3, 10, 50_000, 10_000), "mnist": (1, 10, 60_000, 10_000)}
 CIFAR10_FOLDER = "cifar-10-batches-py"
 CIFAR10_ARCHIVE = "cifar-10-python.tar.gz"

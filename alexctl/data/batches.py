@@ -1,4 +1,4 @@
-"""Minibatches of pictures that stay on the device as bytes; no DataLoader, no copies but the batch itself."""
+"""Minibatches of images that stay on the device as bytes; no DataLoader, no copies but the batch itself."""
 
 import warnings
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ from alexctl.randomness import generator
 
 
 class Batches:
-    """The pictures of one data set on one device: shuffled training batches, test batches, the net's input scaling.
+    """The images of one data set on one device: shuffled training batches, test batches, the net's input scaling.
 
     Batches are (batch, channels, height, width) float32 in channels_last order, with (batch,) int64 labels. With `crop`
-    height and width are its side: a random square of each training picture (or the centre), the centre of each test
-    picture, less the centre of the mean image (cuda-convnet). `flips` mirrors half of the training pictures; `colour_noise` adds
-    multiples of the principal components of the training pictures' colours (section 4.1). An accelerator holds all
-    pictures where they take at most half of its free memory (`resident` says it otherwise), else only the batches.
+    height and width are its side: a random square of each training image (or the centre), the centre of each test
+    image, less the centre of the mean image (cuda-convnet). `flips` mirrors half of the training images; `colour_noise` adds
+    multiples of the principal components of the training images' colours (section 4.1). An accelerator holds all
+    images where they take at most half of its free memory (`resident` says it otherwise), else only the batches.
     """
 
     def __init__(
@@ -71,15 +71,15 @@ class Batches:
             here = slice(start, start + self.batch_size)
             index, stored = order[here], order[here].to(self.store)
             if corners is None and mirrored is None:
-                pictures = self.scaled(self.train_images[stored])
+                batch = self.scaled(self.train_images[stored])
             else:
-                pictures = self.scaled(self._gathered(stored, corners, mirrored, here))
+                batch = self.scaled(self._gathered(stored, corners, mirrored, here))
             if colours is not None:
-                pictures = pictures + (colours[here] * self.scale)[:, :, None, None]
-            yield pictures, self.train_labels[index]
+                batch = batch + (colours[here] * self.scale)[:, :, None, None]
+            yield batch, self.train_labels[index]
 
     def in_order(self, part: str, *, batch_size: int = 500, views: int = 1) -> Iterator[tuple[list[Tensor], Tensor]]:
-        """All pictures of `train` or `test` once, for evaluation: the centre, or ten views (corners, centre, mirrored)."""
+        """All images of `train` or `test` once, for evaluation: the centre, or ten views (corners, centre, mirrored)."""
         images, labels = (
             (self.test_images, self.test_labels) if part == "test" else (self.train_images, self.train_labels)
         )
@@ -92,13 +92,13 @@ class Batches:
             seen = [self.scaled(self._square(block, *corner)) for corner in corners]
             yield seen + [view.flip(3) for view in seen if views == 10], labels[start : start + batch_size]
 
-    def pictures(self, part: str, index: Tensor) -> Tensor:
-        """(n, height, width, channels) uint8: the centres of these pictures of `train` or `test`."""
+    def images(self, part: str, index: Tensor) -> Tensor:
+        """(n, height, width, channels) uint8: the centres of these images of `train` or `test`."""
         images = self.test_images if part == "test" else self.train_images
         return self._square(images[index.to(self.store)], *(margin // 2 for margin in self.margins))
 
     def _draws(self, seed: int, epoch: int) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """An epoch's corners (n, 2), mirrorings (n,) and colour shifts (n, channels), in the order the pictures come."""
+        """An epoch's corners (n, 2), mirrorings (n,) and colour shifts (n, channels), in the order the images come."""
         corners = mirrored = colours = None
         if any(self.margins) and self.random_crops:
             draw = generator(seed, "crop", epoch)
@@ -116,7 +116,7 @@ class Batches:
         return corners, mirrored, colours
 
     def _gathered(self, index: Tensor, corners: Tensor | None, mirrored: Tensor | None, here: slice) -> Tensor:
-        """(batch, height, width, channels) uint8: each picture from its own corner, mirrored where it is to be."""
+        """(batch, height, width, channels) uint8: each image from its own corner, mirrored where it is to be."""
         height, width, _ = self.shape
         top, left = (0, 0) if corners is None else (corners[here, 0, None], corners[here, 1, None])
         rows = (torch.arange(height, device=self.store) + top).expand(len(index), height)
@@ -125,12 +125,12 @@ class Batches:
             columns = torch.where(mirrored[here, None], width - 1 - columns, columns)
         return self.train_images[index[:, None, None], rows[:, :, None], (columns + left)[:, None, :]]
 
-    def _square(self, pictures: Tensor, top: int, left: int) -> Tensor:
-        return pictures[:, top : top + self.shape[0], left : left + self.shape[1]]
+    def _square(self, images: Tensor, top: int, left: int) -> Tensor:
+        return images[:, top : top + self.shape[0], left : left + self.shape[1]]
 
-    def scaled(self, pictures: Tensor) -> Tensor:
+    def scaled(self, images: Tensor) -> Tensor:
         """Bytes (n, height, width, channels) as a net takes them: float (n, channels, height, width)."""
-        return pictures.to(self.device).float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)
+        return images.to(self.device).float().sub_(self.mean).mul_(self.scale).permute(0, 3, 1, 2)
 
 
 def _margins(size: tuple[int, int], crop: int | None) -> tuple[int, int]:
@@ -138,22 +138,22 @@ def _margins(size: tuple[int, int], crop: int | None) -> tuple[int, int]:
     if crop is None:
         return 0, 0
     if crop > min(size):
-        raise UserError(f"crop: {crop} does not fit pictures of {size[0]}x{size[1]} pixels; give {min(size)} or less")
+        raise UserError(f"crop: {crop} does not fit images of {size[0]}x{size[1]} pixels; give {min(size)} or less")
     return size[0] - crop, size[1] - crop
 
 
 def subset(labels: np.ndarray, count: int) -> np.ndarray:
-    """The positions of `count` pictures spread evenly over the data, which may be sorted by class.
+    """The positions of `count` images spread evenly over the data, which may be sorted by class.
 
     UserError when there are fewer.
     """
     if count > len(labels):
-        raise UserError(f"num_train: {count} pictures asked for, the data has {len(labels)}")
+        raise UserError(f"num_train: {count} images asked for, the data has {len(labels)}")
     return np.arange(count) * len(labels) // count
 
 
 def _fits(data: DataSet, device: torch.device) -> bool:
-    """Whether an accelerator can hold all pictures in half of the memory that it has free."""
+    """Whether an accelerator can hold all images in half of the memory that it has free."""
     if device.type != "cuda":
         return True
     free, _ = torch.cuda.mem_get_info(device)
@@ -169,14 +169,14 @@ def _kept(images, store: torch.device) -> Tensor:
 
 
 def _chunk(images: Tensor) -> int:
-    """How many pictures to add up at a time: 5000, or fewer where they are large."""
+    """How many images to add up at a time: 5000, or fewer where they are large."""
     return max(1, min(5000, 2**27 // images[0].numel()))
 
 
 def statistics(images: Tensor, scaling: str) -> tuple[Tensor, Tensor]:
-    """(mean, scale) that broadcast over (batch, height, width, channels), from the training pictures alone.
+    """(mean, scale) that broadcast over (batch, height, width, channels), from the training images alone.
 
-    `mean-image`: 0-255 less the mean picture; `standardised`: each channel to mean 0, variance 1; `lenet`: 0-255 to
+    `mean-image`: 0-255 less the mean image; `standardised`: each channel to mean 0, variance 1; `lenet`: 0-255 to
     -0.1 to 1.175, which on MNIST comes near both (LeCun et al. 1998).
     """
     if scaling == "lenet":

@@ -22,28 +22,28 @@ FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 MAX_PIXELS = 50_000_000
 SHOWN_FAULTS = 10
-BLOCK = 128  # pictures in memory at a time
-IMAGENET_SIZE = 224  # pixels that the paper's net sees; pictures cut to fewer are other data
+BLOCK = 128  # images in memory at a time
+IMAGENET_SIZE = 224  # pixels that the paper's net sees; images cut to fewer are other data
 IMAGENETS = ("imagenet-2010", "imagenet-2012")  # what claims call the data they were measured on
 NEEDS = "an image folder holds train/CLASS/*.jpg and test/CLASS/*.jpg"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Folder:
+class ImageFolder:
     """What lies in an image folder: for each part (path below the folder, class index) in order; nothing is decoded."""
 
     path: Path
     name: str
     classes: tuple[str, ...]
-    pictures: dict[str, list[tuple[str, int]]]
+    images: dict[str, list[tuple[str, int]]]
     notes: tuple[str, ...]
     fingerprint: str
 
 
-def scan(path: Path) -> Folder:
+def scan(path: Path) -> ImageFolder:
     """Look through a folder without decoding anything; UserError with a line for every fault found.
 
-    The fingerprint is over (relative path, size, time of change) of every picture, and over where the folder is: two
+    The fingerprint is over (relative path, size, time of change) of every image, and over where the folder is: two
     folders unpacked from one program may agree in all of these and not in a pixel.
     """
     # resolve() would follow a link and lose the name the user knows; Path.expanduser raises on a stray ~
@@ -67,30 +67,30 @@ def scan(path: Path) -> Folder:
     if faults:
         raise UserError(*_few(faults))
     hasher = hashlib.sha256(str(root.resolve()).encode(errors="surrogateescape"))
-    pictures: dict[str, list[tuple[str, int]]] = {}
+    images: dict[str, list[tuple[str, int]]] = {}
     for part, by_class in listed.items():
-        pictures[part] = []
+        images[part] = []
         for label, name in enumerate(classes):
             for file, size, changed in by_class.get(name, ()):
-                pictures[part].append((file, label))
+                images[part].append((file, label))
                 hasher.update(f"{part}\0{name}\0{file}\0{size}\0{changed}\n".encode(errors="surrogateescape"))
     notes = [f"skipped {n:,} {what}" for what, n in sorted(ignored.items())]
-    notes += [f"class {printable(name)} has no test pictures" for name in classes if not listed["test"].get(name)]
+    notes += [f"class {printable(name)} has no test images" for name in classes if not listed["test"].get(name)]
     name = safe_name(root.name)
-    if name.casefold() in DATA_NAMES or (name.casefold() in IMAGENETS and not _is_imagenet(classes, pictures)):
+    if name.casefold() in DATA_NAMES or (name.casefold() in IMAGENETS and not _is_imagenet(classes, images)):
         name += "-folder"  # results on a copy, or a part, must not pass for results on the published files
-    return Folder(
+    return ImageFolder(
         path=root,
         name=name,
         classes=tuple(printable(name) for name in classes),
-        pictures=pictures,
+        images=images,
         notes=tuple(notes),
         fingerprint=hasher.hexdigest(),
     )
 
 
 def _classes(root: Path, part: str, faults: list[str], ignored: Counter) -> dict[str, list[tuple[str, int, int]]]:
-    """The pictures of a part: class name -> (path below the root, bytes, time of change), sorted by file name."""
+    """The images of a part: class name -> (path below the root, bytes, time of change), sorted by file name."""
     found: dict[str, list[tuple[str, int, int]]] = {}
     if not _inside(root, root / part, faults):
         return found
@@ -110,7 +110,7 @@ def _classes(root: Path, part: str, faults: list[str], ignored: Counter) -> dict
             if file.is_dir():
                 ignored["folders inside class folders"] += 1
             elif not file.name.lower().endswith(SUFFIXES):
-                ignored["files that are not pictures"] += 1
+                ignored["files that are not images"] += 1
             else:
                 about = file.stat()
                 below = f"{part}/{entry.name}/{file.name}"
@@ -136,9 +136,9 @@ def _inside(root: Path, path: Path, faults: list[str]) -> bool:
     return False
 
 
-def _is_imagenet(classes: list[str], pictures: dict[str, list]) -> bool:
-    """Whether a folder may be called by ImageNet's name: all of its classes, and about as many training pictures."""
-    return len(classes) == 1000 and len(pictures["train"]) >= 1_200_000
+def _is_imagenet(classes: list[str], images: dict[str, list]) -> bool:
+    """Whether a folder may be called by ImageNet's name: all of its classes, and about as many training images."""
+    return len(classes) == 1000 and len(images["train"]) >= 1_200_000
 
 
 def _class_faults(shown: str, listed: dict[str, dict[str, list]]) -> Iterator[str]:
@@ -152,11 +152,11 @@ def _class_faults(shown: str, listed: dict[str, dict[str, list]]) -> Iterator[st
             yield f"{shown}: class {printable(name)} is in test/ but not in train/; add it there or remove it"
     for part, by_class in listed.items():
         if not any(by_class.values()):
-            yield f"{shown}: {part}/ holds no pictures; {NEEDS} (or {', '.join(SUFFIXES[1:])})"
+            yield f"{shown}: {part}/ holds no images; {NEEDS} (or {', '.join(SUFFIXES[1:])})"
     if any(train.values()):
         for name in sorted(train):
             if not train[name]:
-                yield f"{shown}: train/{printable(name)} holds no pictures; add some or remove the folder"
+                yield f"{shown}: train/{printable(name)} holds no images; add some or remove the folder"
         if len(train) == 1:
             yield f"{shown}: train/ has one class, {printable(next(iter(train)))}; it takes two or more to tell apart"
 
@@ -166,36 +166,36 @@ def _few(faults: list[str]) -> list[str]:
     return faults[:SHOWN_FAULTS] + ([f"... and {more} more"] if more > 0 else [])
 
 
-def read(folder: Folder, image_size: int) -> Reading:
-    """The folder's pictures, (image_size, image_size, 3) each, decoded as the blocks are taken.
+def read(folder: ImageFolder, image_size: int) -> Reading:
+    """The folder's images, (image_size, image_size, 3) each, decoded as the blocks are taken.
 
-    Broken pictures are collected, and named in one UserError when the last block of a part has been asked for; the
+    Broken images are collected, and named in one UserError when the last block of a part has been asked for; the
     parts still to come are then looked through as well, so that all faults are told in one go.
     """
     counts: Counter[str] = Counter()
     parts = {}
-    files = {name: [file for file, _ in pictures] for name, pictures in folder.pictures.items()}
-    for i, (name, pictures) in enumerate(folder.pictures.items()):
-        labels = np.array([label for _, label in pictures], dtype=np.int64)
+    files = {name: [file for file, _ in images] for name, images in folder.images.items()}
+    for i, (name, images) in enumerate(folder.images.items()):
+        labels = np.array([label for _, label in images], dtype=np.int64)
         later = [file for other in list(files)[i + 1 :] for file in files[other]]
         blocks = _decode_all(folder.path, files[name], later, image_size, counts)
         parts[name] = Part(labels=labels, shape=(image_size, image_size, 3), blocks=blocks)
     return Reading(
         classes=folder.classes,
         parts=parts,
-        notes=lambda: [*folder.notes, *(f"{what}: {n:,} of the pictures" for what, n in sorted(counts.items()))],
+        notes=lambda: [*folder.notes, *(f"{what}: {n:,} of the images" for what, n in sorted(counts.items()))],
     )
 
 
 def _decode_all(
     root: Path, files: list[str], later: list[str], image_size: int, counts: Counter
 ) -> Iterator[np.ndarray]:
-    """The pictures in blocks; after a broken one no block, and in the end one UserError for it and those in `later`."""
+    """The images in blocks; after a broken one no block, and in the end one UserError for it and those in `later`."""
     from PIL import Image
 
     Image.init()  # else Pillow knows only its five commonest formats
     faults: list[str] = []
-    # Pillow lets other threads run while it decodes; few of them, since each may hold a picture of 50 megapixels.
+    # Pillow lets other threads run while it decodes; few of them, since each may hold an image of 50 megapixels.
     with ThreadPoolExecutor(max_workers=min(4, os.cpu_count() or 1)) as pool:
         for start in range(0, len(files), BLOCK):
             pixels = _decode_block(pool, root, files[start : start + BLOCK], image_size, faults, counts)
@@ -213,17 +213,17 @@ def _decode_block(
     pixels = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata
-        for picture, remarks in pool.map(lambda file: _decode(root, file, image_size), files):
+        for image, remarks in pool.map(lambda file: _decode(root, file, image_size), files):
             counts.update(remarks)
-            if isinstance(picture, str):
-                faults.append(picture)
+            if isinstance(image, str):
+                faults.append(image)
             else:
-                pixels.append(picture)
+                pixels.append(image)
     return pixels
 
 
 def _decode(root: Path, file: str, size: int) -> tuple[np.ndarray | str, list[str]]:
-    """One picture, (size, size, 3) uint8, or one line that says why not; and what was done to it."""
+    """One image, (size, size, 3) uint8, or one line that says why not; and what was done to it."""
     from PIL import Image
 
     remarks: list[str] = []
@@ -238,7 +238,7 @@ def _decode(root: Path, file: str, size: int) -> tuple[np.ndarray | str, list[st
     except Image.DecompressionBombError:
         fault = f"has more than {MAX_PIXELS // 10**6} million pixels; scale it down"
     except Image.UnidentifiedImageError:
-        fault = "is no picture of a known kind; remove it or replace it"
+        fault = "is no image of a known kind; remove it or replace it"
     except PermissionError:
         fault = "may not be read; change its permissions"
     except Exception as error:  # a decoder on hostile bytes raises whatever it meets; the file is named, not lost

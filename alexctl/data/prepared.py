@@ -22,11 +22,11 @@ SCHEMA = 1  # raised when the same files would be prepared into other arrays
 
 @dataclass(frozen=True, kw_only=True)
 class DataSet:
-    """Pictures and labels, mapped from disk.
+    """Images and labels, mapped from disk.
 
     Images are (n, height, width, channels) uint8, labels (n,) int64, class indices into `classes`. `digest` is of the
     content alone: 16 hex digits of a SHA-256 over class names, shapes, images and labels of both parts. `notes` tell
-    what was done to the pictures. `derived` keeps what was computed from them, once a process and not once a trial.
+    what was done to the images. `derived` keeps what was computed from them, once a process and not once a trial.
     """
 
     name: str
@@ -48,7 +48,7 @@ class DataSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """Half of a data set as it is being read: labels (n,), the shape of one picture, blocks (k, *shape) uint8."""
+    """Half of a data set as it is being read: labels (n,), the shape of one image, blocks (k, *shape) uint8."""
 
     labels: np.ndarray
     shape: tuple[int, int, int]
@@ -114,7 +114,7 @@ def _known(index: Path, name: str, root: Path) -> DataSet | None:
 
 
 def _build(source: Source, root: Path, index: Path, progress: Progress | None) -> DataSet:
-    """Write the arrays into a temporary folder, one block of pictures in memory at a time, and rename it."""
+    """Write the arrays into a temporary folder, one block of images in memory at a time, and rename it."""
     reading = source.read()
     temporary = root / "prepared" / f".{source.name}.tmp"
     shutil.rmtree(temporary, ignore_errors=True)  # what a killed process left
@@ -133,7 +133,7 @@ def _build(source: Source, root: Path, index: Path, progress: Progress | None) -
         _write_json(temporary / "dataset.json", {"schema": SCHEMA, **about, "classes": reading.classes})
         target = root / "prepared" / f"{source.name}-{digest.hex()}"
         try:
-            open_prepared(source.name, digest.hex(), root)  # the same pictures, from files that were touched or moved
+            open_prepared(source.name, digest.hex(), root)  # the same images, from files that were touched or moved
         except UserError:
             shutil.rmtree(target, ignore_errors=True)
             temporary.rename(target)
@@ -179,7 +179,7 @@ def check(name: str, digest: str, root: Path) -> str:
             found.add(images[start : start + 1000])
     if found.hex() != digest:
         raise UserError(f"prepared/{name}-{digest} is damaged (its content is {found.hex()}): remove it and run again")
-    return f"prepared/{name}-{digest}: {len(data.train_labels):,} + {len(data.test_labels):,} pictures, whole"
+    return f"prepared/{name}-{digest}: {len(data.train_labels):,} + {len(data.test_labels):,} images, whole"
 
 
 def held(root: Path) -> list[tuple[str, str]]:

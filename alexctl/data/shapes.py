@@ -32,14 +32,14 @@ def labels(num: int, part: str) -> np.ndarray:
 
 
 def blocks(wanted: np.ndarray, part: str) -> Iterator[np.ndarray]:
-    """The pictures for these labels, some hundred at a time: (n, 32, 32, 3) uint8."""
+    """The images for these labels, some hundred at a time: (n, 32, 32, 3) uint8."""
     for number, start in enumerate(range(0, len(wanted), BLOCK)):
         yield draw(wanted[start : start + BLOCK], _generator(part, 1 + number))
 
 
-def grey(pictures: np.ndarray) -> np.ndarray:
-    """The same pictures with one channel, their luma (ITU-R BT.601) in whole numbers: (n, 32, 32, 1) uint8."""
-    luma = pictures.astype(np.uint32) @ np.array([299, 587, 114], np.uint32)
+def grey(images: np.ndarray) -> np.ndarray:
+    """The same images with one channel, their luma (ITU-R BT.601) in whole numbers: (n, 32, 32, 1) uint8."""
+    luma = images.astype(np.uint32) @ np.array([299, 587, 114], np.uint32)
     return ((luma + 500) // 1000).astype(np.uint8)[..., None]
 
 
@@ -48,7 +48,7 @@ def _generator(part: str, number: int) -> np.random.Generator:
 
 
 def draw(wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """One picture a label: (n, 32, 32, 3) uint8.
+    """One image a label: (n, 32, 32, 3) uint8.
 
     A figure of any colour, place, size and rotation lies on a textured, darker ground among clutter, under noise.
     Measured: a linear classifier stays above 70% test error; `convnet4` passes 25% training error in two or three
@@ -91,7 +91,7 @@ def draw(wanted: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _colours(between, num: int) -> tuple[np.ndarray, np.ndarray]:
-    """Ground and figure, (n, 3): the figure is the lighter one, by little or by much, in a picture dark or bright.
+    """Ground and figure, (n, 3): the figure is the lighter one, by little or by much, in an image dark or bright.
 
     Brightness and contrast differ this much because they tell nothing of the class: a net has to see past them. With
     figures darker as often as lighter the first epochs would go into that alone.

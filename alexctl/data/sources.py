@@ -1,4 +1,4 @@
-"""From the name of a data set to its verified pictures: prepared once as plain arrays, then mapped, never fetched."""
+"""From the name of a data set to its verified images: prepared once as plain arrays, then mapped, never fetched."""
 
 import errno
 import os
@@ -21,7 +21,7 @@ __all__ = ["DataSet", "Facts", "data_root", "facts", "fetch", "list_sources", "o
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What is known of a data set before any picture is read; sides in pixels."""
+    """What is known of a data set before any image is read; sides in pixels."""
 
     height: int
     width: int
@@ -40,7 +40,7 @@ def data_root(option: Path | None = None) -> Path:
 def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress | None = None) -> DataSet:
     """The data set of that name ('shapes', 'cifar10', 'mnist' or 'imagefolder:PATH'), prepared where it is not yet.
 
-    Raises UserError where files are missing, damaged or no pictures, or where the root cannot be written.
+    Raises UserError where files are missing, damaged or no images, or where the root cannot be written.
     """
     source = _source(spec, root, image_size)
     try:
@@ -54,14 +54,14 @@ def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress |
 
 
 def facts(spec: str, image_size: int = 32) -> Facts:
-    """The sizes of a data set as `prepare` would give it; an image folder is looked through, its pictures are not read.
+    """The sizes of a data set as `prepare` would give it; an image folder is looked through, its images are not read.
 
     Raises UserError for an unknown name, a folder that is none, or a size that the data does not come in.
     """
     kind, _, path = spec.partition(":")
     if kind == "imagefolder" and path:
         folder = folders.scan(Path(path))
-        counts = (3, len(folder.classes), *(len(folder.pictures[part]) for part in PARTS))
+        counts = (3, len(folder.classes), *(len(folder.images[part]) for part in PARTS))
     else:
         _check(spec, image_size)
         drawn = (1 if spec == "shapes-grey" else 3, len(shapes.CLASSES), shapes.NUM_TRAIN, shapes.NUM_TEST)
@@ -144,9 +144,7 @@ def _check(spec: str, image_size: int) -> None:
         raise UserError(unknown_data(spec))
     if image_size != 32 and not (spec == "mnist" and image_size >= 28):
         side = 28 if spec == "mnist" else 32
-        raise UserError(
-            f"{spec} has pictures of {side} pixels, not {image_size}: only an image folder comes in any size"
-        )
+        raise UserError(f"{spec} has images of {side} pixels, not {image_size}: only an image folder comes in any size")
 
 
 def _read_shapes(name: str) -> Reading:

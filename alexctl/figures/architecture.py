@@ -62,7 +62,7 @@ class Box:
 
 
 def architecture(rows: "Sequence[LayerRow]", *, image_shape: tuple[int, int, int], title: str) -> str:
-    """The SVG of a net of convolutional and then fully connected layers for pictures of (height, width, channels).
+    """The SVG of a net of convolutional and then fully connected layers for images of (height, width, channels).
 
     Sides grow with the root of a map's, widths with the number of maps of a tower; an arrow has the colour of the
     tower it comes from.
@@ -116,7 +116,7 @@ class _Figure:
         return self._page(boxes[-1][0].right + MARGIN)
 
     def _place(self) -> list[list[Box]]:
-        """The boxes of the picture and of each layer, one a tower; the picture and the last layer have one."""
+        """The boxes of the image and of each layer, one a tower; the image and the last layer have one."""
         height, width, channels = self.image_shape
         plate = self._solid(MARGIN + 28, self.centre, max(THIN, channels * self.per_map), height, width)
         columns, x = [[plate]], plate.right + GAP + 24
@@ -247,7 +247,7 @@ class _Figure:
             drawing.words(MARGIN, self.top - 16, "tower 1", bold=True, colour=first)
             drawing.words(MARGIN, self.bottom + 40, "tower 2", bold=True, colour=second)
         parameters, macs, neurons = (sum(getattr(row, name) for row in self.rows) for name in names)
-        lines = [f"{parameters:,} parameters, {macs:,} multiply-accumulates a picture, {neurons:,} neurons."]
+        lines = [f"{parameters:,} parameters, {macs:,} multiply-accumulates an image, {neurons:,} neurons."]
         lines += ["An arrow has the colour of the tower it comes from."] if self.towers == 2 else []
         for line in textwrap.wrap(" ".join(lines), int((width - 2 * MARGIN) / 8.3)):
             drawing.words(MARGIN, y, line, colour=GREY)

@@ -16,16 +16,16 @@ BUILDERS = {
     "alexnet32": AlexNet32,
 }
 
-HOME = {  # (height, width, channels) and classes of the pictures that a net was made for; else CIFAR-10's
+NATIVE_SHAPE = {  # (height, width, channels) and classes of the images that a net was made for; else CIFAR-10's
     "alexnet": ((224, 224, 3), 1000),
     "convlocal": ((24, 24, 3), 10),
     "lenet5": ((32, 32, 1), 10),
 }
 
 
-def home(name: str) -> tuple[tuple[int, int, int], int]:
-    """(height, width, channels) and number of classes of the pictures that a net was made for."""
-    return HOME.get(name, ((32, 32, 3), 10))
+def native_shape(name: str) -> tuple[tuple[int, int, int], int]:
+    """(height, width, channels) and number of classes of the images that a net was made for."""
+    return NATIVE_SHAPE.get(name, ((32, 32, 3), 10))
 
 
 def build(setting: Setting, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:

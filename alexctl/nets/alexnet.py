@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alexctl.ablation.knobs import AlexNetKnobs
-from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_picture, windows
+from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_image, windows
 from alexctl.nets.layers import Dropout, ResponseNorm
 from alexctl.randomness import normal_
 
@@ -22,8 +22,8 @@ NORMED = {"both": (1, 2), "first": (1,), "second": (2,)}
 class AlexNet(nn.Sequential):
     """The net of section 3.5 and Figure 2: five convolutional and three fully connected layers, in two towers.
 
-    Takes (batch, channels, height, width) float pictures of `image_shape` = (height, width, channels), gives
-    (batch, classes) logits. 60,965,224 parameters for 224x224x3 or 227x227x3 pictures and 1000 classes.
+    Takes (batch, channels, height, width) float images of `image_shape` = (height, width, channels), gives
+    (batch, classes) logits. 60,965,224 parameters for 224x224x3 or 227x227x3 images and 1000 classes.
 
     Two towers are two halves of the maps of every layer, computed on one device as grouped convolutions: a layer
     that is not in `links` sees its own tower's half. With `links = (8,)` the towers meet in the last layer only, as
@@ -33,7 +33,7 @@ class AlexNet(nn.Sequential):
 
     A layer left out (`without`) leaves its place, link included, to the next one. A layer's initial draws depend on
     the seed, its name and its shape.
-    Raises UserError for pictures too small.
+    Raises UserError for images too small.
     """
 
     CONVS = (
@@ -52,7 +52,7 @@ class AlexNet(nn.Sequential):
         height, width, channels = image_shape
         convs = [conv for conv in self.CONVS if conv.number != knobs.without]
         convs[-1] = replace(convs[-1], pooled=True)  # without conv5 its pooling stays
-        paddings, num_places = fit_picture(convs, height, width, knobs.pooling)
+        paddings, num_places = fit_image(convs, height, width, knobs.pooling)
         for conv, padding in zip(convs, paddings, strict=True):
             channels = self._add_conv(conv, channels, padding)
         self.add_module("flat", nn.Flatten())
@@ -134,12 +134,12 @@ class AlexNet32(AlexNet):
     """AlexNet shrunk to 32 px and a laptop: a proxy, which the paper does not define.
 
     The same layers, towers, links and knobs. Widths: a quarter of the kernels, an eighth of the fully connected
-    units. conv1 is 4x4 with stride 1 instead of 11x11 with stride 4, so that a 32 px picture gives maps of 31, 15, 7
+    units. conv1 is 4x4 with stride 1 instead of 11x11 with stride 4, so that a 32 px image gives maps of 31, 15, 7
     and 3: odd like the paper's 55, 27, 13 and 6 before each pooling, no window hanging over, and sizes that 2x2 pooling
     does not meet unless the same two paddings give way as in run 147. The initial weights of `paper` and `code` are
     larger by the root of how many times fewer inputs a unit has here, so that each layer passes on as much of its
     input as the paper's does; 0.01 as it stands leaves logits of 1e-6, and the loss stayed at that of guessing for the
-    250 steps we watched. 708,322 parameters in two towers for 32x32x3 pictures and ten classes.
+    250 steps we watched. 708,322 parameters in two towers for 32x32x3 images and ten classes.
     """
 
     CONVS = (

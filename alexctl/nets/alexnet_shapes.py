@@ -10,7 +10,7 @@ POOLS = {"3/2": 3, "2/2": 2, "2/2-naive": 2}  # the side of the windows; their s
 
 @dataclass(frozen=True, kw_only=True)
 class ConvSpec:
-    """A convolutional layer before the picture's size is known; `number` is the layer's place in the paper."""
+    """A convolutional layer before the image's size is known; `number` is the layer's place in the paper."""
 
     number: int
     maps: int
@@ -35,7 +35,7 @@ def windows(size: int, window: int, stride: int) -> int:
 
 
 def fit(convs: list[ConvSpec], side: int, pooling: str) -> tuple[list[int], int]:
-    """(each layer's padding, the last map's side) along one side of a picture, in pixels.
+    """(each layer's padding, the last map's side) along one side of an image, in pixels.
 
     With 2/2, conv2 and the last convolution are padded just so much less that their poolings give the sizes of 3/2,
     as in the authors' run 147 (conv2 from 2 to 1, conv5 from 1 to 0). Raises TooSmall.
@@ -62,24 +62,24 @@ def _sides(convs: list[ConvSpec], side: int, paddings: list[int], pool: int) -> 
     return sides
 
 
-def fit_picture(convs: list[ConvSpec], height: int, width: int, pooling: str) -> tuple[list[tuple[int, int]], int]:
-    """(each layer's padding down and across, how many places the last map has) for pictures of height x width px.
+def fit_image(convs: list[ConvSpec], height: int, width: int, pooling: str) -> tuple[list[tuple[int, int]], int]:
+    """(each layer's padding down and across, how many places the last map has) for images of height x width px.
 
-    UserError names the smallest picture that the net can take.
+    UserError names the smallest image that the net can take.
     """
     try:
         (down, last_height), (across, last_width) = fit(convs, height, pooling), fit(convs, width, pooling)
     except TooSmall:
         least = smallest(convs, pooling)
         raise UserError(
-            f"pictures of {height}x{width} px are too small, a pooling would find no map; "
+            f"images of {height}x{width} px are too small, a pooling would find no map; "
             f"this net takes {least}x{least} px or more"
         ) from None
     return list(zip(down, across, strict=True)), last_height * last_width
 
 
 def smallest(convs: list[ConvSpec], pooling: str) -> int:
-    """The side of the smallest square picture, in pixels, from which on every size fits."""
+    """The side of the smallest square image, in pixels, from which on every size fits."""
     side = 1024
     while _fits(convs, side - 1, pooling):
         side -= 1

@@ -16,7 +16,7 @@ GAIN = {"relu": 2.0, "tanh": 1.0}  # variance kept from layer to layer: He et al
 
 
 class Net2011(nn.Module):
-    """What the nets of the 2011 files have in common: how they start, and what pictures and rates they expect."""
+    """What the nets of the 2011 files have in common: how they start, and what images and rates they expect."""
 
     def __init__(self, knobs: ConvNet4Knobs | ConvLocalKnobs):
         super().__init__()
@@ -46,18 +46,18 @@ class Net2011(nn.Module):
 class ConvNet4(Net2011):
     """cuda-convnet's `layers-19pct`: conv 5x5x32, max; conv 5x5x32, average; conv 5x5x64, average; FC to the classes.
 
-    Takes (batch, channels, height, width) float pictures, gives (batch, classes) logits. Every pooling is 3x3 with
-    stride 2 and counts partial windows (32 -> 16 -> 8 -> 4). 89,578 parameters for 32x32x3 pictures and ten classes.
+    Takes (batch, channels, height, width) float images, gives (batch, classes) logits. Every pooling is 3x3 with
+    stride 2 and counts partial windows (32 -> 16 -> 8 -> 4). 89,578 parameters for 32x32x3 images and ten classes.
     `norm="same-map"` makes it `layers-18pct`, `hidden=64` `layers-80sec` (145,578 parameters); no file has both, or
     a norm across maps or over the batch: these stand where 18pct has its own, after the first and second pooling.
-    Raises UserError for pictures that the third pooling would leave nothing of.
+    Raises UserError for images that the third pooling would leave nothing of.
     """
 
     def __init__(self, knobs: ConvNet4Knobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
         super().__init__(knobs)
         height, width, channels = image_shape
         if min(height, width) < 8:
-            raise UserError(f"convnet4 takes pictures of 8 x 8 pixels or more, not {height} x {width}")
+            raise UserError(f"convnet4 takes images of 8 x 8 pixels or more, not {height} x {width}")
         self.conv1 = nn.Conv2d(channels, 32, 5, padding=2)
         self.norm1 = norm_layer(knobs.norm, 32)
         self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
@@ -85,10 +85,10 @@ class ConvNet4(Net2011):
             costs |= {"fc.weight": 3.0 if self.knobs.norm == "none" else 1.0}
         return costs if self.knobs.fc_cost is None else costs | {"fc.weight": self.knobs.fc_cost}
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         activation = ACTIVATIONS[self.knobs.activation]
         # An increasing function and a maximum commute; four times fewer values to squash this way round.
-        x = self.norm1(activation(max_pool(self.conv1(pictures))))
+        x = self.norm1(activation(max_pool(self.conv1(images))))
         x = self.norm2(average_pool(activation(self.conv2(x))))
         x = average_pool(activation(self.conv3(x))).flatten(1)
         if self.knobs.hidden is not None:
@@ -110,9 +110,9 @@ class ConvLocal(Net2011):
 
     `norm="cross-map"` with `local3_maps=64` is `layers-conv-local-11pct`; the norms stand where it has them, after the
     first pooling and before the second (section 3.3, footnote 3: the two files differ in more than the norm).
-    Takes (batch, channels, side, side) float pictures, gives (batch, classes) logits. 1,116,490 and 2,112,970 parameters
+    Takes (batch, channels, side, side) float images, gives (batch, classes) logits. 1,116,490 and 2,112,970 parameters
     for the files' 24x24x3 crops (24 -> 12 -> 6) and ten classes.
-    Raises UserError for pictures that are not square, or that the second pooling would leave nothing of.
+    Raises UserError for images that are not square, or that the second pooling would leave nothing of.
     """
 
     STD_2012 = {"conv1": 1e-4, "conv2": 0.01, "local3": 0.04, "local4": 0.04, "fc": 0.01}  # noqa: RUF012
@@ -121,7 +121,7 @@ class ConvLocal(Net2011):
         super().__init__(knobs)
         height, width, channels = image_shape
         if height != width or height < 4:
-            raise UserError(f"convlocal takes square pictures of 4 x 4 pixels or more, not {height} x {width}")
+            raise UserError(f"convlocal takes square images of 4 x 4 pixels or more, not {height} x {width}")
         side = pooled(pooled(height))
         self.conv1 = nn.Conv2d(channels, 64, 5, padding=2)
         self.norm1 = norm_layer(knobs.norm, 64)
@@ -146,10 +146,10 @@ class ConvLocal(Net2011):
             "fc.weight": 0.01 if self.knobs.local3_maps == 64 else 0.004,
         }
 
-    def forward(self, pictures: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Tensor:
         activation = ACTIVATIONS[self.knobs.activation]
         # An increasing function and a maximum commute; four times fewer values to squash this way round.
-        x = self.norm1(activation(max_pool(self.conv1(pictures))))
+        x = self.norm1(activation(max_pool(self.conv1(images))))
         if self.knobs.norm == "none":
             x = activation(max_pool(self.conv2(x)))
         else:

@@ -8,8 +8,8 @@ from torch import nn
 from alexctl.ablation.knobs import Knobs, TrainingKnobs
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting
-from alexctl.nets import build, home
-from alexctl.nets.layer_table import LayerRow, Totals, layer_table, totals, without_numbers
+from alexctl.nets import build, native_shape
+from alexctl.nets.layer_table import LayerRow, Totals, layer_table, on_meta_device, totals
 from alexctl.nets.memory import training_bytes
 
 DRAWN = ("alexnet", "alexnet32")
@@ -18,7 +18,7 @@ BATCH_SIZE = TrainingKnobs.model_fields["batch_size"].default
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """A net for pictures of (height, width, channels); memory is that of a training step on `batch_size` pictures."""
+    """A net for images of (height, width, channels); memory is that of a training step on `batch_size` images."""
 
     net: str
     knobs: dict[str, Any]
@@ -37,11 +37,11 @@ class Description:
 
 
 def describe(name: str, knobs: Knobs, image_size: int | None = None, num_classes: int | None = None) -> Description:
-    """The net built for square pictures of image_size pixels, without its numbers; None: those it was made for.
+    """The net built for square images of image_size pixels, without its numbers; None: those it was made for.
 
-    Raises UserError for pictures that the net can't take.
+    Raises UserError for images that the net can't take.
     """
-    (height, width, channels), usual = home(name)
+    (height, width, channels), usual = native_shape(name)
     num_classes = num_classes or usual
     shape = (image_size or height, image_size or width, channels)
     training = TrainingKnobs(data="shapes", net=name, lr=1.0)  # which says nothing of the net
@@ -50,7 +50,7 @@ def describe(name: str, knobs: Knobs, image_size: int | None = None, num_classes
     def make() -> nn.Module:
         return build(setting, image_shape=shape, num_classes=num_classes, seed=0)
 
-    net = make() if is_own(name) else without_numbers(make)
+    net = make() if is_own(name) else on_meta_device(make)
     layers = layer_table(net, shape)
     return Description(
         net=name, knobs=knobs.model_dump(mode="json", exclude={"net_source"}),

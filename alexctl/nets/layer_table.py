@@ -1,4 +1,4 @@
-"""What a net is made of, layer by layer, read off the built net and a picture sent through it."""
+"""What a net is made of, layer by layer, read off the built net and an image sent through it."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -26,7 +26,7 @@ Side = int | tuple[int, ...] | str
 
 @dataclass(frozen=True, kw_only=True)
 class LayerRow:
-    """A layer as built: sides in pixels or places, counts for one picture; fully connected layers have no kernel.
+    """A layer as built: sides in pixels or places, counts for one image; fully connected layers have no kernel.
 
     A kernel is `kernel` x `kernel` x `kernel_maps` weights (two sides where they differ); for a fully connected unit
     `kernel_maps` is its inputs. Norms and pools count no multiply-accumulates and no neurons.
@@ -44,12 +44,12 @@ class LayerRow:
     num_parameters: int = 0
     num_macs: int = 0  # multiply-accumulates
     num_neurons: int = 0
-    sees: str = ""  # picture, all, own tower, both towers, own group, own map, 3 to 6 maps
+    sees: str = ""  # image, all, own tower, both towers, own group, own map, 3 to 6 maps
 
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """The sums over a net's layers, for one picture."""
+    """The sums over a net's layers, for one image."""
 
     num_parameters: int
     num_macs: int
@@ -62,7 +62,7 @@ def totals(rows: Iterable[LayerRow]) -> Totals:
     return Totals(**{name: sum(getattr(row, name) for row in rows) for name in names})
 
 
-def without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
+def on_meta_device(make: Callable[[], nn.Module]) -> nn.Module:
     """The net that `make` builds, on the meta device, where nothing is drawn or kept; a net that can't is built whole."""
     try:
         with torch.device("meta"):
@@ -74,7 +74,7 @@ def without_numbers(make: Callable[[], nn.Module]) -> nn.Module:
 
 
 def layer_table(net: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerRow]:
-    """The layers of a net in the order in which a picture of (height, width, channels) meets them.
+    """The layers of a net in the order in which an image of (height, width, channels) meets them.
 
     A row is a module that has weights, normalises or pools; activations, dropout, and poolings that are functions and
     no modules are none. Of a net that is not one of ours, the multiply-accumulates of a module not known here are
@@ -112,7 +112,7 @@ def mode(net: nn.Module, *, training: bool) -> Iterator[None]:
             module.training = was
 
 
-def blank_pictures(shape: tuple[int, int, int], num: int, device: str) -> Tensor:
+def blank_images(shape: tuple[int, int, int], num: int, device: str) -> Tensor:
     """(num, channels, height, width) zeros for a shape of (height, width, channels)."""
     height, width, channels = shape
     return torch.zeros(num, channels, height, width, device=device)
@@ -139,7 +139,7 @@ def _layers(net: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]
 
 
 class _Walk:
-    """One picture on its way through a net, a row for each layer it meets."""
+    """One image on its way through a net, a row for each layer it meets."""
 
     def __init__(self, net: nn.Module):
         self.net = net
@@ -155,10 +155,10 @@ class _Walk:
         for name, layer in _layers(self.net):
             leave = partial(self._leave, name, list(layer.parameters()))
             hooks += [layer.register_forward_pre_hook(self._enter), layer.register_forward_hook(leave)]
-        pictures = blank_pictures(image_shape, 1, device)
+        images = blank_images(image_shape, 1, device)
         try:
             with self.counter or nullcontext(), mode(self.net, training=False), torch.no_grad():
-                torch.func.functional_call(self.net, stand_ins(self.net, device), (pictures,))
+                torch.func.functional_call(self.net, stand_ins(self.net, device), (images,))
         finally:
             for hook in hooks:
                 hook.remove()
@@ -191,7 +191,7 @@ class _Walk:
             return
         about = _about(layer, output, macs)
         if "kernel_maps" in about and not self.rows:
-            about["sees"] = "picture"
+            about["sees"] = "image"
         elif self.towers > 1:
             about["sees"] = {"all": "both towers", "own group": "own tower"}.get(about["sees"], about["sees"])
         maps, *sides = output.shape[1:] or (1,)

@@ -135,7 +135,7 @@ class _ResponseNorm(torch.autograd.Function):
 
 
 def _parts(*tensors: Tensor) -> Iterator[tuple[Tensor, ...]]:
-    """Some pictures at a time on a CPU, whose cache a whole batch would leave after each pass; no picture sees another."""
+    """Some images at a time on a CPU, whose cache a whole batch would leave after each pass; no image sees another."""
     first = tensors[0]
     count = len(first)
     if first.device.type == "cpu" and first.numel() > PART:
@@ -169,7 +169,7 @@ class LocallyConnected(nn.Module):
     Takes (batch, in_channels, side, side), gives (batch, out_channels, out, out), out = side + 2 padding - kernel + 1,
     in channels_last order. `weight` is (out * out, kernel * kernel * in_channels, out_channels): positions by rows, then
     the window by rows with the maps innermost; `bias` is (out * out, out_channels). Both start at zero; the net draws.
-    Raises ValueError for a window larger than the padded map, or pictures of another side.
+    Raises ValueError for a window larger than the padded map, or images of another side.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, padding: int, *, side: int):

@@ -92,7 +92,7 @@ class EuclideanRBF(nn.Module):
     """Minus the squared distance of the 84 units of F6 to each digit's code: (batch, 84) to (batch, 10).
 
     The codes are fixed, (10, 84), +1 where the digit's 7x12 bitmap is black and -1 where it is white. The bitmaps are
-    ours (`DIGITS`): those of 1998 are a picture in the paper.
+    ours (`DIGITS`): those of 1998 are an image in the paper.
     """
 
     def __init__(self):
@@ -111,22 +111,22 @@ def digit_codes() -> Tensor:
 
 
 class LeNet5(nn.Module):
-    """C1 5x5x6, S2, C3 5x5x16, S4, C5 5x5x120, F6 84 and the output, for 32x32 pictures of one channel.
+    """C1 5x5x6, S2, C3 5x5x16, S4, C5 5x5x120, F6 84 and the output, for 32x32 images of one channel.
 
-    Takes (batch, 1, 32, 32) float pictures, gives (batch, classes) logits.
+    Takes (batch, 1, 32, 32) float images, gives (batch, classes) logits.
 
     Form "1998": subsampling with a coefficient, a bias and its own squashing, the sparse C3, and a Euclidean RBF output
     for the ten digits; 60,000 parameters. Its logits are minus the penalties, so that their cross-entropy is the
     discriminative ("MAP") criterion of 1998 without its constant j. Without j the length of F6's output x drops out of
-    the softmax: what is learned from is 2 x.code, a softmax layer with fixed weights. The 1998 net was trained picture
-    by picture with a diagonal Hessian, ours is not.
+    the softmax: what is learned from is 2 x.code, a softmax layer with fixed weights. The 1998 net was trained image
+    by image with a diagonal Hessian, ours is not.
 
     Form "short": average pooling, every map of C3 sees all of S2, and a softmax layer; 61,706 parameters for ten classes.
 
     Init "1998": weights and coefficients uniform within 2.4 / fan-in; "fan-in": normal with a variance that keeps that
     of the activations, coefficients 1/4 (the average). Biases start at 0; the paper does not speak of them apart.
 
-    UserError for pictures of another shape, and in form "1998" for other than ten classes.
+    UserError for images of another shape, and in form "1998" for other than ten classes.
     """
 
     input_scaling = "lenet"  # (pixel / 255) * 1.275 - 0.1: background -0.1, foreground 1.175 as in 1998
@@ -164,8 +164,8 @@ class LeNet5(nn.Module):
         """Empty: the paper of 1998 gives none."""
         return {}
 
-    def forward(self, pictures: Tensor) -> Tensor:
-        x = self.s2(self.activation(self.c1(pictures)))
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.s2(self.activation(self.c1(images)))
         x = self.s4(self.activation(self.c3(x)))
         x = self.activation(self.c5(x)).flatten(1)
         return self.output(self.activation(self.f6(x)))
@@ -190,9 +190,9 @@ def connections(net: LeNet5) -> dict[str, int]:
 def _refuse(knobs: LeNet5Knobs, image_shape: tuple[int, int, int], num_classes: int) -> None:
     height, width, channels = image_shape
     if channels != 1:
-        raise UserError(f"lenet5 sees one channel, these pictures have {channels}; try data = 'mnist' or another net")
+        raise UserError(f"lenet5 sees one channel, these images have {channels}; try data = 'mnist' or another net")
     if (height, width) != (32, 32):
-        raise UserError(f"lenet5 needs pictures of 32x32 pixels, not {height}x{width}")
+        raise UserError(f"lenet5 needs images of 32x32 pixels, not {height}x{width}")
     if knobs.form == "1998" and num_classes != 10:
         raise UserError(
             f"lenet5 in form '1998' has a code for each of ten digits, this data has {num_classes} classes; "

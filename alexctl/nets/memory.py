@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
-from alexctl.nets.layer_table import blank_pictures, mode, somewhere, stand_ins
+from alexctl.nets.layer_table import blank_images, mode, somewhere, stand_ins
 from alexctl.nets.layers import set_step
 
 COPIES = 3  # of every parameter while training with momentum: the weight, its gradient, its velocity
@@ -14,8 +14,8 @@ COPIES = 3  # of every parameter while training with momentum: the weight, its g
 def training_bytes(net: nn.Module, image_shape: tuple[int, int, int], num_classes: int, batch_size: int) -> int:
     """About how much memory one training step holds: parameters, gradients, velocities and what autograd saves.
 
-    Each storage is counted once. Left out are the pictures of the data set, buffers and what a kernel needs for a
-    moment. On the CPU two small batches are measured; what is saved grows by as much with every picture.
+    Each storage is counted once. Left out are the images of the data set, buffers and what a kernel needs for a
+    moment. On the CPU two small batches are measured; what is saved grows by as much with every image.
     Raises what the net's forward raises.
     """
 
@@ -30,7 +30,7 @@ def training_bytes(net: nn.Module, image_shape: tuple[int, int, int], num_classe
 
 
 def _saved_bytes(
-    net: nn.Module, tensors: dict[str, Tensor], shape: tuple[int, int, int], num_classes: int, num_pictures: int
+    net: nn.Module, tensors: dict[str, Tensor], shape: tuple[int, int, int], num_classes: int, num_images: int
 ) -> int:
     """What a forward pass with these parameters and buffers keeps for its backward pass, they themselves not counted."""
     device = next(iter(tensors.values())).device.type
@@ -42,9 +42,9 @@ def _saved_bytes(
         return tensor
 
     set_step(net, 0, 0)
-    labels = torch.zeros(num_pictures, dtype=torch.int64, device=device)
+    labels = torch.zeros(num_images, dtype=torch.int64, device=device)
     with mode(net, training=True), saved_tensors_hooks(keep, lambda tensor: tensor):
-        logits = torch.func.functional_call(net, tensors, (blank_pictures(shape, num_pictures, device),))
+        logits = torch.func.functional_call(net, tensors, (blank_images(shape, num_images, device),))
         loss = F.cross_entropy(logits, labels)
     storages = {storage._cdata: storage for storage in (tensor.untyped_storage() for tensor in kept)}
     del loss

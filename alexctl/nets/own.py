@@ -23,7 +23,7 @@ def build_own(setting: Setting, *, image_shape: tuple[int, int, int], num_classe
     """The module that `package.module:factory` makes of the setting's knobs, on the CPU, in training mode.
 
     Raises UserError: with exit code 1 when the code is not that of the setting (no trial's fault, so none is marked
-    failed), else for what the factory raised, for what it gives that is no net for these pictures.
+    failed), else for what the factory raised, for what it gives that is no net for these images.
     """
     name, table = setting.training.net, setting.net.model_dump(mode="json")
     try:
@@ -75,7 +75,7 @@ def _check_extras(name: str, net: nn.Module, setting: Setting) -> None:
 
 @torch.no_grad()
 def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> None:
-    """Sends black pictures through, two and then one; lazy layers take their shapes from them."""
+    """Sends black images through, two and then one; lazy layers take their shapes from them."""
     height, width, channels = image_shape
     wanted = f"it should give logits of shape (batch, {num_classes})"
     net.eval()  # no running mean moves
@@ -85,10 +85,10 @@ def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], 
             with contextlib.redirect_stdout(sys.stderr):
                 logits = net(torch.zeros(shape))
         except Exception as error:
-            raise UserError(f"{name} can't take pictures of shape {shape}: {in_a_line(error)}; {wanted}") from error
+            raise UserError(f"{name} can't take images of shape {shape}: {in_a_line(error)}; {wanted}") from error
         if not isinstance(logits, Tensor) or logits.shape != (num, num_classes):
             what = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {_kind(logits)}"
-            raise UserError(f"{name} gives {what} for pictures of shape {shape}; {wanted}")
+            raise UserError(f"{name} gives {what} for images of shape {shape}; {wanted}")
     known = dict(net.named_parameters())
     if not known:
         raise UserError(f"{name}: the net has no parameters, so there is nothing to train")

@@ -28,7 +28,7 @@ def remake(plan: dict[str, Any]) -> Remake:
     data, notes = spec_of(plan["data_name"]), []
     if data.startswith("imagefolder:"):
         data = FOLDER
-        notes.append("PATH is the folder of pictures; only its name and digest are kept.")
+        notes.append("PATH is the folder of images; only its name and digest are kept.")
     words = ["alexctl", "ablate", name if name in shipped() else f"./{name}.toml"] + ["--smoke"] * smoke
     try:
         of_file = load(name, smoke=smoke) if name in shipped() else None

@@ -16,8 +16,8 @@ ATTRIBUTES = {
     "points", "x1", "y1", "x2", "y2", "fill", "fill-opacity", "stroke", "stroke-width", "stroke-linejoin",
     "stroke-dasharray", "text-anchor", "font-size", "font-weight", "paint-order",
 }  # fmt: skip
-PICTURE = "data:image/png;base64,"
-# What figures/page.py and figures/pictures.py draw with, and the name each has in page.css, where light and dark are told apart.
+IMAGE = "data:image/png;base64,"
+# What figures/page.py and figures/images.py draw with, and the name each has in page.css, where light and dark are told apart.
 COLOURS = {
     "#000000": "currentColor", "#ffffff": "var(--paper)", "#666666": "var(--quiet)", "#0072b2": "var(--arm-1)",
     "#d55e00": "var(--arm-2)", "#009e73": "var(--arm-3)", "#cc79a7": "var(--arm-4)", "#e69f00": "var(--arm-5)",
@@ -39,7 +39,7 @@ def inline(path: Path, prefix: str, label: str) -> Markup:
         raise UserError(f"{path.parent.name}/{path.name} is damaged; `alexctl report` draws it again") from None
     _clean(top)
     _cut_caption(top)
-    values = [v for node in top.iter() for v in node.attrib.values() if not v.startswith(PICTURE)]
+    values = [v for node in top.iter() for v in node.attrib.values() if not v.startswith(IMAGE)]
     used = set(re.findall(r"#([^)\"\s]+)", " ".join(values)))
     for node in top.iter():
         _tell_apart(node, prefix, used)
@@ -59,7 +59,7 @@ def _clean(top: ElementTree.Element) -> None:
         kept = {key.rpartition("}")[2]: value for key, value in node.attrib.items()}
         node.attrib.clear()
         node.attrib.update({key: value for key, value in kept.items() if key in ATTRIBUTES})
-        if not node.get("href", "#").startswith(PICTURE if node.tag.endswith("image") else "#"):
+        if not node.get("href", "#").startswith(IMAGE if node.tag.endswith("image") else "#"):
             node.attrib.pop("href", None)
         node.tag = node.tag.rpartition("}")[2]
         node.tail = None
@@ -91,7 +91,7 @@ def _tell_apart(node: ElementTree.Element, prefix: str, used: set[str]) -> None:
             else:
                 del node.attrib["id"]
             continue
-        if value.startswith(PICTURE):
+        if value.startswith(IMAGE):
             node.set(key, "".join(value.split()))
             continue
         value = value.replace("#", f"#{prefix}") if key in ("href", "clip-path") else value

@@ -2,7 +2,6 @@
 
 import csv
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +18,7 @@ STEMS = ("kernels", "predictions", "neighbours")
 
 
 def draw(campaign: Campaign) -> None:
-    """Draws the kernels of every arm's seed 0, and pictures by the ablation's subject.
+    """Draws the kernels of every arm's seed 0, and images by the ablation's subject.
 
     Writes predictions.csv and neighbours.csv of that arm too. Where no trial kept its weights there is none of it.
     UserError where such a file is damaged.
@@ -27,7 +26,9 @@ def draw(campaign: Campaign) -> None:
     found = {
         record.arm: record.folder
         for record in campaign.counted()
-        if record.phase == "final" and record.seed == 0 and all((record.folder / n).is_file() for n in records.GALLERY)
+        if record.phase == "final"
+        and record.seed == 0
+        and all((record.folder / n).is_file() for n in records.INSPECTION_FILES)
     }
     found = dict(sorted(found.items()))
     tensors = {arm: _tensors(folder) for arm, folder in found.items()}
@@ -41,35 +42,39 @@ def draw(campaign: Campaign) -> None:
     arm = campaign.ablation.subject
     if arm not in found:
         return
-    data, pictures, near = campaign.data_name, tensors[arm]["pictures"], tensors[arm]["near"]
-    predictions, neighbours = (_table(campaign, arm, found[arm] / name) for name in records.GALLERY[1:])
+    data, images, near = campaign.data_name, tensors[arm]["images"], tensors[arm]["near"]
+    predictions, neighbours = (_table(campaign, arm, found[arm] / name) for name in records.INSPECTION_FILES[1:])
     figure_cache.draw(
-        campaign.folder, "predictions", figures.five_most_probable, predictions, pictures,
-        caption=f"Test pictures of {data} and what {arm}, seed 0, takes them for: its most probable classes, the true one "
-        "in bold. The first picture of each of so many classes, chosen by no eye.",
+        campaign.folder, "predictions", figures.five_most_probable, predictions, images,
+        caption=f"Test images of {data} and what {arm}, seed 0, takes them for: its most probable classes, the true one "
+        "in bold. The first image of each of so many classes, chosen by no eye.",
     )  # fmt: skip
     figure_cache.draw(
-        campaign.folder, "neighbours", figures.nearest_pictures, neighbours, pictures[: len(near)], near,
-        caption=f"Test pictures of {data} (left) and the training pictures nearest to them in what the last layer of "
+        campaign.folder, "neighbours", figures.nearest_images, neighbours, images[: len(near)], near,
+        caption=f"Test images of {data} (left) and the training images nearest to them in what the last layer of "
         f"{arm}, seed 0, sees.",
     )  # fmt: skip
 
 
+_RENAMED = {"picture": "image", "pictures": "images"}  # what version 0.1.0 called them
+
+
 def _tensors(folder: Path) -> dict[str, np.ndarray]:
     try:
-        return safetensors.numpy.load_file(folder / records.GALLERY[0])
+        tensors = safetensors.numpy.load_file(folder / records.INSPECTION_FILES[0])
+        return {_RENAMED.get(name, name): tensor for name, tensor in tensors.items()}
     except (OSError, SafetensorError, ValueError):
-        raise _damaged(folder / records.GALLERY[0]) from None
+        raise _damaged(folder / records.INSPECTION_FILES[0]) from None
 
 
 def _table(campaign: Campaign, arm: str, path: Path) -> pd.DataFrame:
     """One of a trial's CSVs, also written into the campaign's folder with the arm it is of."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            rows: list[dict[str, Any]] = list(csv.DictReader(file))
+            rows = [{_RENAMED.get(name, name): cell for name, cell in row.items()} for row in csv.DictReader(file)]
         for row in rows:
             row |= {key: float(row[key]) for key in ("probability", "distance") if key in row}
-            row |= {key: int(row[key]) for key in ("picture", "rank", "neighbour") if key in row}
+            row |= {key: int(row[key]) for key in ("image", "rank", "neighbour") if key in row}
     except (OSError, ValueError, TypeError, csv.Error):
         raise _damaged(path) from None
     rows = [{"ablation": campaign.ablation.name, "arm": arm, "seed": 0, **row} for row in rows]

@@ -21,7 +21,7 @@ from alexctl.errors import UserError
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
 from alexctl.report.sections import CLAIMED, section
-from alexctl.report.traced import Folder, Traced
+from alexctl.report.traced import ResultsFolder, Traced
 from alexctl.store import files
 from alexctl.store.reference import campaigns, reference
 from alexctl.verdicts.overview import FILE as OVERVIEW
@@ -33,7 +33,7 @@ LIMIT = 2_900_000
 HERE = Path(__file__).parent
 DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
     ("summary.csv", "an arm"), ("trials.csv", "a trial"), ("survival.csv", "a step of an arm’s survival curve"),
-    ("predictions.csv", "a class that a net holds probable for a picture"), ("neighbours.csv", "a training picture near a test picture"),
+    ("predictions.csv", "a class that a net holds probable for an image"), ("neighbours.csv", "a training image near a test image"),
     ("verdict.json", "the comparison and its claim"),
     ("plan.json", "what was asked"), ("curves.csv", "a measurement of a trial"),
 )  # fmt: skip
@@ -101,7 +101,7 @@ def _stand(sections: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
             entry["extras"] += [("stands among all claims", Traced(text=line["stands"], file=OVERVIEW))]
 
 
-def _folders(paths: Sequence[Path]) -> list[Folder]:
+def _folders(paths: Sequence[Path]) -> list[ResultsFolder]:
     """The folders, each with an id that an address and an attribute can hold."""
     folders, taken = [], set()
     for path in paths:
@@ -109,7 +109,7 @@ def _folders(paths: Sequence[Path]) -> list[Folder]:
         while identity in taken:
             identity = f"{stem}_{len(taken)}"
         taken.add(identity)
-        folders.append(Folder(path, id=identity))
+        folders.append(ResultsFolder(path, id=identity))
     return folders
 
 
@@ -159,13 +159,13 @@ def _row(axis, entry: dict[str, Any]) -> Markup:
     )  # fmt: skip
 
 
-def _figure(folder: Folder, name: str) -> Part:
+def _figure(folder: ResultsFolder, name: str) -> Part:
     stem = name.split(".")[0]
     drawn = inline(folder.path / name, f"{folder.id}-{stem}-", f"{folder.id}-{stem}-title")
     return Part(file=name, content=drawn)
 
 
-def _download(folder: Folder, name: str, what: str) -> Part:
+def _download(folder: ResultsFolder, name: str, what: str) -> Part:
     """A file as an address that holds it: what a browser saves under the name."""
     try:
         data = (folder.path / name).read_bytes()

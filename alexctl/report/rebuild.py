@@ -11,7 +11,7 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.report import figure_cache, net_figures
 from alexctl.store import files, reference
 from alexctl.store.environment import mixed
-from alexctl.store.lock import Claim, Claimed
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.verdicts import overview, tables
 from alexctl.verdicts.tables import Tables
 
@@ -105,14 +105,14 @@ def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:
     made = []
     for campaign in open_results(folder, name):
         try:
-            claim = Claim(campaign.folder)  # a run that began now would sweep up what looks half-written
-        except Claimed:
-            claim = None
+            lock = FolderLock(campaign.folder)  # a run that began now would sweep up what looks half-written
+        except Locked:
+            lock = None
         try:
             made.append(rebuild(campaign))
         finally:
-            if claim:
-                claim.release()
+            if lock:
+                lock.release()
     if name is None:
         overview.write(folder, overview.overview((tables_.folder.name, tables_.verdict) for tables_ in made))
     return made

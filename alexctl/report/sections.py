@@ -9,7 +9,7 @@ from alexctl.ablation.knobs import PROXIES
 from alexctl.errors import printable
 from alexctl.report.command import remake
 from alexctl.report.forest_plot import axis_row, seed_row, value_axis
-from alexctl.report.traced import Folder, Traced
+from alexctl.report.traced import ResultsFolder, Traced
 from alexctl.store.environment import CLOCK, clock
 
 KINDS = {  # verdict -> (class in page.css, symbol): never told apart by colour alone
@@ -54,7 +54,7 @@ def size(scale: str) -> Callable[[float], str]:
     return significant if scale == "ratio" else lambda value: f"{value:+.2f}".replace("-", "−")
 
 
-def comparisons(folder: Folder) -> list[dict[str, Any]]:
+def comparisons(folder: ResultsFolder) -> list[dict[str, Any]]:
     """One entry a comparison of the verdict: its words, its numbers as Traced and, for the drawing, as they are."""
     verdict = folder.json("verdict.json")
     entries = []
@@ -87,7 +87,7 @@ def _parted(sentence: Traced, verdict: str) -> tuple[Traced, Traced]:
     return replace(sentence, text=sentence.text[:length]), replace(sentence, text=sentence.text[length:])
 
 
-def _claimed(folder: Folder, arm: str, form: Callable[[float], str]) -> Traced | None:
+def _claimed(folder: ResultsFolder, arm: str, form: Callable[[float], str]) -> Traced | None:
     """The claimed size as older verdicts have it."""
     found = folder.json("verdict.json")["claim"].get("effect")
     keys = ("effect", arm) if isinstance(found, dict) else ("effect",)
@@ -100,7 +100,7 @@ def _extra(value: Any) -> str:
     return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
-def section(folder: Folder) -> dict[str, Any]:
+def section(folder: ResultsFolder) -> dict[str, Any]:
     """All that a campaign's section shows, but for its drawings of the effect and its figures."""
     verdict, plan = folder.json("verdict.json"), folder.json("plan.json")
 
@@ -138,7 +138,7 @@ def _subject(planned: dict[str, Any]) -> str:
     return min((arm for arm in planned["arms"] if arm != planned["control"]), default=planned["control"])
 
 
-def _arms(folder: Folder, measure: str) -> dict[str, Any]:
+def _arms(folder: ResultsFolder, measure: str) -> dict[str, Any]:
     """The table of arms, without the columns that hold nothing."""
     form = quantity(measure)
     columns = {
@@ -162,7 +162,7 @@ def _arms(folder: Folder, measure: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _seeds(folder: Folder, measure: str) -> dict[str, Any]:
+def _seeds(folder: ResultsFolder, measure: str) -> dict[str, Any]:
     """Every reported trial's value: a table, a line a seed and a column an arm, and the same as dots."""
     column, form = MEASURES[measure][1], quantity(measure)
     final = [row for row in folder.trials if row["phase"] == "final"]
@@ -221,7 +221,7 @@ def _fate(row: dict[str, str]) -> str | None:
     return "censored" if row["censored"] == "true" and row["phase"] == "final" else None
 
 
-def _lost(folder: Folder) -> list[dict[str, Any]]:
+def _lost(folder: ResultsFolder) -> list[dict[str, Any]]:
     """The trials that failed, diverged or never met their target, each with the reason there is."""
     lost = []
     for row in folder.trials:
@@ -234,7 +234,7 @@ def _lost(folder: Folder) -> list[dict[str, Any]]:
     return lost
 
 
-def machines(folder: Folder) -> list[dict[str, Any]]:
+def machines(folder: ResultsFolder) -> list[dict[str, Any]]:
     """The different machines and versions, in the order of their trials, every word traced to the first trial there.
 
     `clock` is the same for two whose seconds may be compared; `commits` are (commit, whether changed since) of the code.

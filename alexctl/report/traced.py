@@ -39,7 +39,7 @@ class Traced:
         return self.text
 
 
-class Folder:
+class ResultsFolder:
     """One campaign's folder as files: tables of strings and JSON, each read once; `id` is its own among those of a page.
 
     Raises UserError, a line each, where a file is missing, damaged or of a newer alexctl.

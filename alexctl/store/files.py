@@ -32,7 +32,7 @@ def write_atomic(path: Path, content: str | bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes what a killed process left half-written; only for whoever has the claim on the folder."""
+    """Removes what a killed process left half-written; only for whoever has locked the folder."""
     for path in folder.glob(".*.tmp"):
         with contextlib.suppress(OSError):
             path.unlink()

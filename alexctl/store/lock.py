@@ -1,7 +1,7 @@
-"""Claims: a folder is worked on by one process at a time, on this machine or on another that shares the disk.
+"""A folder is worked on by one process at a time, on this machine or on another that shares the disk.
 
-A lock of the operating system ends with its process, however that ends, so a claim that a dead process left is taken
-over at once. Between machines such a lock may not be seen; there a heartbeat speaks: a claim from another machine
+A lock of the operating system ends with its process, however that ends, so the lock of a dead process is taken
+over at once. Between machines such a lock may not be seen; there a heartbeat speaks: the lock of another machine
 stands until its file has not been touched for a minute.
 """
 
@@ -22,15 +22,15 @@ BEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
 
 
-class Claimed(Exception):
+class Locked(Exception):
     """Another process is at work in the folder; the argument says where it is, in words."""
 
 
-class Claim:
-    """Ours from construction to `release()`; raises Claimed, or UserError where the folder can't be written."""
+class FolderLock:
+    """Ours from construction to `release()`; raises Locked, or UserError where the folder can't be written."""
 
     def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / records.CLAIM
+        self.folder, self.path = folder, folder / records.HEARTBEAT
         self.token = uuid.uuid4().hex
         self._lost = False
         self._released = threading.Event()
@@ -38,7 +38,7 @@ class Claim:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise Claimed("on this machine") from None
+            raise Locked("on this machine") from None
         except NotImplementedError:  # a disk that knows no locks: the heartbeat alone has to do
             self._lock = None
         except OSError as error:
@@ -60,7 +60,7 @@ class Claim:
         with contextlib.suppress(FileNotFoundError):
             # Both times are the disk's, so that no two clocks have to agree.
             if _now(self.folder) - self.path.stat().st_mtime < SILENT_SECONDS:
-                raise Claimed("on this machine" if held.get("machine") == machine() else "on another machine")
+                raise Locked("on this machine" if held.get("machine") == machine() else "on another machine")
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
@@ -71,10 +71,10 @@ class Claim:
                 os.utime(self.path)
 
     def check(self) -> None:
-        """Raises Claimed when another machine has taken the claim over (after a long sleep of this one), UserError
+        """Raises Locked when another machine has taken the lock over (after a long sleep of this one), UserError
         when the folder is gone."""
         if self._lost:
-            raise Claimed("on another machine")
+            raise Locked("on another machine")
         if not self.path.exists():
             raise files.storage_error(self.folder, FileNotFoundError(2, "the folder has vanished"))
 

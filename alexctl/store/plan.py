@@ -43,7 +43,7 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
     Raises UserError, and leaves the plan as it is, where a newer alexctl wrote it.
     """
     path, notes = folder / "plan.json", []
-    # The folder the pictures came from is nobody's business; their name and digest say what they are.
+    # The folder the images came from is nobody's business; their name and digest say what they are.
     base = {**ablation.base, "data": about["data_name"]}
     table = ablation.spelled_out().model_copy(update={"base": base}).model_dump(mode="json")
     plan = {"schema": files.SCHEMA, "ablation": table, **about, **code}

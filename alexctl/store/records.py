@@ -17,8 +17,8 @@ ROW_COLUMNS = (
     "epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "top5_error",
 )  # fmt: skip
 FIRST_ROW_COLUMNS = ROW_COLUMNS[:-1]  # of trials from before the top-5 error was measured
-CHECKPOINT, WEIGHTS, CLAIM = "checkpoint.pt", "weights.safetensors", ".claim"
-GALLERY = ("gallery.safetensors", "predictions.csv", "neighbours.csv")  # beside the weights of seed 0
+CHECKPOINT, WEIGHTS, HEARTBEAT = "checkpoint.pt", "weights.safetensors", ".heartbeat"
+INSPECTION_FILES = ("gallery.safetensors", "predictions.csv", "neighbours.csv")  # beside the weights of seed 0
 STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
 _FOLDER = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
 
@@ -26,7 +26,7 @@ _FOLDER = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<ha
 def clear(folder: Path) -> None:
     """Removes from the folder of a trial that is over what only a running one needs, and what a kill left there."""
     sweep(folder)
-    for name in (CHECKPOINT, CLAIM):
+    for name in (CHECKPOINT, HEARTBEAT):
         (folder / name).unlink(missing_ok=True)
 
 

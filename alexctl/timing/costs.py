@@ -15,7 +15,7 @@ from alexctl.data.sources import DataSet, Facts, facts
 from alexctl.errors import UserError
 from alexctl.machine import default_workers
 from alexctl.nets import build
-from alexctl.nets.layer_table import layer_table, totals, without_numbers
+from alexctl.nets.layer_table import layer_table, on_meta_device, totals
 from alexctl.nets.memory import training_bytes
 from alexctl.timing.estimates import Work, search_work, wall_seconds
 from alexctl.timing.pace import NUM_STEPS, crowding, pace
@@ -27,7 +27,7 @@ STEP_MACS = 2e10  # multiply-accumulates of a forward pass: on a CPU a larger ba
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One arm's: counts for one picture, memory of one training step, and seconds on `workers` workers for its trials alone.
+    """One arm's: counts for one image, memory of one training step, and seconds on `workers` workers for its trials alone.
 
     `at_most`: a target may end trials earlier. `crowded`: the seconds know how workers slow each other. What could not
     be found out is None, and `problem` says why.
@@ -48,7 +48,7 @@ class Cost:
 
 
 def costs(ablation: Ablation, results: Path) -> list[Cost]:
-    """What each arm costs; its steps are timed on random pictures, so that no data need be there.
+    """What each arm costs; its steps are timed on random images, so that no data need be there.
 
     How workers slow each other is taken from the bench kept in the results folder. Rates that a search adds to its
     grid are not in the seconds.
@@ -79,7 +79,7 @@ def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | N
         knobs = setting.training
         shape = (data.height, data.width) if knobs.crop is None else (knobs.crop, knobs.crop)
         about = {"image_shape": (*shape, data.channels), "num_classes": data.num_classes}
-        net = without_numbers(lambda: build(setting, **about, seed=0))
+        net = on_meta_device(lambda: build(setting, **about, seed=0))
         whole = totals(layer_table(net, about["image_shape"]))
         known |= {"num_parameters": whole.num_parameters, "num_macs": whole.num_macs}
         known["training_bytes"] = training_bytes(net, **about, batch_size=knobs.batch_size)
@@ -117,7 +117,7 @@ def _epoch_seconds(setting: Setting, data: Facts, num_macs: int, device: torch.d
 
 
 def _random(data: Facts, num: int) -> DataSet:
-    """So many pictures of the data set's shape, of noise, with labels from all classes in turn."""
+    """So many images of the data set's shape, of noise, with labels from all classes in turn."""
     images = np.random.default_rng(0).integers(0, 256, (num, data.height, data.width, data.channels), dtype=np.uint8)
     labels = np.fromiter(islice(cycle(range(data.num_classes)), num), np.int64)
     return DataSet(

@@ -34,7 +34,7 @@ class Norms:
         }
 
     def rates(self, seconds: float) -> dict[str, float]:
-        """Elements a second, forward and backward, of either layer; pictures a second of either net."""
+        """Elements a second, forward and backward, of either layer; images a second of either net."""
         found = {what: self.maps.numel() * per_second(lambda layer=layer: self._once(layer), seconds, self.sync)
                  for what, layer in self.layers.items()}  # fmt: skip
         return found | {what: net.rate(seconds) for what, net in self.nets.items()}

@@ -27,13 +27,13 @@ class _Enough(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Pace:
-    """Seconds that one picture takes a worker: to learn from, and to be looked at in an evaluation."""
+    """Seconds that one image takes a worker: to learn from, and to be looked at in an evaluation."""
 
     learn: float
     look: float
 
     def epoch(self, knobs: TrainingKnobs, num_train: int, num_test: int) -> float:
-        """Seconds of an epoch of a reported trial, its evaluations and passes over the training pictures included."""
+        """Seconds of an epoch of a reported trial, its evaluations and passes over the training images included."""
         looks = num_test * knobs.test_views / knobs.evaluate_every if knobs.evaluate_every else 0.0
         if knobs.train_error_from == "pass":
             looks += num_train * knobs.rows_per_epoch
@@ -94,13 +94,13 @@ def pace(setting: Setting, data: DataSet, device: torch.device, threads: int, *,
 @torch.inference_mode()
 def _look_seconds(training: Training) -> float:
     """Seconds of a forward pass of one batch, without gradients; the first of two is not counted."""
-    pictures, _ = next(training.batches.epoch(0, 0))
+    images, _ = next(training.batches.epoch(0, 0))
     training.net.eval()
     for _ in range(2):
         training.clock.sync()
         before = time.perf_counter()
         with arithmetic(training.setting, training.device):
-            training.net(pictures)
+            training.net(images)
         training.clock.sync()
         seconds = time.perf_counter() - before
     return seconds

@@ -21,7 +21,7 @@ class ConvShape:
     stride: tuple[int, ...]
     padding: tuple[int, ...]
     groups: int
-    first: bool  # the gradient of the pictures is not asked for
+    first: bool  # the gradient of the images is not asked for
 
     @property
     def flops(self) -> int:
@@ -34,8 +34,8 @@ class ConvShape:
         return 2 * macs * (2 if self.first else 3)
 
 
-def conv_shapes(net: nn.Module, pictures: Tensor) -> list[ConvShape]:
-    """The convolutions of a net in the order of a forward pass on these pictures."""
+def conv_shapes(net: nn.Module, images: Tensor) -> list[ConvShape]:
+    """The convolutions of a net in the order of a forward pass on these images."""
     found: list[ConvShape] = []
 
     def note(module: nn.Conv2d, given: tuple[Tensor, ...], made: Tensor) -> None:
@@ -48,7 +48,7 @@ def conv_shapes(net: nn.Module, pictures: Tensor) -> list[ConvShape]:
     training = net.training
     try:
         with torch.no_grad():
-            net.eval()(pictures)
+            net.eval()(images)
     finally:
         net.train(training)
         for hook in hooks:

@@ -31,24 +31,24 @@ class Alone:
         self.sync = synchroniser(device)
         self.batch_size = min(self.training.batches.batch_size, self.training.batches.num_train)
         self.batches = self._endless()
-        pictures, _ = next(self.batches)
-        self.convolutions = Convolutions(conv_shapes(self.training.net, pictures), device)
+        images, _ = next(self.batches)
+        self.convolutions = Convolutions(conv_shapes(self.training.net, images), device)
         self.device = device
 
     def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         for epoch in itertools.count():
-            for pictures, labels in self.training.batches.epoch(0, epoch):
+            for images, labels in self.training.batches.epoch(0, epoch):
                 if len(labels) == self.batch_size:  # the last of an epoch may be smaller
-                    yield pictures, labels
+                    yield images, labels
 
     def step(self) -> None:
         """One step as `Training` takes it."""
-        pictures, labels = next(self.batches)
-        self.training._learn(pictures, labels, 1.0)
+        images, labels = next(self.batches)
+        self.training._learn(images, labels, 1.0)
         self.training.step += 1
 
     def rate(self, seconds: float) -> float:
-        """Pictures a second, the first step not counted."""
+        """Images a second, the first step not counted."""
         self.step()
         self.sync()
         count, began = 0, time.perf_counter()
@@ -71,10 +71,10 @@ class Alone:
             return now
 
         while (now := time.perf_counter()) < end or not all(spent.values()):
-            pictures, labels = next(self.batches)
+            images, labels = next(self.batches)
             now = lap("data", now)
             set_step(training.net, 0, training.step)
-            logits = training.net(pictures)
+            logits = training.net(images)
             loss = F.cross_entropy(logits, labels)
             now = lap("forward", now)
             loss.backward()
@@ -87,7 +87,7 @@ class Alone:
         return {part: took / whole for part, took in spent.items()}
 
     def evaluation_share(self) -> float:
-        """Which share of an epoch one evaluation on the test pictures adds, at the speed of training now."""
+        """Which share of an epoch one evaluation on the test images adds, at the speed of training now."""
         began = time.perf_counter()
         self.training.errors_on("test")
         self.sync()
@@ -96,7 +96,7 @@ class Alone:
         return evaluation / (evaluation + epoch)
 
     def convolution_rate(self, seconds: float) -> float:
-        """Pictures a second if a step were its convolutions and nothing else."""
+        """Images a second if a step were its convolutions and nothing else."""
         count, began = 0, time.perf_counter()
         self.convolutions.once()
         self.sync()
@@ -132,7 +132,7 @@ class Crew:
                 del os.environ[name]
             else:
                 os.environ[name] = value
-        for line in self.lines:  # each has its net and its pictures
+        for line in self.lines:  # each has its net and its images
             line.recv()
 
     def ask(self, what: str, seconds: float) -> tuple[float, float]:

@@ -1,8 +1,8 @@
-"""The training loop that PyTorch's CIFAR-10 tutorial teaches, step for step, on the net and pictures of the others.
+"""The training loop that PyTorch's CIFAR-10 tutorial teaches, step for step, on the net and images of the others.
 
-https://pytorch.org/tutorials/beginner/blitz/cifar10_tutorial.html: PIL pictures, ToTensor and Normalize in a DataLoader,
+https://pytorch.org/tutorials/beginner/blitz/cifar10_tutorial.html: PIL images, ToTensor and Normalize in a DataLoader,
 SGD with momentum, the loss read at every step. Only the batch size is that of the comparison, and the DataLoader has as
-many workers as do it best; the tutorial's own 4 pictures a batch and 2 workers would be slower.
+many workers as do it best; the tutorial's own 4 images a batch and 2 workers would be slower.
 """
 
 import time
@@ -15,7 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 
-class Pictures(Dataset):
+class Images(Dataset):
     """As torchvision.datasets.CIFAR10 hands them out: from an array in memory, by way of PIL, through a transform."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, transform):
@@ -29,7 +29,7 @@ class Pictures(Dataset):
 
 
 class Tutorial:
-    """One net on its way; `rate(seconds)` trains for about that long and gives the pictures a second."""
+    """One net on its way; `rate(seconds)` trains for about that long and gives the images a second."""
 
     def __init__(
         self, net: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int, device: torch.device,
@@ -39,13 +39,13 @@ class Tutorial:
 
         halves = (0.5,) * images.shape[3]
         transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(halves, halves)])
-        self.data = Pictures(images, labels, transform)
+        self.data = Images(images, labels, transform)
         self.net, self.device, self.batch_size, self.threads = net.to(device), device, batch_size, threads
         self.criterion = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.001, momentum=0.9)
 
     def rate(self, seconds: float, *, workers: int) -> float:
-        """Pictures a second with so many DataLoader workers, their start and the first step not counted."""
+        """Images a second with so many DataLoader workers, their start and the first step not counted."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:

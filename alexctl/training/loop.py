@@ -43,7 +43,7 @@ class Loop:
     """What one trial and a stack of them share: the steps there are, and where rows end.
 
     Who inherits has `setting`, `batches`, `clock`, `step` and `on_batch`, and says what a batch is, what to learn from
-    it, how many pictures count for the next row, and what a row is.
+    it, how many images count for the next row, and what a row is.
     """
 
     setting: Setting
@@ -54,7 +54,7 @@ class Loop:
 
     @property
     def epoch(self) -> float:
-        """Passes over the training pictures so far."""
+        """Passes over the training images so far."""
         whole, step = divmod(self.step, self.batches.steps_per_epoch)
         return whole + min(step * self.batches.batch_size, self.batches.num_train) / self.batches.num_train
 
@@ -67,8 +67,8 @@ class Loop:
             self.clock.switch("train")
             epoch, first_step = divmod(self.step, per_epoch)
             factor = 0.1 ** sum(epoch >= drop for drop in knobs.lr_drops)
-            for pictures, labels in self._epoch(epoch, first_step):
-                self._learn(pictures, labels, factor)
+            for images, labels in self._epoch(epoch, first_step):
+                self._learn(images, labels, factor)
                 self.step += 1
                 if self._ends_row(row_steps):
                     yield self._row()
@@ -90,7 +90,7 @@ class Loop:
     def _epoch(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
         raise NotImplementedError
 
-    def _learn(self, pictures: Tensor, labels: Tensor, factor: float) -> None:
+    def _learn(self, images: Tensor, labels: Tensor, factor: float) -> None:
         raise NotImplementedError
 
     def _row(self) -> Any:
@@ -146,12 +146,12 @@ class Training(Loop):
     def _epoch(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
         return self.batches.epoch(self.seed, epoch, first_step=first_step)
 
-    def _learn(self, pictures: Tensor, labels: Tensor, factor: float) -> None:
+    def _learn(self, images: Tensor, labels: Tensor, factor: float) -> None:
         set_step(self.net, self.seed, self.step)
         if self.own:  # its nn.Dropout and the like draw from torch's own generator
             torch.manual_seed(derived_seed(self.seed, "step", self.step))
         with arithmetic(self.setting, self.device):
-            logits = self.net(pictures)
+            logits = self.net(images)
         loss = F.cross_entropy(logits.float(), labels)
         loss.backward()
         self.optimiser.step(factor=factor)

@@ -136,22 +136,22 @@ class Stack(Loop):
         return float(self.sums[0, 2])
 
     def _epoch(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """(members, batch, channels, height, width) pictures and (members, batch) labels, each member's in its order."""
+        """(members, batch, channels, height, width) images and (members, batch) labels, each member's in its order."""
         each = {member: self.batches.epoch(member.seed, epoch, first_step=first_step) for member in self.members}
         for _ in range(first_step, self.batches.steps_per_epoch):
             if not self.members:
                 return
             parts = [next(each[member]) for member in self.members]
-            yield torch.stack([pictures for pictures, _ in parts]), torch.stack([labels for _, labels in parts])
+            yield torch.stack([images for images, _ in parts]), torch.stack([labels for _, labels in parts])
 
-    def _learn(self, pictures: Tensor, labels: Tensor, factor: float) -> None:
+    def _learn(self, images: Tensor, labels: Tensor, factor: float) -> None:
         masks = {
             f"{name}.mask": torch.stack(
                 [module.draw((labels.shape[1], *shape), *purpose(member.seed, name, self.step)) for member in self.members]
             ).to(self.device)
             for name, (module, shape) in self.dropped.items()
         }  # fmt: skip
-        logits = self._call(pictures, {**self.buffers, **masks}, pictures_each=True)
+        logits = self._call(images, {**self.buffers, **masks}, images_each=True)
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(1)
         losses.sum().backward()
         self._update(factor)
@@ -160,14 +160,14 @@ class Stack(Loop):
             wrong = (logits.argmax(2) != labels).sum(1)
             self.sums += torch.stack([losses * count, wrong, torch.full_like(losses, count)], 1)
 
-    def _call(self, pictures: Tensor, buffers: dict[str, Tensor], *, pictures_each: bool) -> Tensor:
-        """(members, batch, classes); every member sees its own pictures, or all see the same."""
+    def _call(self, images: Tensor, buffers: dict[str, Tensor], *, images_each: bool) -> Tensor:
+        """(members, batch, classes); every member sees its own images, or all see the same."""
 
-        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], pictures: Tensor) -> Tensor:
-            return functional_call(self.net, (weights, buffers), (pictures,))
+        def one(weights: dict[str, Tensor], buffers: dict[str, Tensor], images: Tensor) -> Tensor:
+            return functional_call(self.net, (weights, buffers), (images,))
 
         with arithmetic(self.setting, self.device):
-            return vmap(one, in_dims=(0, 0, 0 if pictures_each else None))(self.weights, buffers, pictures).float()
+            return vmap(one, in_dims=(0, 0, 0 if images_each else None))(self.weights, buffers, images).float()
 
     @torch.no_grad()
     def _update(self, factor: float) -> None:
@@ -213,7 +213,7 @@ class Stack(Loop):
         self.net.eval()
         wrong, wrong5 = 0, 0
         for seen, labels in self.batches.in_order(part, views=views):
-            scores = [self._call(view, self.buffers, pictures_each=False) for view in seen]
+            scores = [self._call(view, self.buffers, images_each=False) for view in seen]
             total = sum(one.softmax(2) for one in scores) if views > 1 else scores[0]
             wrong = wrong + (total.argmax(2) != labels).sum(1)
             best = total.topk(min(5, total.shape[2])).indices
@@ -226,7 +226,7 @@ class Stack(Loop):
 
 @torch.no_grad()
 def _dropped_shapes(net: nn.Module, batches: Batches) -> dict[str, tuple[Dropout, tuple[int, ...]]]:
-    """Each Dropout of a net by its name, and the shape of what it is given for one picture."""
+    """Each Dropout of a net by its name, and the shape of what it is given for one image."""
     found: dict[str, tuple[Dropout, tuple[int, ...]]] = {}
     hooks = [
         module.register_forward_hook(lambda m, given, made, name=name: found.update({name: (m, tuple(given[0].shape[1:]))}))
@@ -236,8 +236,8 @@ def _dropped_shapes(net: nn.Module, batches: Batches) -> dict[str, tuple[Dropout
         return {}
     training = net.training
     net.eval()
-    pictures, _ = next(batches.in_order("test", batch_size=2))
-    net(pictures[0])
+    images, _ = next(batches.in_order("test", batch_size=2))
+    net(images[0])
     net.train(training)
     for hook in hooks:
         hook.remove()

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from alexctl.errors import UserError
-from alexctl.store.lock import Claimed
+from alexctl.store.lock import Locked
 from alexctl.training.device import choose_device
 from alexctl.trials import stacked, trial
 from alexctl.trials.trial import Keeping
@@ -53,8 +53,8 @@ class InlinePool:
                     orders, on_row=lambda folder, row: self.tell({"event": "row", "folder": folder.name, **row}),
                     on_end=lambda folder, state: ends.append((folder, state)), **how,
                 )  # fmt: skip
-        except Claimed:
-            ends.append((orders[0][0], "claimed"))
+        except Locked:
+            ends.append((orders[0][0], "locked"))
         except UserError as error:
             self.waiting = []
             yield {"event": "error", "folder": orders[0][0].name, "message": str(error), "exit_code": error.exit_code}

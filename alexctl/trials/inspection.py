@@ -15,9 +15,9 @@ from torch.nn import functional as F
 from alexctl.store import files, records
 from alexctl.training.loop import Training
 
-NUM_PICTURES, NUM_LABELS = 8, 5  # Figure 4, left
+NUM_IMAGES, NUM_LABELS = 8, 5  # Figure 4, left
 NUM_QUERIES, NUM_NEAR = 5, 6  # and right
-LARGEST = 64  # pixels a side that a picture is kept with
+LARGEST = 64  # pixels a side that an image is kept with
 
 
 @torch.inference_mode()
@@ -25,52 +25,52 @@ def write(folder: Path, training: Training, classes: Sequence[str]) -> None:
     """Writes `gallery.safetensors`, `predictions.csv` and `neighbours.csv` into a trial's folder.
 
     The tensors are `kernels` (n, height, width, channels) float32, those of the first convolution, `towers` (one whole
-    number: the kernels of a tower follow one another), `pictures` (n, height, width, channels) uint8, test pictures, and
-    `near` (queries, neighbours, height, width, channels) uint8, the training pictures nearest to the first of these by
-    the Euclidean distance of what the last layer sees (section 6.1). Goes once through all training pictures.
+    number: the kernels of a tower follow one another), `images` (n, height, width, channels) uint8, test images, and
+    `near` (queries, neighbours, height, width, channels) uint8, the training images nearest to the first of these by
+    the Euclidean distance of what the last layer sees (section 6.1). Goes once through all training images.
     """
     net, batches = training.net, training.batches
     net.eval()
     truth = batches.test_labels.cpu().numpy()
-    chosen = spread(truth, len(classes), NUM_PICTURES)
-    pictures = batches.pictures("test", torch.from_numpy(chosen))
-    logits, seen = _last_seen(net, batches.scaled(pictures))
+    chosen = spread(truth, len(classes), NUM_IMAGES)
+    images = batches.images("test", torch.from_numpy(chosen))
+    logits, seen = _last_seen(net, batches.scaled(images))
     best = logits.softmax(1).topk(min(NUM_LABELS, len(classes)))
     predictions = [
-        {"picture": int(picture), "truth": classes[truth[picture]], "rank": rank + 1, "class": classes[guess],
+        {"image": int(image), "truth": classes[truth[image]], "rank": rank + 1, "class": classes[guess],
          "probability": probability}
-        for picture, guesses, probabilities in zip(chosen, best.indices.tolist(), best.values.tolist(), strict=True)
+        for image, guesses, probabilities in zip(chosen, best.indices.tolist(), best.values.tolist(), strict=True)
         for rank, (guess, probability) in enumerate(zip(guesses, probabilities, strict=True))
     ]  # fmt: skip
     distances, indices = _nearest(training, seen[:NUM_QUERIES])
     labels = batches.train_labels.cpu().numpy()
     neighbours = [
-        {"picture": int(picture), "truth": classes[truth[picture]], "rank": rank + 1, "neighbour": int(index),
+        {"image": int(image), "truth": classes[truth[image]], "rank": rank + 1, "neighbour": int(index),
          "class": classes[labels[index]], "distance": float(distance)}
-        for picture, near, far in zip(chosen, indices.tolist(), distances.tolist(), strict=False)
+        for image, near, far in zip(chosen, indices.tolist(), distances.tolist(), strict=False)
         for rank, (index, distance) in enumerate(zip(near, far, strict=True))
     ]  # fmt: skip
     net.train()
     tensors = {
-        "pictures": _small(pictures),
-        "near": np.stack([_small(batches.pictures("train", row)) for row in indices]),
+        "images": _small(images),
+        "near": np.stack([_small(batches.images("train", row)) for row in indices]),
     }
     if (first := next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)) is not None:
         tensors["kernels"] = first.weight.permute(0, 2, 3, 1).contiguous().cpu().float().numpy()
         tensors["towers"] = np.array([getattr(getattr(net, "knobs", None), "towers", 1)])
-    files.write_atomic(folder / records.GALLERY[0], safetensors.numpy.save(tensors))
-    for name, columns, lines in zip(records.GALLERY[1:], COLUMNS, (predictions, neighbours), strict=True):
+    files.write_atomic(folder / records.INSPECTION_FILES[0], safetensors.numpy.save(tensors))
+    for name, columns, lines in zip(records.INSPECTION_FILES[1:], COLUMNS, (predictions, neighbours), strict=True):
         files.write_atomic(folder / name, files.csv_text(columns, lines))
 
 
 COLUMNS = (
-    ("picture", "truth", "rank", "class", "probability"),
-    ("picture", "truth", "rank", "neighbour", "class", "distance"),
+    ("image", "truth", "rank", "class", "probability"),
+    ("image", "truth", "rank", "neighbour", "class", "distance"),
 )
 
 
 def spread(labels: np.ndarray, num_classes: int, count: int) -> np.ndarray:
-    """The positions of `count` pictures, chosen by no eye: the first of each of so many classes, evenly spread.
+    """The positions of `count` images, chosen by no eye: the first of each of so many classes, evenly spread.
 
     With fewer classes than that, their second ones follow, and so on; fewer where the data has no more.
     """
@@ -83,7 +83,7 @@ def spread(labels: np.ndarray, num_classes: int, count: int) -> np.ndarray:
     return np.array(found)
 
 
-def _last_seen(net: nn.Module, pictures: Tensor) -> tuple[Tensor, Tensor]:
+def _last_seen(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """(logits, what the last layer saw): (batch, classes) and (batch, units)."""
     last: list[Tensor] = []
 
@@ -92,7 +92,7 @@ def _last_seen(net: nn.Module, pictures: Tensor) -> tuple[Tensor, Tensor]:
 
     hooks = [module.register_forward_hook(keep) for module in net.modules() if not list(module.children())]
     try:
-        logits = net(pictures)
+        logits = net(images)
     finally:
         for hook in hooks:
             hook.remove()
@@ -103,8 +103,8 @@ def _nearest(training: Training, queries: Tensor) -> tuple[Tensor, Tensor]:
     """(distances, positions in the training data), each (queries, neighbours), the nearest first."""
     best: tuple[Tensor, Tensor] | None = None
     start = 0
-    for (pictures,), labels in training.batches.in_order("train"):
-        _, seen = _last_seen(training.net, pictures)
+    for (images,), labels in training.batches.in_order("train"):
+        _, seen = _last_seen(training.net, images)
         # By a matrix product, small distances between long vectors would be all rounding.
         apart = torch.cdist(queries, seen, compute_mode="donot_use_mm_for_euclid_dist")
         places = torch.arange(start, start + len(labels), device=apart.device).expand_as(apart)
@@ -117,11 +117,11 @@ def _nearest(training: Training, queries: Tensor) -> tuple[Tensor, Tensor]:
     return best
 
 
-def _small(pictures: Tensor) -> np.ndarray:
+def _small(images: Tensor) -> np.ndarray:
     """(n, height, width, channels) uint8, no side longer than LARGEST."""
-    longest = max(pictures.shape[1:3])
+    longest = max(images.shape[1:3])
     if longest <= LARGEST:
-        return pictures.cpu().numpy()
-    size = [max(1, side * LARGEST // longest) for side in pictures.shape[1:3]]
-    made = F.interpolate(pictures.permute(0, 3, 1, 2).float(), size, mode="area").round().to(torch.uint8)
+        return images.cpu().numpy()
+    size = [max(1, side * LARGEST // longest) for side in images.shape[1:3]]
+    made = F.interpolate(images.permute(0, 3, 1, 2).float(), size, mode="area").round().to(torch.uint8)
     return made.permute(0, 2, 3, 1).contiguous().cpu().numpy()

@@ -26,7 +26,7 @@ def worker_environment(threads: int) -> dict[str, str]:
     return {**HUGE_PAGES, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 
 
-class Worker:
+class WorkerProcess:
     """One child process and the trials it is at: one, or those of a stack."""
 
     def __init__(self, command: list[str], threads: int, events: queue.Queue):
@@ -92,7 +92,7 @@ class LocalPool:
         command += ["--device", device, "--threads", str(threads)]
         command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
         command += ["--keep-weights"] * keeping.weights
-        self.workers = [Worker(command, threads, self.queue) for _ in range(workers)]
+        self.workers = [WorkerProcess(command, threads, self.queue) for _ in range(workers)]
 
     @property
     def free(self) -> int:

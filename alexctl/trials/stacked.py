@@ -1,4 +1,4 @@
-"""Several trials in their folders as one stack: each is claimed, resumed, saved and recorded as if it ran alone."""
+"""Several trials in their folders as one stack: each is locked, resumed, saved and recorded as if it ran alone."""
 
 import time
 import traceback
@@ -10,10 +10,10 @@ import torch
 
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
-from alexctl.store.lock import Claim, Claimed
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged
 from alexctl.training.stack import Member, Stack, shape_of, stackable
-from alexctl.trials.trial import ROWS_ONLY, Interrupted, Keeping, Run
+from alexctl.trials.trial import ROWS_ONLY, Interrupted, Keeping, TrialRun
 
 BROKEN = "broken"
 """The state of a trial whose stack came to grief, for whatever reason: it is to be run alone, where it counts."""
@@ -33,33 +33,33 @@ def run(
     """Runs or resumes trials, (folder, epoch to pause at); `on_end` hears the state that each is left in, when it is.
 
     Those of one shape and at one step share a stack; the others go one after another. Besides the states of
-    `trial.run` there are `claimed`, by another process, and BROKEN.
+    `trial.run` there are `locked`, by another process, and BROKEN.
     """
     datasets = datasets if datasets is not None else {}
-    claims: list[Claim] = []
-    runs: list[Run] = []
+    locks: list[FolderLock] = []
+    runs: list[TrialRun] = []
     try:
         for folder, until in orders:
             try:
-                claims.append(Claim(folder))
-            except Claimed:
-                on_end(folder, "claimed")
+                locks.append(FolderLock(folder))
+            except Locked:
+                on_end(folder, "locked")
                 continue
             said = lambda row, folder=folder: on_row(folder, row)  # noqa: E731
-            runs.append(Run(claims[-1], root, device, until, keeping, said, should_stop, datasets))
+            runs.append(TrialRun(locks[-1], root, device, until, keeping, said, should_stop, datasets))
         for group in _groups(runs, len(orders)):
             if len(group) == 1:
                 on_end(group[0].folder, _alone(group[0]))
             else:
                 _Stacked(group, device, on_end).go()
     finally:
-        for claim in claims:
-            claim.release()
+        for lock in locks:
+            lock.release()
 
 
-def _groups(runs: list[Run], size: int) -> list[list[Run]]:
+def _groups(runs: list[TrialRun], size: int) -> list[list[TrialRun]]:
     """The runs that can share a stack, together."""
-    groups: dict[Any, list[Run]] = {}
+    groups: dict[Any, list[TrialRun]] = {}
     for number, run in enumerate(runs):
         try:
             run.open(stack=size)
@@ -70,17 +70,17 @@ def _groups(runs: list[Run], size: int) -> list[list[Run]]:
     return list(groups.values())
 
 
-def _alone(run: Run) -> str:
+def _alone(run: TrialRun) -> str:
     try:
         return run.go()
-    except Claimed:
-        return "claimed"
+    except Locked:
+        return "locked"
 
 
 class _Stacked:
-    def __init__(self, runs: list[Run], device: torch.device, on_end: Callable[[Path, str], None]):
+    def __init__(self, runs: list[TrialRun], device: torch.device, on_end: Callable[[Path, str], None]):
         self.runs, self.device, self.on_end = runs, device, on_end
-        self.of: dict[Member, Run] = {}
+        self.of: dict[Member, TrialRun] = {}
         self.left = list(runs)  # whose end was not told yet
 
     def go(self) -> None:
@@ -89,9 +89,9 @@ class _Stacked:
         except Interrupted:
             for run in self.of.values():
                 self._end(run, self._raise(Interrupted()))
-        except Claimed:  # whosever it is, the others go on from their checkpoints
+        except Locked:  # whosever it is, the others go on from their checkpoints
             for run in self.left:
-                self.on_end(run.folder, "claimed")
+                self.on_end(run.folder, "locked")
         except UserError:
             raise
         except Exception:
@@ -134,7 +134,7 @@ class _Stacked:
         if ended:
             stack.leave(list(ended))
 
-    def _end(self, run: Run, work: Callable[[], str]) -> None:
+    def _end(self, run: TrialRun, work: Callable[[], str]) -> None:
         state = run.recorded(work)
         self.left.remove(run)
         self.on_end(run.folder, state)

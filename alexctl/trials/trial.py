@@ -1,4 +1,4 @@
-"""One trial in its folder: claim it, run or resume it, record how it ended."""
+"""One trial in its folder: lock it, run or resume it, record how it ended."""
 
 import io
 import time
@@ -17,7 +17,7 @@ from alexctl.errors import UserError, printable
 from alexctl.stats import target_epoch
 from alexctl.store import files, records
 from alexctl.store.environment import environment
-from alexctl.store.lock import Claim, Claimed
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged, Row, Training, row_table
 from alexctl.trials import inspection
 
@@ -64,22 +64,22 @@ def run(
     """Runs or resumes one trial and returns the state it is left in: done, diverged, paused, interrupted or failed.
 
     `until` pauses it at that epoch with its checkpoint (the learning-rate search goes on from there, if at all).
-    Raises Claimed when another process has it. Whatever goes wrong inside is recorded, not raised.
+    Raises Locked when another process has it. Whatever goes wrong inside is recorded, not raised.
     """
-    claim = Claim(folder)
+    lock = FolderLock(folder)
     try:
-        return Run(
-            claim, root, device, until, keeping, on_row, should_stop, datasets if datasets is not None else {}
+        return TrialRun(
+            lock, root, device, until, keeping, on_row, should_stop, datasets if datasets is not None else {}
         ).go()
     finally:
-        claim.release()
+        lock.release()
 
 
-class Run:
-    """One claimed trial on its way, alone or as a member of a stack."""
+class TrialRun:
+    """One locked trial on its way, alone or as a member of a stack."""
 
-    def __init__(self, claim, root, device, until, keeping, on_row, should_stop, datasets):
-        self.claim, self.folder, self.root, self.device, self.until = claim, claim.folder, root, device, until
+    def __init__(self, lock, root, device, until, keeping, on_row, should_stop, datasets):
+        self.lock, self.folder, self.root, self.device, self.until = lock, lock.folder, root, device, until
         self.keeping, self.on_row, self.should_stop, self.datasets = keeping, on_row, should_stop, datasets
         self.rows: list[dict[str, Any]] = []
         self.state: dict[str, Any] | None = None  # of the training, as its checkpoint had it
@@ -100,7 +100,7 @@ class Run:
             state, error = "interrupted", None
         except Diverged as diverged:
             state, error = "diverged", str(diverged)
-        except Claimed:  # while this machine slept; what is here now is the other's
+        except Locked:  # while this machine slept; what is here now is the other's
             raise
         except UserError as failure:
             if failure.exit_code == 1:  # the disk, not the trial
@@ -201,7 +201,7 @@ class Run:
         """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
         try:
             inspection.write(self.folder, self.training, self.data.classes)
-        except (Interrupted, Claimed, UserError):
+        except (Interrupted, Locked, UserError):
             raise
         except Exception:
             traceback.print_exc()
@@ -221,7 +221,7 @@ class Run:
 
     def save(self, state: dict[str, Any]) -> None:
         """Writes the checkpoint; `state` is the training's."""
-        self.claim.check()
+        self.lock.check()
         before = time.monotonic()
         content = io.BytesIO()
         torch.save({"rows": self.rows, "training": state}, content)
@@ -231,7 +231,7 @@ class Run:
         self.pause = max(self.keeping.checkpoint_seconds, 20 * (self.saved - before))
 
     def _record(self, state: str, error: str | None) -> None:
-        self.claim.check()
+        self.lock.check()
         if state == "done" and self.keeping.weights:
             copy = {
                 "memory_format": torch.contiguous_format

@@ -19,7 +19,7 @@ import torch
 from alexctl.data.sources import DataSet, data_root
 from alexctl.errors import UserError
 from alexctl.store import files
-from alexctl.store.lock import Claimed
+from alexctl.store.lock import Locked
 from alexctl.training.device import choose_device
 from alexctl.trials import stacked
 from alexctl.trials.trial import ROWS_ONLY, Keeping, run
@@ -100,8 +100,8 @@ class Worker:
                 self._told(first, run(first, until=orders[0][1], on_row=lambda row: self._row(first, row), **how))
             else:
                 stacked.run(orders, on_row=self._row, on_end=self._told, **how)
-        except Claimed:
-            self._told(first, "claimed")
+        except Locked:
+            self._told(first, "locked")
         except UserError as error:
             self.say("error", folder=first.name, message=str(error), exit_code=error.exit_code)
         except OSError as error:

@@ -131,7 +131,7 @@ def test_from_flat_refuses(change, words):
     [
         ({"data": "cifar"}, "data: unknown data set 'cifar', did you mean 'cifar10'? choose from: cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
         ({"data": "imagefolder:"}, "data: 'imagefolder:' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"),
-        ({"data": "./pets"}, "data: a folder of pictures is written imagefolder:PATH, so try imagefolder:./pets"),
+        ({"data": "./pets"}, "data: a folder of images is written imagefolder:PATH, so try imagefolder:./pets"),
         ({"data": "CIFAR-10"}, "data: unknown data set 'CIFAR-10', did you mean 'cifar10'? choose from: "
          "cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
         ({"net": "convnet"}, "net: unknown net 'convnet', did you mean 'convnet4'?"),

@@ -45,7 +45,7 @@ def test_every_shipped_file_loads(name, smoke):
          "such as [0.001, 0.002, 0.004]"),
         (lambda d: d.update(varies=["activation", "lrr"]), "varies: lrr: unknown key, did you mean 'lr'?"),
         (lambda d: d.update(varies=["activation", "data"]),
-         "varies: data can't vary, all arms are trained on the same pictures; try --data"),
+         "varies: data can't vary, all arms are trained on the same images; try --data"),
         (lambda d: d.update(varies="activation"), 'varies: should be a list of knobs, such as ["activation"]'),
         (lambda d: d.pop("varies"), 'varies: should be a list of knobs, such as ["activation"]'),
         (lambda d: d["base"].pop("lr"), "[base] lr: missing"),
@@ -211,8 +211,8 @@ def test_a_claim_may_have_a_size_for_each_arm():
     assert (ablation.claim.effect_of("relu"), ablation.claim.effect_of("other")) == (6.0, None)
 
 
-def test_the_size_of_pictures_is_the_same_for_all_arms():
+def test_the_size_of_images_is_the_same_for_all_arms():
     assert faults_of(lambda d: d["varies"].append("image_size")) == [
-        "varies: image_size can't vary, all arms are trained on the same pictures; try --data"
+        "varies: image_size can't vary, all arms are trained on the same images; try --data"
     ]
     assert tiny_ablation(image_size=64).image_size == 64

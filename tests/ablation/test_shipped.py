@@ -11,8 +11,8 @@ from alexctl.training.loop import Training
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """Few drawn pictures, in colour and grey, by their data set's name."""
+def images(tmp_path_factory):
+    """Few drawn images, in colour and grey, by their data set's name."""
     root = tmp_path_factory.mktemp("shipped")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(shapes, "NUM_TRAIN", 40)
@@ -21,9 +21,9 @@ def pictures(tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
-def test_every_arm_trains_a_step(name, pictures):
+def test_every_arm_trains_a_step(name, images):
     ablation = load(name, smoke=True)
-    data = pictures[ablation.base["data"]]
+    data = images[ablation.base["data"]]
     lr = min(ablation.plan.lr_grid) if ablation.searched else None
     for arm in ablation.arms:
         setting = ablation.setting(arm, data.name, data.digest, lr=lr, num_train=16, batch_size=16, epochs=1)
@@ -48,8 +48,8 @@ def test_a_file_is_short_and_says_where_its_claim_stands(name):
     assert all(sized) or ablation.margin, "with neither a claimed size nor a margin nothing could be 'no difference'"
 
 
-def test_grey_shapes_are_the_shapes_with_one_channel(pictures):
-    grey, colour = pictures["shapes-grey"], pictures["shapes"]
+def test_grey_shapes_are_the_shapes_with_one_channel(images):
+    grey, colour = images["shapes-grey"], images["shapes"]
     assert grey.train_images.shape == (40, 32, 32, 1)
     assert np.array_equal(grey.train_labels, colour.train_labels)
     luma = np.asarray(colour.train_images, dtype=float) @ [0.299, 0.587, 0.114]

@@ -91,7 +91,7 @@ def test_what_a_kill_left_in_a_finished_trial_is_tidied(tmp_path):
     finish(made, first, [0.5, 0.2])
     finish(made, second, [0.5], state="interrupted")
     for job in (first, second):
-        for name in ("checkpoint.pt", ".claim", ".rows.csv.7.tmp"):
+        for name in ("checkpoint.pt", ".heartbeat", ".rows.csv.7.tmp"):
             (tmp_path / "trials" / job.name / name).write_bytes(b"")
     made.tidy()
     assert sorted(p.name for p in (tmp_path / "trials" / first.name).iterdir()) == [
@@ -126,8 +126,8 @@ def test_a_damaged_trial_is_named(tmp_path):
 
 
 def test_the_plan_remembers_and_names_no_place(tmp_path):
-    made = campaign(tmp_path, data="imagefolder:/somewhere/private/pictures")
-    made.data_name = "pictures"
+    made = campaign(tmp_path, data="imagefolder:/somewhere/private/images")
+    made.data_name = "images"
     assert made.write_plan({"git_commit": "a" * 40}) == []
     assert "private" not in (tmp_path / "plan.json").read_text()
     assert Campaign.open(tmp_path).ablation.arms == made.ablation.arms
@@ -223,9 +223,9 @@ def test_a_target_on_the_test_error_is_read_from_the_test_error(tmp_path):
 
 
 def test_a_campaign_opened_from_its_folder_goes_on_where_it_was(tmp_path):
-    """Also on a folder of pictures, whose path the plan does not hold."""
-    about = {"data_name": "pictures", "data_digest": "0" * 16, "num_classes": 10}
-    made = Campaign(tiny_ablation(data="imagefolder:/private/pictures"), **about, folder=tmp_path)
+    """Also on a folder of images, whose path the plan does not hold."""
+    about = {"data_name": "images", "data_digest": "0" * 16, "num_classes": 10}
+    made = Campaign(tiny_ablation(data="imagefolder:/private/images"), **about, folder=tmp_path)
     made.write_plan({"git_commit": None})
     finish(made, made.ready()[0], [0.5, 0.2])
     assert [job.name for job in Campaign.open(tmp_path).ready()] == [job.name for job in made.ready()]

@@ -1,4 +1,4 @@
-"""Data that breaks in the middle of a run: a picture replaced by garbage, prepared arrays cut short."""
+"""Data that breaks in the middle of a run: an image replaced by garbage, prepared arrays cut short."""
 
 import os
 from pathlib import Path
@@ -19,42 +19,42 @@ from chaos.harness import (
     words,
     write_ablation,
 )
-from chaos.pictures import draw_folder
+from chaos.images import draw_folder
 
-GARBAGE = "a picture that becomes garbage during a run"
+GARBAGE = "an image that becomes garbage during a run"
 CUT_SHORT = "prepared arrays cut short during a run"
 
 
 @pytest.fixture(scope="module")
 def album(undisturbed, tmp_path_factory):
-    """(data root, folder with pictures, campaign run on them), the run having had a picture spoilt under its hands."""
+    """(data root, folder with images, campaign run on them), the run having had an image spoilt under its hands."""
     folder = tmp_path_factory.mktemp("album").resolve()
-    root, pictures = folder / "root", draw_folder(folder / "pictures")
+    root, images = folder / "root", draw_folder(folder / "images")
     write_ablation(folder / "small.toml")
-    campaign = folder / "results" / "small@pictures"
-    spoilt = pictures / "train" / "dots" / "3.png"
+    campaign = folder / "results" / "small@images"
+    spoilt = images / "train" / "dots" / "3.png"
     before, times = spoilt.read_bytes(), spoilt.stat()
     tally.tried(GARBAGE)
-    started = start(folder, *said(root, pictures))
+    started = start(folder, *said(root, images))
     assert wait_for(lambda: at_work(campaign, started.began), started)
-    spoilt.write_bytes(b"no picture any more")
+    spoilt.write_bytes(b"no image any more")
     ended = finish(started)
     assert ended.code == 0, ended.err  # what runs has its own arrays
-    again = alexctl(folder, *said(root, pictures))
+    again = alexctl(folder, *said(root, images))
     assert again.code == 2
-    assert "train/dots/3.png is no picture of a known kind; remove it or replace it" in one_line(again)
+    assert "train/dots/3.png is no image of a known kind; remove it or replace it" in one_line(again)
     spoilt.write_bytes(before)
     os.utime(spoilt, ns=(times.st_atime_ns, times.st_mtime_ns))
-    again = alexctl(folder, *said(root, pictures))
+    again = alexctl(folder, *said(root, images))
     assert (again.code, again.out) == (0, ended.out)
-    return root, pictures, campaign
+    return root, images, campaign
 
 
-def said(root: Path, pictures: Path, *more: str) -> list[str]:
-    return words(root, "--data", f"imagefolder:{pictures}", *more)
+def said(root: Path, images: Path, *more: str) -> list[str]:
+    return words(root, "--data", f"imagefolder:{images}", *more)
 
 
-def test_a_picture_that_becomes_garbage(album):
+def test_a_image_that_becomes_garbage(album):
     """The steps are the fixture's, since the next test wants what they leave."""
     assert torn(album[2]) == []
     tally.survived(GARBAGE)
@@ -62,10 +62,10 @@ def test_a_picture_that_becomes_garbage(album):
 
 def test_prepared_arrays_cut_short(album, place):
     """A worker that reads beyond the end gets SIGBUS: trials fail, the campaign ends, and the next one prepares anew."""
-    root, pictures, whole = album
-    campaign = place / "results" / "small@pictures"
+    root, images, whole = album
+    campaign = place / "results" / "small@images"
     tally.tried(CUT_SHORT)
-    started = start(place, *said(root, pictures))
+    started = start(place, *said(root, images))
     assert wait_for(lambda: at_work(campaign, started.began), started)
     (arrays,) = root.glob("prepared/*/train_images.npy")
     os.truncate(arrays, 1000)
@@ -79,7 +79,7 @@ def test_prepared_arrays_cut_short(album, place):
     assert "killed by SIGBUS" in ended.out
     for name in failed:
         assert f"{name} failed: " in ended.out
-    again = alexctl(place, *said(root, pictures, "--retry", "failed"))
+    again = alexctl(place, *said(root, images, "--retry", "failed"))
     assert again.code == 0, again.err
     assert_same(campaign, whole)
     tally.survived(CUT_SHORT)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from chaos import tally
 from chaos.harness import alexctl, change_json, copy, finish, start, write_ablation
-from chaos.pictures import CLASSES, draw_folder
+from chaos.images import CLASSES, draw_folder
 
 TITLE_OF_WINDOW = "\x1b]0;owned\x07"
 FOLDERS = ("=cmd()", f"{TITLE_OF_WINDOW}red", "a,b\nc", "[bold]x[red]")
@@ -21,10 +21,10 @@ def evil(place):
         place / "evil.toml", title=TEXT, claim={"says": TEXT, "section": TEXT}, lr=0.01, lr_grid=None,
         lr_widenings=0, epochs=2, seeds=1,
     )  # fmt: skip
-    pictures = draw_folder(place / "\x1b[31mpictures", classes=CLASSES, untested=FOLDERS)
+    images = draw_folder(place / "\x1b[31mimages", classes=CLASSES, untested=FOLDERS)
     return [
         "ablate", "./evil.toml", "--workers", "1", "--data-root", str(place / "root"),
-        "--data", f"imagefolder:{pictures}",
+        "--data", f"imagefolder:{images}",
     ]  # fmt: skip
 
 
@@ -34,7 +34,7 @@ def test_to_a_terminal_and_to_a_pipe(place):
     tally.tried(TERMINAL, 3)
     seen = on_terminal(place, said)
     assert b"owned" in seen  # it is shown, spelled out
-    for code in (b"\x1b]", b"\x07", b"\x1b[31mpictures"):
+    for code in (b"\x1b]", b"\x07", b"\x1b[31mimages"):
         assert code not in seen, seen
     for words_ in (["show", "./evil.toml"], ["report", "--results", "results"]):
         ended = alexctl(place, *words_)

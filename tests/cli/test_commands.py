@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from alexctl.cli import commands, progress
 from alexctl.data import shapes
-from alexctl.store.lock import Claim
+from alexctl.store.lock import FolderLock
 from alexctl.verdicts import compare
 
 COMMANDS = ["ablate", "list", "show", "report", "stats", "data fetch", "data verify", "data list", "doctor"]
@@ -143,7 +143,7 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
         (["show", "--net", "alexnet", "--set", "towers=3"], "--set towers=3: should be 1 or 2, not 3", 2),
         (["show", "--net", "convnet4", "--set", "lr=1"], "--set lr=1: belongs to the training, not to the net", 2),
         (["show", "--net", "alexnet", "--image", "40"], "this net takes 52x52 px or more", 2),
-        (["show", "--net", "lenet5", "--image", "28"], "lenet5 needs pictures of 32x32 pixels, not 28x28", 2),
+        (["show", "--net", "lenet5", "--image", "28"], "lenet5 needs images of 32x32 pixels, not 28x28", 2),
         (["show", "--net", "lenet5", "--svg", "x.svg"], "--svg draws alexnet and alexnet32, the nets of Figure 2", 2),
         (["show", "--net", "alexnet32", "--svg", "no/x.svg"], "can't write no/x.svg: No such file or directory", 1),
         (["ablate"], "NAME is missing; `alexctl ablate --help` says what it is", 2),
@@ -258,9 +258,9 @@ def test_an_edited_trial_is_named_not_averaged_in(tmp_path, capsys):
 def test_two_at_once_are_told_apart(tmp_path, capsys):
     folder = tmp_path / "results" / "mine"
     folder.mkdir(parents=True)
-    claim = Claim(folder)
+    lock = FolderLock(folder)
     code, _, err = alexctl("ablate", mine(tmp_path), capsys=capsys)
-    claim.release()
+    lock.release()
     assert code == 2
     assert "another alexctl is running mine in results on this machine; wait for it" in err
 
@@ -293,7 +293,7 @@ def test_what_an_ablation_costs(tmp_path, capsys):
     assert [(cost["arm"], cost["num_reported_trials"]) for cost in found["costs"]] == [("relu", 3), ("tanh", 3)]
 
 
-def test_costs_of_pictures_that_are_not_there(tmp_path, capsys):
+def test_costs_of_images_that_are_not_there(tmp_path, capsys):
     code, out, _ = alexctl("show", mine(tmp_path), "--set", "data=imagefolder:nowhere", capsys=capsys)
     assert code == 0
     assert "there is no folder nowhere" in out
@@ -312,10 +312,10 @@ def test_the_comparison_is_said_before_torch_is_there(tmp_path):
 
 def test_a_net_layer_by_layer(tmp_path, capsys):
     out = alexctl("show", "--net", "alexnet32", "--set", "towers=1", capsys=capsys)[1].splitlines()
-    assert out[0] == "alexnet32, towers = 1, for pictures of 32x32x3 and 10 classes"
-    assert out[2].split() == ["conv1", "4x4x3", "1", "1", "24x31x31", "1,176", "1.11", "M", "23,064", "picture"]
+    assert out[0] == "alexnet32, towers = 1, for images of 32x32x3 and 10 classes"
+    assert out[2].split() == ["conv1", "4x4x3", "1", "1", "24x31x31", "1,176", "1.11", "M", "23,064", "image"]
     assert "conv2  5x5x24" in out[5]
-    assert out[-2].endswith("a training step on 128 pictures holds about 90 MB")
+    assert out[-2].endswith("a training step on 128 images holds about 90 MB")
     assert out[-1] == "`--svg alexnet32.svg` draws it as Figure 2 of the paper"
     assert list(tmp_path.iterdir()) == []
     out = alexctl("show", "--net", "lenet5", capsys=capsys)[1]

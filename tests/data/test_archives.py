@@ -35,7 +35,7 @@ def packed(members: dict[str, bytes], extra: list[tarfile.TarInfo] = ()) -> byte
 
 @pytest.fixture
 def members(monkeypatch):
-    """Six batches of two pictures each in the published layout, with torchvision's lists set to their md5 sums."""
+    """Six batches of two images each in the published layout, with torchvision's lists set to their md5 sums."""
     files = {}
     for number, (name, _) in enumerate([*CIFAR10.train_list, *CIFAR10.test_list]):
         planes = np.zeros((2, 3, 32, 32), np.uint8)

@@ -1,4 +1,4 @@
-"""Batches: every picture once an epoch, in an order that depends on seed and epoch alone, scaled by the training part."""
+"""Batches: every image once an epoch, in an order that depends on seed and epoch alone, scaled by the training part."""
 
 from dataclasses import replace
 
@@ -34,35 +34,35 @@ def test_going_on_in_the_middle(tiny_data):
 
 def test_scaling(tiny_data):
     images = np.asarray(tiny_data.train_images, dtype=np.float64)
-    (pictures,), _ = next(batches(tiny_data).in_order("train", batch_size=70))
-    assert np.allclose(pictures.permute(0, 2, 3, 1), images - images.mean(0), atol=1e-4)
-    (pictures,), _ = next(batches(tiny_data, "standardised").in_order("train", batch_size=70))
-    assert pictures.mean((0, 2, 3)).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
-    assert pictures.std((0, 2, 3), correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
-    assert pictures.is_contiguous(memory_format=torch.channels_last)
-    (pictures,), _ = next(batches(tiny_data, "lenet").in_order("train", batch_size=70))
-    assert np.allclose(pictures.permute(0, 2, 3, 1), images / 255 * 1.275 - 0.1, atol=1e-6)
+    (batch,), _ = next(batches(tiny_data).in_order("train", batch_size=70))
+    assert np.allclose(batch.permute(0, 2, 3, 1), images - images.mean(0), atol=1e-4)
+    (batch,), _ = next(batches(tiny_data, "standardised").in_order("train", batch_size=70))
+    assert batch.mean((0, 2, 3)).tolist() == pytest.approx([0, 0, 0], abs=1e-5)
+    assert batch.std((0, 2, 3), correction=0).tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+    assert batch.is_contiguous(memory_format=torch.channels_last)
+    (batch,), _ = next(batches(tiny_data, "lenet").in_order("train", batch_size=70))
+    assert np.allclose(batch.permute(0, 2, 3, 1), images / 255 * 1.275 - 0.1, atol=1e-6)
 
 
-def test_a_part_of_the_pictures(tiny_data):
+def test_a_part_of_the_images(tiny_data):
     assert subset(np.zeros(10), 4).tolist() == [0, 2, 5, 7]
     assert batches(tiny_data, num_train=35).num_train == 35
-    with pytest.raises(UserError, match="71 pictures asked for, the data has 70"):
+    with pytest.raises(UserError, match="71 images asked for, the data has 70"):
         batches(tiny_data, num_train=71)
 
 
-def test_random_crops_and_flips_are_squares_of_the_pictures(tiny_data):
-    """Each picture of the batch is found, mirrored or not, at one corner of the picture its label belongs to."""
+def test_random_crops_and_flips_are_squares_of_the_images(tiny_data):
+    """Each image of the batch is found, mirrored or not, at one corner of the image its label belongs to."""
     made = batches(tiny_data, crop=24, flips=True)
     assert made.shape == (24, 24, 3)
     images = torch.from_numpy(np.array(tiny_data.train_images))
     centre = images.double().mean(0)[4:28, 4:28]
     index = made.order(5, 1)[:16]
-    pictures, labels = next(made.epoch(5, 1))
+    batch, labels = next(made.epoch(5, 1))
     assert torch.equal(labels, made.train_labels[index])
     corners, flipped = set(), 0
-    for picture, at in zip(pictures.permute(0, 2, 3, 1), index, strict=True):
-        seen = (picture.double() + centre).round().to(torch.uint8)
+    for image, at in zip(batch.permute(0, 2, 3, 1), index, strict=True):
+        seen = (image.double() + centre).round().to(torch.uint8)
         hits = [
             (top, left, mirrored)
             for top in range(9)
@@ -94,8 +94,8 @@ def test_ten_views_are_corners_and_centre_and_their_mirrors(tiny_data):
     assert torch.equal(only, views[0])
 
 
-def test_colour_noise_moves_whole_pictures_along_the_components(tiny_data):
-    """Covariance and components by numpy; the shift of a picture is the same at every pixel."""
+def test_colour_noise_moves_whole_images_along_the_components(tiny_data):
+    """Covariance and components by numpy; the shift of an image is the same at every pixel."""
     plain_, noisy = batches(tiny_data), batches(tiny_data, colour_noise=0.1)
     pixels = np.array(tiny_data.train_images, dtype=np.float64).reshape(-1, 3)
     components = colour_components(noisy.train_images).double().numpy()
@@ -108,19 +108,19 @@ def test_colour_noise_moves_whole_pictures_along_the_components(tiny_data):
 
 
 def test_a_crop_that_does_not_fit(tiny_data):
-    with pytest.raises(UserError, match="crop: 40 does not fit pictures of 32x32 pixels; give 32 or less"):
+    with pytest.raises(UserError, match="crop: 40 does not fit images of 32x32 pixels; give 32 or less"):
         batches(tiny_data, crop=40)
 
 
 def test_centre_crops_are_those_of_the_test(tiny_data):
     made = batches(tiny_data, crop=24, random_crops=False)
-    pictures, _ = next(made.epoch(0, 0))
+    batch, _ = next(made.epoch(0, 0))
     (centres,), _ = next(made.in_order("train", batch_size=70))
-    assert torch.equal(pictures, centres[made.order(0, 0)[:16]])
+    assert torch.equal(batch, centres[made.order(0, 0)[:16]])
 
 
 def test_batches_that_are_fetched_are_those_that_are_held(tiny_data):
-    """Pictures that an accelerator can't hold stay where they are; the batches are the same to the bit."""
+    """Images that an accelerator can't hold stay where they are; the batches are the same to the bit."""
     how = {"crop": 24, "flips": True, "colour_noise": 0.1}
     held, fetched = (batches(tiny_data, **how, resident=resident) for resident in (True, False))
     for one, other in zip(held.epoch(0, 0), fetched.epoch(0, 0), strict=True):
@@ -130,7 +130,7 @@ def test_batches_that_are_fetched_are_those_that_are_held(tiny_data):
     assert (_chunk(large), _chunk(torch.zeros(1, 32, 32, 3))) == (682, 5000)
 
 
-def test_what_the_pictures_come_to_is_computed_once_a_data_set(tiny_data, monkeypatch):
+def test_what_the_images_come_to_is_computed_once_a_data_set(tiny_data, monkeypatch):
     data = replace(tiny_data)  # nothing computed yet
     first = batches(data, colour_noise=0.1, crop=24)
     for name in ("statistics", "colour_components"):
@@ -140,4 +140,4 @@ def test_what_the_pictures_come_to_is_computed_once_a_data_set(tiny_data, monkey
     assert second.mean.shape == (32, 32, 3), "whole again, although the first was cropped"
     monkeypatch.undo()
     fewer = batches(data, num_train=30)
-    assert not torch.equal(fewer.mean, second.mean), "of fewer pictures it is another"
+    assert not torch.equal(fewer.mean, second.mean), "of fewer images it is another"

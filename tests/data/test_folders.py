@@ -15,7 +15,7 @@ from alexctl.errors import UserError
 RED, BLUE = (200, 10, 20), (10, 20, 200)
 
 
-def picture(path, colour=RED, size=(8, 8), mode="RGB", **options):
+def image(path, colour=RED, size=(8, 8), mode="RGB", **options):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new(mode, size, colour).save(path, **options)
     return path
@@ -23,13 +23,13 @@ def picture(path, colour=RED, size=(8, 8), mode="RGB", **options):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes, three training and two test pictures of 8 x 8 pixels, kept without loss."""
+    """Two classes, three training and two test images of 8 x 8 pixels, kept without loss."""
     root = tmp_path / "pets"
-    picture(root / "train/cat/2.png", (2, 0, 0))
-    picture(root / "train/cat/1.png", (1, 0, 0))
-    picture(root / "train/dog/1.png", (3, 0, 0))
-    picture(root / "test/cat/1.png", (4, 0, 0))
-    picture(root / "test/dog/1.png", (5, 0, 0))
+    image(root / "train/cat/2.png", (2, 0, 0))
+    image(root / "train/cat/1.png", (1, 0, 0))
+    image(root / "train/dog/1.png", (3, 0, 0))
+    image(root / "test/cat/1.png", (4, 0, 0))
+    image(root / "test/dog/1.png", (5, 0, 0))
     return root
 
 
@@ -64,7 +64,7 @@ def test_a_second_call_decodes_nothing_and_a_change_does(folder, tmp_path, monke
     with monkeypatch.context() as patch:
         patch.setattr(folders, "_decode", None)
         assert load(folder, tmp_path).digest == first.digest
-    picture(folder / "train/dog/1.png", (9, 0, 0))
+    image(folder / "train/dog/1.png", (9, 0, 0))
     os.utime(folder / "train/dog/1.png", ns=(1, 1))
     changed = load(folder, tmp_path)
     assert changed.digest != first.digest
@@ -102,12 +102,12 @@ def test_shorter_side_is_resized_and_the_centre_kept(folder, tmp_path):
     wide = Image.new("RGB", (32, 16))
     wide.paste((255, 255, 255), (8, 0, 24, 16))
     wide.save(folder / "train/cat/1.png")
-    picture(folder / "train/cat/2.png", size=(1, 1))
+    image(folder / "train/cat/2.png", size=(1, 1))
     data = load(folder, tmp_path)
     assert data.train_images[0, :, 1:7].min() == 255
     assert data.train_images[0].min() > 200
     assert (data.train_images[1] == RED).all()
-    assert data.notes == ("resized to 8 x 8, centre kept: 2 of the pictures",)
+    assert data.notes == ("resized to 8 x 8, centre kept: 2 of the images",)
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_shorter_side_is_resized_and_the_centre_kept(folder, tmp_path):
     ],
 )
 def test_other_modes_become_rgb_and_are_counted(folder, tmp_path, mode, colour, file, value, note):
-    picture(folder / "train/cat" / file, colour, mode=mode)
+    image(folder / "train/cat" / file, colour, mode=mode)
     data = load(folder, tmp_path)
     index = sorted(path.name for path in (folder / "train/cat").iterdir()).index(file)
     assert np.abs(data.train_images[index].astype(int) - value).max() <= 3
-    assert f"{note}: 1 of the pictures" in data.notes
+    assert f"{note}: 1 of the images" in data.notes
 
 
 def test_first_frame_of_an_animation(folder, tmp_path):
@@ -134,7 +134,7 @@ def test_first_frame_of_an_animation(folder, tmp_path):
     frames[0].save(folder / "train/cat/1.gif", save_all=True, append_images=frames[1:])
     data = load(folder, tmp_path)
     assert np.abs(data.train_images[0].astype(int) - RED).max() <= 3
-    assert "first of several frames taken: 1 of the pictures" in data.notes
+    assert "first of several frames taken: 1 of the images" in data.notes
 
 
 def test_exif_orientation_is_honoured_and_broken_exif_is_not_fatal(folder, tmp_path):
@@ -149,30 +149,30 @@ def test_exif_orientation_is_honoured_and_broken_exif_is_not_fatal(folder, tmp_p
     assert len(data.train_images) == 4
 
 
-def test_broken_pictures_are_named_ten_at_most(folder, tmp_path):
+def test_broken_images_are_named_ten_at_most(folder, tmp_path):
     jpeg = io.BytesIO()
     Image.effect_noise((64, 64), 50).save(jpeg, "JPEG")
     (folder / "train/cat/a.jpg").write_bytes(b"")
-    (folder / "train/cat/b.jpg").write_text("no picture at all")
+    (folder / "train/cat/b.jpg").write_text("no image at all")
     (folder / "train/cat/c\n\x1b[2J.jpg").write_bytes(jpeg.getvalue()[:900])
     (folder / "train/cat/d.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
     for number in range(9):
         (folder / f"train/dog/x{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     lines = faults(folder, tmp_path)
     assert lines[0] == "train/cat/a.jpg is empty (0 bytes); remove it or replace it"
-    assert lines[1] == "train/cat/b.jpg is no picture of a known kind; remove it or replace it"
+    assert lines[1] == "train/cat/b.jpg is no image of a known kind; remove it or replace it"
     assert lines[2].startswith(r"train/cat/c\n\x1b[2J.jpg is broken (image file is truncated")
-    assert lines[3] == "train/cat/d.jpg is no picture of a known kind; remove it or replace it"
+    assert lines[3] == "train/cat/d.jpg is no image of a known kind; remove it or replace it"
     assert lines[10] == "... and 3 more"
     assert not list((tmp_path / "root/prepared").glob("*pets*/*"))  # nothing half-made is left
 
 
 def test_faults_of_both_parts_are_told_in_one_go(folder, tmp_path):
     (folder / "train/cat/1.png").write_bytes(b"")
-    (folder / "test/dog/1.png").write_text("no picture")
+    (folder / "test/dog/1.png").write_text("no image")
     assert faults(folder, tmp_path) == (
         "train/cat/1.png is empty (0 bytes); remove it or replace it",
-        "test/dog/1.png is no picture of a known kind; remove it or replace it",
+        "test/dog/1.png is no image of a known kind; remove it or replace it",
     )
     for part in ("train", "test"):
         (folder / part).rename(tmp_path / part)
@@ -181,11 +181,11 @@ def test_faults_of_both_parts_are_told_in_one_go(folder, tmp_path):
 
 def test_a_bomb_is_refused_before_it_is_decoded(folder, tmp_path, monkeypatch):
     # A real PNG head that claims 20,000 x 20,000 pixels and has none.
-    head = bytearray(picture(tmp_path / "small.png").read_bytes())
+    head = bytearray(image(tmp_path / "small.png").read_bytes())
     head[16:24] = (20_000).to_bytes(4, "big") * 2
     head[29:33] = zlib.crc32(head[12:29]).to_bytes(4, "big")
     (folder / "train/cat/bomb.png").write_bytes(head)
-    picture(folder / "train/cat/large.png", size=(64, 64))
+    image(folder / "train/cat/large.png", size=(64, 64))
     monkeypatch.setattr(folders, "MAX_PIXELS", 4000)
     lines = faults(folder, tmp_path)
     assert [line.split()[0] for line in lines] == ["train/cat/bomb.png", "train/cat/large.png"]
@@ -193,7 +193,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(folder, tmp_path, monkeypatch):
 
 
 def test_links_inside_are_followed_and_links_outside_are_refused_by_name(folder, tmp_path):
-    outside = picture(tmp_path / "secret/1.png")
+    outside = image(tmp_path / "secret/1.png")
     (folder / "train/cat/0.png").symlink_to(folder / "train/dog/1.png")
     assert load(folder, tmp_path).train_images[:, 0, 0, 0].tolist() == [3, 1, 2, 3]
     (folder / "train/cat/a.png").symlink_to(outside)
@@ -214,7 +214,7 @@ def test_a_part_that_is_a_link_to_the_outside(folder, tmp_path):
     )
 
 
-def test_what_is_no_picture_is_skipped_and_counted(folder, tmp_path):
+def test_what_is_no_image_is_skipped_and_counted(folder, tmp_path):
     (folder / "train/cat/notes.txt").write_text("")
     (folder / "train/cat/.DS_Store").write_text("")
     (folder / "train/README").write_text("")
@@ -222,9 +222,9 @@ def test_what_is_no_picture_is_skipped_and_counted(folder, tmp_path):
     (folder / "test/dog/1.png").unlink()
     assert load(folder, tmp_path).notes == (
         "skipped 1 files outside class folders",
-        "skipped 1 files that are not pictures",
+        "skipped 1 files that are not images",
         "skipped 1 folders inside class folders",
-        "class dog has no test pictures",
+        "class dog has no test images",
     )
 
 
@@ -248,18 +248,18 @@ def test_folders_of_the_wrong_shape(folder, tmp_path):
     (folder / "test").rename(tmp_path / "test")
     assert "has no folder test/" in faults(folder, tmp_path)[0]
     (folder / "test").mkdir()
-    assert "test/ holds no pictures" in faults(folder, tmp_path)[0]
+    assert "test/ holds no images" in faults(folder, tmp_path)[0]
 
 
 def test_classes_that_do_not_fit(folder, tmp_path):
-    picture(folder / "test/cow/1.png")
-    picture(folder / "test/Dog/1.png")
+    image(folder / "test/cow/1.png")
+    image(folder / "test/Dog/1.png")
     (folder / "train/hen").mkdir()
     lines = [line.removeprefix(f"{folder}: ") for line in faults(folder, tmp_path)]
     assert lines == [
         "dog and Dog are two spellings of one class; rename one",
         "class cow is in test/ but not in train/; add it there or remove it",
-        "train/hen holds no pictures; add some or remove the folder",
+        "train/hen holds no images; add some or remove the folder",
     ]
 
 
@@ -270,20 +270,20 @@ def test_one_class_is_too_few(folder, tmp_path):
 
 
 def test_an_accent_written_in_two_ways(folder, tmp_path):
-    picture(folder / "train/chaton-e\u0301/1.png")
-    picture(folder / "test/chaton-\u00e9/1.png")
+    image(folder / "train/chaton-e\u0301/1.png")
+    image(folder / "test/chaton-\u00e9/1.png")
     assert load(folder, tmp_path).classes == ("cat", "chaton-\u00e9", "dog")
-    picture(folder / "train/chaton-\u00e9/1.png")
+    image(folder / "train/chaton-\u00e9/1.png")
     assert "is there twice" in faults(folder, tmp_path)[0]
 
 
 def test_a_folder_called_imagenet_that_is_not(folder, tmp_path):
-    """A proxy must not pass for the paper's data: 1000 classes and over 1.2 million training pictures are asked for."""
+    """A proxy must not pass for the paper's data: 1000 classes and over 1.2 million training images are asked for."""
     assert load(folder.rename(folder.with_name("imagenet-2012")), tmp_path).name == "imagenet-2012-folder"
     assert folders._is_imagenet([""] * 1000, {"train": range(1_281_167)})
 
 
-def test_imagenet_cut_to_small_pictures_says_so(folder, tmp_path, monkeypatch):
+def test_imagenet_cut_to_small_images_says_so(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "_is_imagenet", lambda *_: True)
     place = folder.rename(folder.with_name("imagenet-2012"))
     assert load(place, tmp_path).name == "imagenet-2012-8px"

@@ -1,4 +1,4 @@
-"""The embedded pictures: the same bytes everywhere, every class as often, and out of a linear classifier's reach."""
+"""The embedded images: the same bytes everywhere, every class as often, and out of a linear classifier's reach."""
 
 import numpy as np
 import pytest
@@ -18,10 +18,10 @@ def test_drawn_twice_is_the_same_and_part_and_place_make_a_difference():
     assert (train != test).mean() > 0.9
 
 
-def test_the_first_picture_is_the_one_it_always_was():
+def test_the_first_image_is_the_one_it_always_was():
     """Another platform, numpy or a change of the code that moves pixels shows here; the last must raise VERSION."""
-    picture = next(shapes.blocks(np.zeros(1, np.int64), "train"))[0]
-    assert (picture[0, 0].tolist(), picture[16, 16].tolist(), int(picture.sum())) == GOLDEN
+    image = next(shapes.blocks(np.zeros(1, np.int64), "train"))[0]
+    assert (image[0, 0].tolist(), image[16, 16].tolist(), int(image.sum())) == GOLDEN
 
 
 def test_every_class_is_drawn_equally_often_and_not_in_turn():
@@ -31,7 +31,7 @@ def test_every_class_is_drawn_equally_often_and_not_in_turn():
     assert (labels[:10] != np.arange(10)).any()
 
 
-def test_blocks_are_the_pictures_of_their_labels(monkeypatch):
+def test_blocks_are_the_images_of_their_labels(monkeypatch):
     monkeypatch.setattr(shapes, "BLOCK", 4)
     assert [len(block) for block in shapes.blocks(np.zeros(10, np.int64), "test")] == [4, 4, 2]
 
@@ -60,12 +60,12 @@ def test_figures(name, inside, outside):
 
 @pytest.mark.slow
 def test_a_linear_classifier_is_wrong_more_often_than_right():
-    """What `convnet4` learns on these pictures it does not owe to a shortcut: 15 s of ridge regression on all pixels."""
+    """What `convnet4` learns on these images it does not owe to a shortcut: 15 s of ridge regression on all pixels."""
     parts = {}
     for part, num in (("train", shapes.NUM_TRAIN), ("test", shapes.NUM_TEST)):
         labels = shapes.labels(num, part)
-        pictures = np.concatenate(list(shapes.blocks(labels, part))).reshape(num, -1).astype(np.float32)
-        parts[part] = (pictures, labels)
+        images = np.concatenate(list(shapes.blocks(labels, part))).reshape(num, -1).astype(np.float32)
+        parts[part] = (images, labels)
     x, y = parts["train"]
     mean = x.mean(0)
     x = (x - mean) / 64
@@ -74,8 +74,8 @@ def test_a_linear_classifier_is_wrong_more_often_than_right():
     for ridge in (100, 1000, 10_000):
         weights = np.linalg.solve(square + ridge * np.eye(len(square), dtype=np.float32), product)
         errors.append([
-            float(np.mean((((pictures - mean) / 64) @ weights).argmax(1) != labels))
-            for pictures, labels in parts.values()
+            float(np.mean((((images - mean) / 64) @ weights).argmax(1) != labels))
+            for images, labels in parts.values()
         ])  # fmt: skip
     train_error, test_error = min(errors, key=lambda pair: pair[1])
     assert test_error > 0.5, errors

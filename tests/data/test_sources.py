@@ -35,7 +35,7 @@ def test_prepared_once_then_mapped(root, monkeypatch):
     for again in (prepare("shapes", root), open_prepared("shapes", data.digest, root)):
         assert again.digest == data.digest
         assert np.array_equal(again.test_images, data.test_images)
-    assert verify("shapes", root) == [f"prepared/shapes-{data.digest}: 60 + 20 pictures, whole"]
+    assert verify("shapes", root) == [f"prepared/shapes-{data.digest}: 60 + 20 images, whole"]
 
 
 def test_digest_is_that_of_the_content_and_of_nothing_else(root, tmp_path):
@@ -146,7 +146,7 @@ def test_what_is_not_there(tmp_path, spec, message):
 
 
 def test_fixed_sizes_are_not_stretched(tmp_path):
-    with pytest.raises(UserError, match="shapes has pictures of 32 pixels, not 224"):
+    with pytest.raises(UserError, match="shapes has images of 32 pixels, not 224"):
         prepare("shapes", tmp_path, image_size=224)
 
 
@@ -181,7 +181,7 @@ def test_data_root_is_option_then_variable_then_cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("spec", ["shapes", "shapes-grey"])
-def test_facts_are_those_of_the_prepared_pictures(spec, root):
+def test_facts_are_those_of_the_prepared_images(spec, root):
     data, told = prepare(spec, root), facts(spec)
     assert (told.num_train, told.height, told.width, told.channels) == data.train_images.shape
     assert (told.num_test, told.num_classes) == (len(data.test_labels), len(data.classes))
@@ -196,7 +196,7 @@ def test_facts_of_published_data_and_of_folders(tmp_path):
         (tmp_path / name).write_bytes(b"not looked at")
     told = facts(f"imagefolder:{tmp_path}", 64)
     assert told == Facts(height=64, width=64, channels=3, num_classes=2, num_train=3, num_test=2)
-    with pytest.raises(UserError, match="cifar10 has pictures of 32 pixels, not 64"):
+    with pytest.raises(UserError, match="cifar10 has images of 32 pixels, not 64"):
         facts("cifar10", 64)
     with pytest.raises(UserError, match="unknown data set"):
         facts("cifer10")

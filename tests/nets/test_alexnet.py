@@ -19,7 +19,7 @@ def small(side=32, seed=0, **knobs):
 # Two towers
 
 
-def apart(net, pictures):
+def apart(net, images):
     """Both towers written out, the copies between them explicit: (a, b) are the maps on each GPU."""
     knobs, half = net.knobs, {}
 
@@ -47,7 +47,7 @@ def apart(net, pictures):
     def pool(x):
         return F.max_pool2d(x, 3, 2)
 
-    towers = (pictures, pictures.clone())
+    towers = (images, images.clone())
     for number, conv in enumerate((net.conv1, net.conv2, net.conv3, net.conv4, net.conv5), 1):
         towers = copied(number, towers) if number > 1 else towers
         towers = tuple(
@@ -66,11 +66,11 @@ def apart(net, pictures):
     return torch.cat(towers, 1)
 
 
-def compare(net, pictures, tolerance):
+def compare(net, images, tolerance):
     """Logits and every gradient agree to `tolerance` times the largest of their kind."""
     found = []
     for forward in (net, lambda x: apart(net, x)):
-        logits = forward(pictures)
+        logits = forward(images)
         (logits * torch.linspace(-1, 1, logits.numel(), dtype=logits.dtype).view_as(logits)).sum().backward()
         found.append({"logits": logits.detach()} | {name: p.grad.clone() for name, p in net.named_parameters()})
         net.zero_grad()
@@ -83,8 +83,8 @@ def compare(net, pictures, tolerance):
 def test_grouped_towers_equal_two_towers(links):
     torch.manual_seed(0)
     net = small(links=links, init="fan-in", dropout=0.0).double().to(memory_format=torch.channels_last)
-    pictures = 30 * torch.randn(3, 3, 32, 32, dtype=torch.float64)  # large enough for the normalisation to matter
-    compare(net, pictures.to(memory_format=torch.channels_last), 1e-11)
+    images = 30 * torch.randn(3, 3, 32, 32, dtype=torch.float64)  # large enough for the normalisation to matter
+    compare(net, images.to(memory_format=torch.channels_last), 1e-11)
 
 
 def test_grouped_towers_equal_two_towers_at_the_paper_s_width():
@@ -128,25 +128,25 @@ def test_response_normalisation_is_each_tower_s_own():
 def test_pooling_before_an_increasing_function_changes_nothing(activation):
     """Written in the paper's order, for the layers without normalisation."""
     net = small(norm="none", activation=activation, init="fan-in", dropout=0.0).double()
-    pictures = torch.randn(2, 3, 32, 32, dtype=torch.float64)
-    x, act = pictures, getattr(torch, activation)
+    images = torch.randn(2, 3, 32, 32, dtype=torch.float64)
+    x, act = images, getattr(torch, activation)
     for number in range(1, 6):
         x = act(getattr(net, f"conv{number}")(x))
         if number in (1, 2, 5):
             x = F.max_pool2d(x, 3, 2)
     x = act(net.fc7(act(net.fc6(x.flatten(1)))))
-    assert torch.allclose(net(pictures), net.fc8(x), atol=1e-12)
+    assert torch.allclose(net(images), net.fc8(x), atol=1e-12)
 
 
 def test_dropout_of_the_first_two_fully_connected_layers():
     net, plain = small(init="fan-in"), small(init="fan-in", dropout=0.0)
     assert [name for name, _ in net.named_children() if "dropout" in name] == ["dropout6", "dropout7"]
     assert not [name for name, _ in plain.named_children() if "dropout" in name]
-    pictures = torch.randn(2, 3, 32, 32)
+    images = torch.randn(2, 3, 32, 32)
     set_step(net, 0, 1)
-    first = net(pictures)
+    first = net(images)
     set_step(net, 0, 2)
-    assert not torch.allclose(first, net(pictures))
+    assert not torch.allclose(first, net(images))
     assert torch.equal(plain.fc6.weight, net.fc6.weight)
 
 

@@ -84,7 +84,7 @@ def test_layers_of_figure_2():
     assert neurons == [290_400, 186_624, 64_896, 64_896, 43_264, 4096, 4096, 1000]
     assert sum(neurons) == 659_272
     assert {name: row.sees for name, row in table.items() if row.kind != "pool"} == {
-        "conv1": "picture", "norm1": "own tower", "conv2": "own tower", "norm2": "own tower", "conv3": "both towers",
+        "conv1": "image", "norm1": "own tower", "conv2": "own tower", "norm2": "own tower", "conv3": "both towers",
         "conv4": "own tower", "conv5": "own tower", "fc6": "both towers", "fc7": "both towers", "fc8": "both towers",
     }  # fmt: skip
 
@@ -120,25 +120,25 @@ class Thin(AlexNet):
     HIDDEN = 64
 
 
-def test_a_picture_of_224_px_is_one_of_227_px_with_zeros_to_the_right_and_below():
+def test_a_image_of_224_px_is_one_of_227_px_with_zeros_to_the_right_and_below():
     torch.manual_seed(0)
-    picture = torch.randn(2, 3, 224, 224)
+    image = torch.randn(2, 3, 224, 224)
     smaller, larger = (
         Thin(AlexNetKnobs(init="fan-in"), image_shape=(side, side, 3), num_classes=5, seed=0).eval()
         for side in (224, 227)
     )
-    assert smaller(picture).std() > 0.01
-    assert torch.equal(smaller(picture), larger(F.pad(picture, (0, 3, 0, 3))))
+    assert smaller(image).std() > 0.01
+    assert torch.equal(smaller(image), larger(F.pad(image, (0, 3, 0, 3))))
 
 
 def test_ceil_and_floor_give_the_same_numbers():
     torch.manual_seed(0)
     hanging = HangingConv2d(3, 4, 11, 4).double()
-    picture = torch.randn(2, 3, 224, 224, dtype=torch.float64)
-    filled = F.pad(picture, (0, 3, 0, 3))
+    image = torch.randn(2, 3, 224, 224, dtype=torch.float64)
+    filled = F.pad(image, (0, 3, 0, 3))
     expected = F.conv2d(filled, hanging.weight, hanging.bias, stride=4)  # torch's own, by the floor rule
     assert expected.shape[2:] == (55, 55)
-    assert torch.equal(hanging(picture), expected)
+    assert torch.equal(hanging(image), expected)
     assert torch.equal(hanging(filled), expected)
 
 
@@ -175,7 +175,7 @@ def test_pooling_2_2_keeps_the_sizes_as_run_147_did(build, overlapping, equal, n
 
 @pytest.mark.parametrize("without", [None, 3, 4, 5])
 def test_pooling_2_2_meets_every_size(without):
-    """What pool2 and the last pooling hand on is as large for 2/2 as for 3/2, whatever the picture."""
+    """What pool2 and the last pooling hand on is as large for 2/2 as for 3/2, whatever the image."""
     for side in (68, 72, 76, 80, 99, 100, 131, 224, 227, 256):
         ends = [
             [row.height for row in table_of(big(side, pooling=pooling, without=without)) if row.kind == "pool"][1:]
@@ -206,7 +206,7 @@ def test_the_proxy():
 
 
 @pytest.mark.parametrize(("pooling", "least"), [("3/2", 52), ("2/2", 68), ("2/2-naive", 24)])
-def test_pictures_too_small(pooling, least):
+def test_images_too_small(pooling, least):
     """By hand for 3/2: pool5 wants 3 places, so pool2 wants 6, so pool1 wants 12, the last of them begun by 52 px."""
     assert smallest(list(AlexNet.CONVS), pooling) == least
     assert big(least, pooling=pooling).eval()(torch.zeros(1, 3, least, least, device="meta")).shape == (1, 1000)
@@ -214,7 +214,7 @@ def test_pictures_too_small(pooling, least):
         big(least - 1, pooling=pooling)
 
 
-def test_pictures_that_are_not_square():
+def test_images_that_are_not_square():
     net = AlexNet32(AlexNet32Knobs(pooling="2/2"), image_shape=(32, 40, 1), num_classes=10, seed=0).eval()
     assert net(torch.zeros(2, 1, 32, 40)).shape == (2, 10)
     net.seen = (32, 40, 1)

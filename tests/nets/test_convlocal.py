@@ -39,7 +39,7 @@ def test_forward_as_the_file_orders_it(activation, norm):
         model.local3.bias.normal_()
         model.local4.bias.normal_()
         model.conv1.weight *= 10  # so that the norms have something to do
-    pictures = torch.randn(2, 3, 9, 9, dtype=torch.float64)
+    images = torch.randn(2, 3, 9, 9, dtype=torch.float64)
     act = torch.relu if activation == "relu" else torch.tanh
 
     def pool(x):
@@ -64,10 +64,10 @@ def test_forward_as_the_file_orders_it(activation, norm):
         x = torch.stack([torch.stack(row, -1) for row in rows], -2)
         return x + layer.bias.view(side, side, out_maps).permute(2, 0, 1)
 
-    x = normalised(pool(act(model.conv1(pictures))))
+    x = normalised(pool(act(model.conv1(images))))
     x = pool(normalised(act(model.conv2(x))))
     x = act(local(model.local4, act(local(model.local3, x, 32)), 32))
-    assert torch.allclose(model(pictures), model.fc(x.flatten(1)), atol=1e-12)
+    assert torch.allclose(model(images), model.fc(x.flatten(1)), atol=1e-12)
 
 
 def test_initial_draws():
@@ -98,13 +98,13 @@ def test_weight_costs_are_those_of_the_files():
 
 
 @pytest.mark.parametrize("shape", [(24, 32, 3), (3, 3, 3)])
-def test_pictures_it_cannot_take(shape):
-    message = f"convlocal takes square pictures of 4 x 4 pixels or more, not {shape[0]} x {shape[1]}"
+def test_images_it_cannot_take(shape):
+    message = f"convlocal takes square images of 4 x 4 pixels or more, not {shape[0]} x {shape[1]}"
     with pytest.raises(UserError, match=message):
         ConvLocal(ConvLocalKnobs(), image_shape=shape, num_classes=10, seed=0)
 
 
-def test_the_smallest_pictures_it_takes():
+def test_the_smallest_images_it_takes():
     assert net(side=4)(torch.zeros(2, 3, 4, 4)).shape == (2, 10)
 
 

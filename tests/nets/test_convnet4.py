@@ -76,14 +76,14 @@ NORMS = {
 def test_forward_as_the_files_order_it(activation, norm, hidden):
     """Convolution, activation, pooling, norm in float64, by hand; our net pools before the first activation."""
     model = net(side=9, activation=activation, init="fan-in", norm=norm, hidden=hidden).double()
-    pictures = 30 * torch.randn(2, 3, 9, 9, dtype=torch.float64)  # so that the norms have something to do
+    images = 30 * torch.randn(2, 3, 9, 9, dtype=torch.float64)  # so that the norms have something to do
     act = torch.relu if activation == "relu" else torch.tanh
-    x = NORMS[norm](by_windows(act(by_offsets(model.conv1, pictures)), lambda w: w.amax((-1, -2))))
+    x = NORMS[norm](by_windows(act(by_offsets(model.conv1, images)), lambda w: w.amax((-1, -2))))
     x = NORMS[norm](by_windows(act(by_offsets(model.conv2, x)), lambda w: w.mean((-1, -2))))
     x = by_windows(act(by_offsets(model.conv3, x)), lambda w: w.mean((-1, -2))).flatten(1)
     if hidden:
         x = act(x @ model.hidden.weight.T + model.hidden.bias)
-    assert torch.allclose(model(pictures), x @ model.fc.weight.T + model.fc.bias, atol=1e-11)
+    assert torch.allclose(model(images), x @ model.fc.weight.T + model.fc.bias, atol=1e-11)
 
 
 def test_initial_draws():
@@ -123,8 +123,8 @@ def test_weight_costs_are_those_of_the_files():
 
 
 @pytest.mark.parametrize("shape", [(7, 32, 3), (32, 7, 3)])
-def test_pictures_too_small(shape):
-    message = f"convnet4 takes pictures of 8 x 8 pixels or more, not {shape[0]} x {shape[1]}"
+def test_images_too_small(shape):
+    message = f"convnet4 takes images of 8 x 8 pixels or more, not {shape[0]} x {shape[1]}"
     with pytest.raises(UserError, match=message):
         ConvNet4(ConvNet4Knobs(), image_shape=shape, num_classes=10, seed=0)
     assert net(side=8)(torch.zeros(2, 3, 8, 8)).shape == (2, 10)

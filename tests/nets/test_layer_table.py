@@ -5,14 +5,14 @@ import torch
 from torch import nn
 
 from alexctl.ablation.knobs import NETS
-from alexctl.nets import BUILDERS, home, memory
-from alexctl.nets.layer_table import layer_table, stand_ins, totals, without_numbers
+from alexctl.nets import BUILDERS, memory, native_shape
+from alexctl.nets.layer_table import layer_table, on_meta_device, stand_ins, totals
 from alexctl.nets.memory import training_bytes
 
 
 def table(name, **knobs):
-    shape, num_classes = home(name)
-    net = without_numbers(
+    shape, num_classes = native_shape(name)
+    net = on_meta_device(
         lambda: BUILDERS[name](NETS[name](**knobs), image_shape=shape, num_classes=num_classes, seed=0)
     )
     assert all(p.is_meta for p in net.parameters())
@@ -27,7 +27,7 @@ def counts(rows):
 def test_lenet5_of_1998():
     rows = table("lenet5")
     assert [(row.name, row.kind, row.sees) for row in rows.values()] == [
-        ("c1", "conv", "picture"), ("s2", "subsampling", "own map"), ("c3", "conv", "3 to 6 maps"),
+        ("c1", "conv", "image"), ("s2", "subsampling", "own map"), ("c3", "conv", "3 to 6 maps"),
         ("s4", "subsampling", "own map"), ("c5", "conv", "all"), ("f6", "fc", "all"), ("output", "rbf", "all"),
     ]  # fmt: skip
     # 25 weights at 28x28 for 6 maps; a product for each unit of S2 and S4; 60 kernels at 10x10; 16x25x120; 120x84; 84x10
@@ -89,7 +89,7 @@ def test_any_net():
         (1, 3),
         1,
         "same",
-        "picture",
+        "image",
     )
     assert (first.num_parameters, second.num_parameters) == (3 * 3 * 3 + 3, 0), "it has its weights once"
     assert first.num_macs == second.num_macs == 27 * 16
@@ -118,7 +118,7 @@ class Reader(nn.Module):
 
 
 def test_a_net_that_reads_its_numbers():
-    net = without_numbers(Reader)
+    net = on_meta_device(Reader)
     assert not net.fc.weight.is_meta
     assert [row.num_macs for row in layer_table(net, (2, 2, 1))] == [8]
 
@@ -131,13 +131,13 @@ def test_a_net_that_breaks_says_so():
 def test_what_a_step_holds():
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     parameters = 16 * 3 + 3
-    # saved: the pictures, the logarithms of the probabilities, the labels, and one number for all of them
+    # saved: the images, the logarithms of the probabilities, the labels, and one number for all of them
     assert training_bytes(net, (4, 4, 1), 3, 10) == 12 * parameters + 10 * (16 * 4 + 3 * 4 + 8) + 4
 
 
 @pytest.mark.parametrize("name", sorted(BUILDERS.keys() - {"alexnet"}))
-def test_a_few_pictures_tell_of_many(name):
-    shape, num_classes = home(name)
+def test_a_few_images_tell_of_many(name):
+    shape, num_classes = native_shape(name)
     net = BUILDERS[name](NETS[name](), image_shape=shape, num_classes=num_classes, seed=0)
     whole = memory._saved_bytes(net, stand_ins(net, "cpu"), shape, num_classes, 12)
     assert training_bytes(net, shape, num_classes, 12) == whole + 12 * sum(p.numel() for p in net.parameters())

@@ -103,8 +103,8 @@ def test_response_norm_keeps_the_memory_format_and_works_in_stacks(maps):
 
 @pytest.mark.parametrize("channels", [6, 192])  # by a matrix product, and by shifting
 @pytest.mark.parametrize("size", [4, 5])
-def test_no_window_reaches_into_another_group_or_picture(channels, size):
-    """A batch larger than a core's cache is done in parts; each picture and group comes out as it does alone."""
+def test_no_window_reaches_into_another_group_or_image(channels, size):
+    """A batch larger than a core's cache is done in parts; each image and group comes out as it does alone."""
     x = torch.randn(2**20 // (channels * 16) + 3, channels, 4, 4).to(memory_format=torch.channels_last).requires_grad_()
     layer = ResponseNorm(size, alpha=0.3, beta=0.75, k=2.0, maps="across", divided=True, groups=3)
     alone = norm(size)

@@ -144,7 +144,7 @@ def test_rbf_against_loops():
 
 
 def test_cross_entropy_is_the_map_criterion_without_j():
-    """For one picture: y of the right class + log of the sum of exp(-y) over the classes."""
+    """For one image: y of the right class + log of the sum of exp(-y) over the classes."""
     torch.manual_seed(0)
     penalties = -lenet.EuclideanRBF().double()(torch.randn(1, 84, dtype=torch.float64))
     expected = penalties[0, 3] + math.log(sum(math.exp(-y) for y in penalties[0].tolist()))
@@ -168,7 +168,7 @@ def test_forward_in_order(form, activation):
     """Convolution, squashing, subsampling (squashed again in 1998), ..., F6 squashed, output."""
     model = net(form=form, activation=activation, init="fan-in").double()
     act = {"scaled-tanh": lambda a: A * torch.tanh(S * a), "tanh": torch.tanh, "relu": torch.relu}[activation]
-    pictures = torch.randn(3, 1, 32, 32, dtype=torch.float64)
+    images = torch.randn(3, 1, 32, 32, dtype=torch.float64)
 
     def pool(layer, x):
         x = (x[..., ::2, ::2] + x[..., 1::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, 1::2]) / 4
@@ -176,7 +176,7 @@ def test_forward_in_order(form, activation):
             return x
         return act(4 * x * layer.coefficient[:, None, None] + layer.bias[:, None, None])
 
-    x = pool(model.s2, act(F.conv2d(pictures, model.c1.weight, model.c1.bias)))
+    x = pool(model.s2, act(F.conv2d(images, model.c1.weight, model.c1.bias)))
     x = pool(model.s4, act(model.c3(x)))
     x = act(x.flatten(1) @ model.c5.weight.flatten(1).T + model.c5.bias)
     x = act(x @ model.f6.weight.T + model.f6.bias)
@@ -184,7 +184,7 @@ def test_forward_in_order(form, activation):
         expected = -((x[:, None] - digit_codes().double()) ** 2).sum(2)
     else:
         expected = x @ model.output.weight.T + model.output.bias
-    assert torch.allclose(model(pictures), expected, atol=1e-10)
+    assert torch.allclose(model(images), expected, atol=1e-10)
 
 
 def test_initial_draws_of_1998():
@@ -220,8 +220,8 @@ def test_seeds():
 @pytest.mark.parametrize("form", ["1998", "short"])
 def test_every_parameter_learns(form):
     model = net(form=form)
-    pictures = torch.rand(16, 1, 32, 32, generator=torch.Generator().manual_seed(0))
-    F.cross_entropy(model(pictures), torch.arange(16) % 10).backward()
+    images = torch.rand(16, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    F.cross_entropy(model(images), torch.arange(16) % 10).backward()
     assert all(p.grad.any() for p in model.parameters())
     assert (model.input_scaling, model.bias_rate, model.weight_costs) == ("lenet", 1.0, {})
     assert set(model.state_dict()) == set(dict(model.named_parameters()))  # fixed codes are no state
@@ -230,8 +230,8 @@ def test_every_parameter_learns(form):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"shape": (32, 32, 3)}, "lenet5 sees one channel, these pictures have 3; try data = 'mnist' or another net"),
-        ({"shape": (28, 28, 1)}, "lenet5 needs pictures of 32x32 pixels, not 28x28"),
+        ({"shape": (32, 32, 3)}, "lenet5 sees one channel, these images have 3; try data = 'mnist' or another net"),
+        ({"shape": (28, 28, 1)}, "lenet5 needs images of 32x32 pixels, not 28x28"),
         ({"num_classes": 26}, "a code for each of ten digits, this data has 26 classes; form = 'short' takes any"),
     ],
 )

@@ -82,7 +82,7 @@ def test_its_initial_weights_are_derived_from_the_seed(own_code):
     assert torch.equal(torch.random.get_rng_state(), before)
     assert nets[0].training
     assert (nets[0].input_scaling, nets[0].bias_rate) == ("standardised", 1.0)
-    assert nets[0][1].running_mean.tolist() == [0.0] * 4  # the pictures it was tried with left no trace
+    assert nets[0][1].running_mean.tolist() == [0.0] * 4  # the images it was tried with left no trace
 
 
 @pytest.mark.parametrize(
@@ -92,16 +92,16 @@ def test_its_initial_weights_are_derived_from_the_seed(own_code):
         ("def make(): nn.Linear(1, 1)", "mynet:make returned no net but None; it lacks a `return`"),
         ("def make(): raise ValueError('too wide')", "mynet:make raised ValueError: too wide (mynet.py, line 4)"),
         ("def make(): return nn.Flatten()",
-         "mynet:make gives (2, 3072) for pictures of shape (2, 3, 32, 32); it should give logits of shape (batch, 10)"),
-        ("def make(): return nn.Linear(32, 10)", "mynet:make gives (2, 3, 32, 10) for pictures of shape (2, 3, 32, 32); "
+         "mynet:make gives (2, 3072) for images of shape (2, 3, 32, 32); it should give logits of shape (batch, 10)"),
+        ("def make(): return nn.Linear(32, 10)", "mynet:make gives (2, 3, 32, 10) for images of shape (2, 3, 32, 32); "
          "it should give logits of shape (batch, 10)"),
         ("class make(Net):\n    def forward(self, x):\n        raise RuntimeError('7 by 3\\nand more')",
-         "mynet:make can't take pictures of shape (2, 3, 32, 32): RuntimeError: 7 by 3 (mynet.py, line 6); "
+         "mynet:make can't take images of shape (2, 3, 32, 32): RuntimeError: 7 by 3 (mynet.py, line 6); "
          "it should give logits of shape (batch, 10)"),
         ("class make(Net):\n    def forward(self, x): return x.mean((2, 3)).repeat(1, 4)[:, :10].squeeze()",
-         "mynet:make gives (10,) for pictures of shape (1, 3, 32, 32); it should give logits of shape (batch, 10)"),
+         "mynet:make gives (10,) for images of shape (1, 3, 32, 32); it should give logits of shape (batch, 10)"),
         ("class make(Net):\n    def forward(self, x): return x, x",
-         "mynet:make gives a tuple for pictures of shape (2, 3, 32, 32); it should give logits of shape (batch, 10)"),
+         "mynet:make gives a tuple for images of shape (2, 3, 32, 32); it should give logits of shape (batch, 10)"),
         ("class make(Net):\n    def forward(self, x): return x.mean((2, 3)).repeat(1, 4)[:, :10]",
          "mynet:make: the net has no parameters, so there is nothing to train"),
         ("class make(Net):\n    input_scaling = 'standardized'", "mynet:make: input_scaling: 'standardized' is not "
@@ -111,7 +111,7 @@ def test_its_initial_weights_are_derived_from_the_seed(own_code):
          "mynet:make: weight_costs: should be a dict of parameter names, not 0.1"),
     ],
 )  # fmt: skip
-def test_what_is_no_net_for_these_pictures_is_one_line(own_code, body, line):
+def test_what_is_no_net_for_these_images_is_one_line(own_code, body, line):
     with pytest.raises(UserError) as caught:
         made(own_code, body)
     assert caught.value.faults == (line,)
@@ -135,7 +135,7 @@ def test_the_pre_flight_says_it_before_any_trial(own_code, tiny_data):
     (own_code / "mynet.py").write_text(MAKE.replace("num_classes),", "7),"))
     about = {"data_name": tiny_data.name, "data_digest": tiny_data.digest, "num_classes": 10}
     campaign = Campaign(ablation(), **about, folder=own_code)
-    with pytest.raises(UserError, match=r"gives \(2, 7\) for pictures .* logits of shape \(batch, 10\)"):
+    with pytest.raises(UserError, match=r"gives \(2, 7\) for images .* logits of shape \(batch, 10\)"):
         pace.seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
 
 

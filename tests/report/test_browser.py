@@ -69,7 +69,7 @@ def opened(request, browser, path):
 
 @pytest.fixture(scope="session")
 def screenshots(tmp_path_factory) -> Path:
-    """Where the pictures go: $ALEXCTL_SCREENSHOTS, or a temporary folder."""
+    """Where the images go: $ALEXCTL_SCREENSHOTS, or a temporary folder."""
     given = os.environ.get("ALEXCTL_SCREENSHOTS")
     folder = Path(given) if given else tmp_path_factory.mktemp("screenshots")
     folder.mkdir(parents=True, exist_ok=True)

@@ -163,7 +163,7 @@ def test_what_a_command_cannot_promise_is_said(tmp_path):
     own = remake(plan_of(tmp_path, small(), "cifar10-jpeg"))
     assert own.words == ("alexctl", "ablate", "./tiny.toml", "--data", "imagefolder:PATH")
     assert own.notes == (
-        "PATH is the folder of pictures; only its name and digest are kept.",
+        "PATH is the folder of images; only its name and digest are kept.",
         "The file is the user's own; what it asked for is kept in plan.json.",
     )
     plan = plan_of(tmp_path, load("lrn"), "cifar10")

@@ -1,4 +1,4 @@
-"""`make smoke`: every ablation that ships, from the command line to its figure, on the pictures that alexctl draws."""
+"""`make smoke`: every ablation that ships, from the command line to its figure, on the images that alexctl draws."""
 
 import json
 import subprocess
@@ -15,7 +15,7 @@ SECONDS = 60  # on 2 cores
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory):
-    """One data root for all: the pictures are drawn once."""
+    """One data root for all: the images are drawn once."""
     return tmp_path_factory.mktemp("data")
 
 

@@ -24,7 +24,7 @@ def made(tiny_root) -> Bench:
 
 @pytest.fixture(autouse=True)
 def _small(tiny_data):
-    """Few pictures, drawn once."""
+    """Few images, drawn once."""
 
 
 @pytest.mark.slow
@@ -57,21 +57,21 @@ def test_ratios_are_of_rounds():
 
 
 def test_the_tutorial_trains_what_the_tutorial_trains(tiny_data):
-    """Pictures from -1 to 1, as its Normalize makes them, and weights that move."""
+    """Images from -1 to 1, as its Normalize makes them, and weights that move."""
     net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 32 * 32, 10))
     before = net[1].weight.clone()
     tutorial = Tutorial(
         net, tiny_data.train_images, tiny_data.train_labels, batch_size=16, device=torch.device("cpu"), threads=1
     )
-    picture, label = tutorial.data[3]
-    assert torch.equal(picture, torch.from_numpy(tiny_data.train_images[3].copy()).permute(2, 0, 1) / 255 * 2 - 1)
+    image, label = tutorial.data[3]
+    assert torch.equal(image, torch.from_numpy(tiny_data.train_images[3].copy()).permute(2, 0, 1) / 255 * 2 - 1)
     assert label == tiny_data.train_labels[3]
     assert tutorial.rate(0.01, workers=0) > 0
     assert not torch.equal(net[1].weight, before)
 
 
 def test_convolutions_and_their_work():
-    """Of a 3x3 convolution of 2 maps to 4 on 8x8: 4 * 64 * 18 multiply-accumulates a picture; the first has two passes."""
+    """Of a 3x3 convolution of 2 maps to 4 on 8x8: 4 * 64 * 18 multiply-accumulates an image; the first has two passes."""
     net = torch.nn.Sequential(torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 4, 3, groups=2))
     first, second = peaks.conv_shapes(net, torch.zeros(5, 2, 8, 8))
     assert first.flops == 5 * 4 * 64 * 18 * 2 * 2

@@ -59,8 +59,8 @@ def test_steps_are_really_timed(monkeypatch):
     ("base", "problem"),
     [
         ({"data": "imagefolder:nowhere"}, "there is no folder nowhere"),
-        ({"num_train": 20_000}, "num_train: 20000 pictures asked for, the data has 10000"),
-        ({"crop": 4}, "convnet4 takes pictures of 8 x 8 pixels or more"),
+        ({"num_train": 20_000}, "num_train: 20000 images asked for, the data has 10000"),
+        ({"crop": 4}, "convnet4 takes images of 8 x 8 pixels or more"),
     ],
 )
 def test_what_can_t_be_found_out_is_said(base, problem):

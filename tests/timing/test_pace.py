@@ -38,7 +38,7 @@ def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch):
 
 
 def test_an_epoch_counts_its_evaluations():
-    """10 pictures to learn from and 4 to be tested on, at 2 s and 1 s each, by hand."""
+    """10 images to learn from and 4 to be tested on, at 2 s and 1 s each, by hand."""
     pace = Pace(learn=2.0, look=1.0)
     knobs = tiny_ablation().setting("relu", "shapes", "0" * 16, lr=0.01).training
 

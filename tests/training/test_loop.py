@@ -79,9 +79,9 @@ def test_ten_views_average_probabilities(tiny_data):
 
 def test_the_top_5_error_counts_what_is_not_among_five(tiny_data):
     training = Training(setting(), 0, tiny_data, device=CPU)
-    (pictures,), labels = next(training.batches.in_order("test", batch_size=20))
+    (images,), labels = next(training.batches.in_order("test", batch_size=20))
     with torch.no_grad():
-        scores = training.net.eval()(pictures)
+        scores = training.net.eval()(images)
     better = (scores > scores.gather(1, labels[:, None])).sum(1)  # classes more probable than the right one
     assert training.errors_on("test") == pytest.approx(
         ((better >= 1).double().mean().item(), (better >= 5).double().mean().item())
@@ -90,7 +90,7 @@ def test_the_top_5_error_counts_what_is_not_among_five(tiny_data):
 
 
 def test_rows(tiny_data):
-    """70 pictures in batches of 16: five steps an epoch, rows after 1, 2, 4 and 5 of them."""
+    """70 images in batches of 16: five steps an epoch, rows after 1, 2, 4 and 5 of them."""
     rows = list(Training(setting(evaluate_every=2), 0, tiny_data, device=CPU))
     assert [row.step for row in rows] == [1, 2, 4, 5, 6, 7, 9, 10]
     assert [row.epoch for row in rows][:5] == pytest.approx([16 / 70, 32 / 70, 64 / 70, 1, 1 + 16 / 70])
@@ -100,9 +100,9 @@ def test_rows(tiny_data):
 
 def test_the_training_error_is_that_before_the_update(tiny_data):
     training = Training(setting(), 0, tiny_data, device=CPU)
-    pictures, labels = next(training.batches.epoch(0, 0))
+    images, labels = next(training.batches.epoch(0, 0))
     with torch.no_grad():
-        expected = (training.net(pictures).argmax(1) != labels).float().mean().item()
+        expected = (training.net(images).argmax(1) != labels).float().mean().item()
     assert next(iter(training)).train_error == pytest.approx(expected)
 
 
@@ -111,7 +111,7 @@ def test_the_error_of_a_full_pass(tiny_data):
     assert next(iter(training)).train_error == training.errors_on("train")[0]
 
 
-def test_both_arms_see_the_same_pictures(tiny_data):
+def test_both_arms_see_the_same_images(tiny_data):
     seen = {}
     for arm in ("relu", "tanh"):
         training = Training(setting(arm), 5, tiny_data, device=CPU)
@@ -132,12 +132,12 @@ def test_training_is_the_formula_on_the_gradients(tiny_data):
     weights = {name: p.detach().double().flatten().tolist() for name, p in training.net.named_parameters()}
     speeds = {name: [0.0] * len(values) for name, values in weights.items()}
     twin = Training(knobs, 0, tiny_data, device=CPU).net.double()
-    for pictures, labels in [*training.batches.epoch(0, 0), next(training.batches.epoch(0, 1))]:
+    for images, labels in [*training.batches.epoch(0, 0), next(training.batches.epoch(0, 1))]:
         named = dict(twin.named_parameters())
         with torch.no_grad():
             for name, p in named.items():
                 p.copy_(torch.tensor(weights[name], dtype=torch.float64).reshape(p.shape))
-        loss = nn.functional.cross_entropy(twin(pictures.double()), labels)
+        loss = nn.functional.cross_entropy(twin(images.double()), labels)
         for (name, w), g in zip(weights.items(), torch.autograd.grad(loss, list(named.values())), strict=True):
             bias, v = name.endswith("bias"), speeds[name]
             lr, decay = (2 * 0.02, 0.0) if bias else (0.02, 0.05)
@@ -199,7 +199,7 @@ def test_going_on_is_bit_for_bit(tiny_data, tmp_path, stop):
 
 @pytest.mark.slow
 @pytest.mark.real_data
-def test_one_epoch_of_real_pictures(cifar10_jpeg, tmp_path):
+def test_one_epoch_of_real_images(cifar10_jpeg, tmp_path):
     """A minute that buys the certainty that the net learns CIFAR-10: well under 50% training error in one epoch."""
     from alexctl.data.sources import prepare
 

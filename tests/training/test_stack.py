@@ -13,7 +13,7 @@ from alexctl.data import shapes
 from alexctl.data.sources import prepare
 from alexctl.run import run
 from alexctl.store import files, records
-from alexctl.store.lock import Claim, Claimed
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged, Training
 from alexctl.training.stack import Stack, shape_of, stackable
 from alexctl.trials import stacked, trial
@@ -41,14 +41,14 @@ def root(tmp_path_factory):
 
 @pytest.fixture
 def small(monkeypatch, root):
-    """Few pictures of a data set by its name."""
+    """Few images of a data set by its name."""
     monkeypatch.setattr(shapes, "NUM_TRAIN", 50)
     monkeypatch.setattr(shapes, "NUM_TEST", 20)
     return lambda name: prepare(name, root)
 
 
 def close(alone, member, rel: float = 1e-4) -> None:
-    """Rows of one training, as it gave them alone and in a stack: the same but for rounding, and a picture on the brink.
+    """Rows of one training, as it gave them alone and in a stack: the same but for rounding, and an image on the brink.
 
     Training makes rounding grow, tenfold an epoch or more: a few steps agree to 1e-6, some epochs to `rel`.
     """
@@ -188,16 +188,16 @@ def test_trials_of_a_stack_are_trials_like_others(tiny_root, tiny_data, tmp_path
 def test_one_that_another_machine_took_over_holds_up_none(batch_size, tiny_root, tiny_data, tmp_path, monkeypatch):
     """The end of every trial is told, or whoever waits for it would wait for ever."""
     folders = [lay(tmp_path, tiny_data, 0), lay(tmp_path, tiny_data, 1, batch_size=batch_size)]
-    check = Claim.check
+    check = FolderLock.check
 
     def lost(claim):
         if claim.folder == folders[0]:
-            raise Claimed
+            raise Locked
         check(claim)
 
-    monkeypatch.setattr(Claim, "check", lost)
+    monkeypatch.setattr(FolderLock, "check", lost)
     ends = train([(folder, None) for folder in folders], tiny_root)
-    assert ends == {folders[0].name: "claimed", folders[1].name: "claimed" if batch_size == 16 else "done"}
+    assert ends == {folders[0].name: "locked", folders[1].name: "locked" if batch_size == 16 else "done"}
     monkeypatch.undo()
     assert set(train([(folder, None) for folder in folders], tiny_root).values()) == {"done"}
 

@@ -64,45 +64,45 @@ def net_of(record, data):
 
 def test_only_the_first_seed_is_looked_at(kept):
     for record in records.trials_of(kept.folder):
-        there = [(record.folder / name).exists() for name in records.GALLERY]
+        there = [(record.folder / name).exists() for name in records.INSPECTION_FILES]
         assert there == [record.seed == 0] * 3
 
 
 def test_what_is_kept_is_what_the_net_does(kept, tiny_data):
-    """Probabilities of a forward pass; neighbours of a loop over all training pictures, in what fc8 sees."""
+    """Probabilities of a forward pass; neighbours of a loop over all training images, in what fc8 sees."""
     record = next(r for r in records.trials_of(kept.folder) if r.arm == "two" and r.seed == 0)
     net = net_of(record, tiny_data)
     batches = Batches(tiny_data, device=torch.device("cpu"), scaling=net.input_scaling, batch_size=1)
-    predictions, neighbours = (table(record.folder / name) for name in records.GALLERY[1:])
-    pictures = list(dict.fromkeys(int(row["picture"]) for row in predictions))
-    assert len(pictures) == 8
-    assert [tiny_data.test_labels[i] for i in pictures] == [0, 1, 2, 3, 5, 6, 7, 8]  # eight of ten classes
+    predictions, neighbours = (table(record.folder / name) for name in records.INSPECTION_FILES[1:])
+    images = list(dict.fromkeys(int(row["image"]) for row in predictions))
+    assert len(images) == 8
+    assert [tiny_data.test_labels[i] for i in images] == [0, 1, 2, 3, 5, 6, 7, 8]  # eight of ten classes
     with torch.inference_mode():
-        inputs = batches.scaled(batches.test_images[pictures])
+        inputs = batches.scaled(batches.test_images[images])
         probabilities = net(inputs).softmax(1)
-        for i, picture in enumerate(pictures):
-            mine = [row for row in predictions if row["picture"] == str(picture)]
+        for i, image in enumerate(images):
+            mine = [row for row in predictions if row["image"] == str(image)]
             assert [float(row["probability"]) for row in mine] == pytest.approx(
                 sorted(probabilities[i].tolist(), reverse=True)[:5], rel=1e-4
             )
-            assert {row["truth"] for row in mine} == {tiny_data.classes[tiny_data.test_labels[picture]]}
+            assert {row["truth"] for row in mine} == {tiny_data.classes[tiny_data.test_labels[image]]}
             best = tiny_data.classes[int(probabilities[i].argmax())]
             assert mine[0]["class"] == best
         seen: list[torch.Tensor] = []
         net.fc8.register_forward_hook(lambda module, given, made: seen.append(given[0]))
         net(inputs[:5])
         net(batches.scaled(batches.train_images))
-    for query, picture in zip(seen[0], pictures, strict=False):
+    for query, image in zip(seen[0], images, strict=False):
         distances = [float((query - other).square().sum().sqrt()) for other in seen[1]]
-        mine = [row for row in neighbours if row["picture"] == str(picture)]
+        mine = [row for row in neighbours if row["image"] == str(image)]
         assert [float(row["distance"]) for row in mine] == pytest.approx(sorted(distances)[:6], rel=1e-4)
         for row in mine:
             assert distances[int(row["neighbour"])] == pytest.approx(float(row["distance"]), rel=1e-4)
             assert row["class"] == tiny_data.classes[tiny_data.train_labels[int(row["neighbour"])]]
-    tensors = safetensors.numpy.load_file(record.folder / records.GALLERY[0])
+    tensors = safetensors.numpy.load_file(record.folder / records.INSPECTION_FILES[0])
     assert np.array_equal(tensors["kernels"], net.conv1.weight.detach().permute(0, 2, 3, 1).numpy())
     assert tensors["towers"].tolist() == [2]
-    assert np.array_equal(tensors["pictures"], tiny_data.test_images[pictures])
+    assert np.array_equal(tensors["images"], tiny_data.test_images[images])
     assert np.array_equal(tensors["near"][0, 0], tiny_data.train_images[int(neighbours[0]["neighbour"])])
 
 
@@ -134,7 +134,7 @@ def test_a_damaged_one_is_named(kept, tmp_path):
     with pytest.raises(UserError, match=r"^two-s0-\w+/gallery.safetensors is damaged; delete it"):
         rebuild(Campaign.open(copy))
     file.unlink()
-    rebuild(Campaign.open(copy))  # without its pictures
+    rebuild(Campaign.open(copy))  # without its images
 
 
 def test_without_weights_there_is_none(tmp_path, tiny_root, tiny_data):
@@ -149,12 +149,12 @@ def test_without_weights_there_is_none(tmp_path, tiny_root, tiny_data):
     ("labels", "num_classes", "chosen"),
     [([1, 0, 0, 1, 2, 1], 3, [1, 0, 4, 2, 3]), ([9, 8, 7, 6, 5, 4, 3, 2, 1, 0], 10, [9, 7, 5, 3, 1]), ([0], 4, [0])],
 )
-def test_pictures_are_spread_over_the_classes(labels, num_classes, chosen):
+def test_images_are_spread_over_the_classes(labels, num_classes, chosen):
     """Five of them: of three classes the second ones follow; of ten every other one; what is missing is left out."""
     assert inspection.spread(np.array(labels), num_classes, 5).tolist() == chosen
 
 
-def test_large_pictures_are_kept_small():
+def test_large_images_are_kept_small():
     small = inspection._small(torch.randint(256, (2, 200, 100, 3), dtype=torch.uint8))
     assert small.shape == (2, 64, 32, 3)
     assert small.dtype == np.uint8

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from alexctl.errors import UserError
 from alexctl.store import files, records
-from alexctl.store.lock import Claim, Claimed
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.training import device
 from alexctl.trials import trial
 
@@ -169,12 +169,12 @@ def test_diverged_and_failed_are_written_down(tiny_root, tiny_data, tmp_path):
     assert run(folder, tiny_root) == "done"
 
 
-def test_claimed(tiny_data, tmp_path):
+def test_locked(tiny_data, tmp_path):
     folder = make(tmp_path, tiny_data)
-    claim = Claim(folder)
-    with pytest.raises(Claimed):
+    lock = FolderLock(folder)
+    with pytest.raises(Locked):
         run(folder, tmp_path)
-    claim.release()
+    lock.release()
 
 
 def test_the_environment_names_no_one(tiny_root, tiny_data, tmp_path):

@@ -1,4 +1,4 @@
-"""What a worker holds: the pictures once for all of them, and no more after many trials than after a few."""
+"""What a worker holds: the images once for all of them, and no more after many trials than after a few."""
 
 import subprocess
 import sys
@@ -28,9 +28,9 @@ def test_memory_does_not_grow_with_trials(tiny_root, tiny_data, tmp_path):
 
 
 @pytest.mark.slow
-def test_the_pictures_are_in_memory_once(tiny_root, tiny_data):
-    """Starts two workers; buys that eight of them need the pictures once. About 10 s."""
+def test_the_images_are_in_memory_once(tiny_root, tiny_data):
+    """Starts two workers; buys that eight of them need the images once. About 10 s."""
     lines = {line["what"]: line for line in upkeep.memory(2, tiny_root)}
     pages = 4096 * 6 / (tiny_data.train_images.nbytes + tiny_data.test_images.nbytes)  # files end within a page
-    assert 0 < lines["pictures_in_memory"]["value"] < 1.1 + pages
+    assert 0 < lines["images_in_memory"]["value"] < 1.1 + pages
     assert lines["worker_memory"]["value"] > 50 * 2**20

@@ -14,7 +14,7 @@ REPEATS = 40_000
 PLAIN = (3, 4, 6, 10)
 UNTIL = (10, 24)
 SIZES = (1.0, 2.0, 4.0, 8.0)
-"""Claimed effects, in standard deviations of a pair; the margin is a quarter, as without `margin` in the file."""
+"""Locked effects, in standard deviations of a pair; the margin is a quarter, as without `margin` in the file."""
 TRUTHS = {"nothing": 0.0, "the margin": 0.25, "as claimed": 1.0}
 """The true effect, as a share of the claimed one."""
 COLUMNS = (

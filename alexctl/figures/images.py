@@ -1,4 +1,4 @@
-"""Figures 3 and 4 of the paper: first-layer kernels, test pictures with what a net takes them for, and their neighbours."""
+"""Figures 3 and 4 of the paper: first-layer kernels, test images with what a net takes them for, and their neighbours."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from alexctl.figures.page import GREY, WIDTH, page, short, style
 MARKED, PLAIN = "#f4c9ab", "#dcdcdc"  # bars behind words
 COLUMNS = 16  # kernels a row, as in Figure 3
 MARGIN = 0.06  # inches
-FOOT = 0.3  # inches that a page leaves for an axis' words, which pictures have not
+FOOT = 0.3  # inches that a page leaves for an axis' words, which images have not
 
 
 def first_kernels(*kernels: np.ndarray, arms: Sequence[str], towers: Sequence[int], caption: str) -> Figure:
@@ -61,23 +61,23 @@ def _mosaic(tiles: np.ndarray) -> np.ndarray:
     return sheet
 
 
-def five_most_probable(predictions: pd.DataFrame, pictures: np.ndarray, *, caption: str) -> Figure:
-    """Figure 4, left: each picture, its true class, and the classes that the net holds most probable as bars.
+def five_most_probable(predictions: pd.DataFrame, images: np.ndarray, *, caption: str) -> Figure:
+    """Figure 4, left: each image, its true class, and the classes that the net holds most probable as bars.
 
-    `predictions` has the columns picture, truth, rank, class, probability; `pictures` are (n, height, width, channels)
+    `predictions` has the columns image, truth, rank, class, probability; `images` are (n, height, width, channels)
     uint8 in the order of the first column.
     """
-    groups = [group for _, group in predictions.groupby("picture", sort=False)]
+    groups = [group for _, group in predictions.groupby("image", sort=False)]
     rows, high, apart = -(-len(groups) // 2), 0.82, 0.16
     with style():
         figure, sheet = page(rows * (high + apart) - FOOT, caption)
         sheet.set_axis_off()
         total = figure.get_figheight()
-        for i, (group, picture) in enumerate(zip(groups, pictures, strict=True)):
+        for i, (group, image) in enumerate(zip(groups, images, strict=True)):
             x = MARGIN + (i % 2) * (WIDTH / 2)
             y = total - 0.06 - (i // 2 + 1) * high - (i // 2) * apart
             ax = figure.add_axes((x / WIDTH, (y + 0.13) / total, (high - 0.17) / WIDTH, (high - 0.17) / total))
-            _show(ax, _coloured(picture))
+            _show(ax, _coloured(image))
             ax.set_xlabel(short(group["truth"].iloc[0]), fontsize=7.5, labelpad=2)
             bars = figure.add_axes(((x + high) / WIDTH, y / total, (WIDTH / 2 - high - 0.2) / WIDTH, high / total))
             _bars(bars, group)
@@ -95,12 +95,12 @@ def _bars(ax: Axes, group: pd.DataFrame) -> None:
     ax.spines[["bottom"]].set_visible(False)
 
 
-def nearest_pictures(neighbours: pd.DataFrame, pictures: np.ndarray, near: np.ndarray, *, caption: str) -> Figure:
-    """Figure 4, right: test pictures in the first column, the training pictures nearest to each beside it.
+def nearest_images(neighbours: pd.DataFrame, images: np.ndarray, near: np.ndarray, *, caption: str) -> Figure:
+    """Figure 4, right: test images in the first column, the training images nearest to each beside it.
 
-    `neighbours` has the columns picture, truth, rank, class; `near` is (queries, neighbours, height, width, channels).
+    `neighbours` has the columns image, truth, rank, class; `near` is (queries, neighbours, height, width, channels).
     """
-    groups = [group for _, group in neighbours.groupby("picture", sort=False)]
+    groups = [group for _, group in neighbours.groupby("image", sort=False)]
     columns = near.shape[1] + 1
     side = (WIDTH - 2 * MARGIN - 0.14) / columns
     high = side + 0.14
@@ -110,22 +110,22 @@ def nearest_pictures(neighbours: pd.DataFrame, pictures: np.ndarray, near: np.nd
         total = figure.get_figheight()
         for row, group in enumerate(groups):
             names = [group["truth"].iloc[0], *group["class"]]
-            for column, picture in enumerate([pictures[row], *near[row]]):
+            for column, image in enumerate([images[row], *near[row]]):
                 x = MARGIN + column * side + (0.14 if column else 0.0)
                 y = total - 0.06 - row * high - side
                 ax = figure.add_axes((x / WIDTH, y / total, (side - 0.06) / WIDTH, (side - 0.06) / total))
-                _show(ax, _coloured(picture))
+                _show(ax, _coloured(image))
                 other = column and names[column] != names[0]
                 ax.set_xlabel(short(str(names[column])), fontsize=6.5, labelpad=1.5, color=GREY if other else "black",
                               fontweight="bold" if not column else "normal")  # fmt: skip
     return figure
 
 
-def _coloured(picture: np.ndarray) -> np.ndarray:
-    return np.repeat(picture, 3, axis=2) if picture.shape[2] == 1 else picture
+def _coloured(image: np.ndarray) -> np.ndarray:
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
 
 
-def _show(ax: Axes, picture: np.ndarray) -> None:
-    ax.imshow(picture, interpolation="none", aspect="auto")
+def _show(ax: Axes, image: np.ndarray) -> None:
+    ax.imshow(image, interpolation="none", aspect="auto")
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)

@@ -1,4 +1,4 @@
-"""Folders of drawn pictures that a test may spoil."""
+"""Folders of drawn images that a test may spoil."""
 
 from pathlib import Path
 
@@ -8,17 +8,17 @@ CLASSES = ("bars", "dots", "rings")
 
 
 def draw_folder(folder: Path, *, classes: tuple[str, ...] = CLASSES, untested: tuple[str, ...] = ()) -> Path:
-    """train/ with 20 and test/ with 5 pictures a class; `untested` classes are in train/ alone."""
+    """train/ with 20 and test/ with 5 images a class; `untested` classes are in train/ alone."""
     for part, count in (("train", 20), ("test", 5)):
         for number, name in enumerate((*classes, *(untested if part == "train" else ()))):
             place = folder / part / name
             place.mkdir(parents=True)
             for i in range(count):
-                picture(number, i if part == "train" else 100 + i).save(place / f"{i}.png")
+                image(number, i if part == "train" else 100 + i).save(place / f"{i}.png")
     return folder
 
 
-def picture(kind: int, i: int) -> Image.Image:
+def image(kind: int, i: int) -> Image.Image:
     """32 x 32 pixels, of which kind tells the pattern and i the place and the colour."""
     drawn = Image.new("RGB", (32, 32))
     for x in range(32):
