@@ -20,6 +20,8 @@ from alexctl.cli.options import (
     JsonOption,
     NameArgument,
     Precision,
+    Require,
+    RequireOption,
     ResultsOption,
     Retry,
     RootOption,
@@ -77,6 +79,7 @@ def ablate(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="What a killed trial may lose.")] = 20.0,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
+    require: RequireOption = None,
     fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     data_root: RootOption = None,
@@ -86,6 +89,7 @@ def ablate(
     """Run an ablation, or go on with it: the same command again is resume."""
     from alexctl.ablation.load import load, looks_wanted, override
 
+    _refuse_gate_on_smoke(require, fail_on, smoke, "leave out --smoke")
     looks = looks_wanted(until_decided, max_seeds, seeds)
     flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks}
     flags |= {} if precision is Precision.auto else {"precision": precision.value}
@@ -118,7 +122,7 @@ def ablate(
         show_results.result(campaign, made)
     if campaign.failed():
         raise typer.Exit(1)
-    _fail_on(fail_on, [made.verdict])
+    _gate(require, fail_on, [made.verdict])
 
 
 @app.command("list")
@@ -166,6 +170,7 @@ def show_(
 @app.command()
 def report(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this ablation.")] = None,
+    require: RequireOption = None,
     fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     format_: Annotated[Format | None, typer.Option("--format", help="html writes the page; md, tex and json print a table.")] = None,
@@ -190,9 +195,11 @@ def report(
 
         made = rebuild_all(results, name)
         verdicts = [tables.verdict for tables in made]
+        smoke = any(tables.folder.name.endswith("@smoke") for tables in made)
+        _refuse_gate_on_smoke(require, fail_on, smoke, "name the ablation, or remove its folder")
     if kind != "html":
         show_results.verdicts(verdicts, kind)
-        _fail_on(fail_on, verdicts)
+        _gate(require, fail_on, verdicts)
         return
     if made is not None:
         show_results.overview(made)
@@ -200,12 +207,25 @@ def report(
     typer.echo(f"Page: {printable(shown(page))}")
     if open_ and not show(page):
         typer.echo("There is no browser here; open that file in one.", err=True)
-    _fail_on(fail_on, verdicts)
+    _gate(require, fail_on, verdicts)
 
 
-def _fail_on(words: list[FailOn] | None, verdicts: list[dict]) -> None:
-    if {line["verdict"] for verdict in verdicts for line in verdict["comparisons"]} & set(words or ()):
+def _gate(require: Require | None, fail_on: list[FailOn] | None, verdicts: list[dict]) -> None:
+    """Exit code 3 where a gate was asked for and is not passed."""
+    if require is None and not fail_on:
+        return
+    from alexctl.verdicts.gate import gate_failures
+
+    comparisons = [line for verdict in verdicts for line in verdict["comparisons"]]
+    if failures := gate_failures(comparisons, require=require, fail_on=fail_on or ()):
+        typer.echo(f"alexctl: the gate is not passed: {printable('; '.join(failures))}", err=True)
         raise typer.Exit(3)
+
+
+def _refuse_gate_on_smoke(require: Require | None, fail_on: list[FailOn] | None, smoke: bool, remedy: str) -> None:
+    if smoke and (require is not None or fail_on):
+        option = "--fail-on" if require is None else "--require"
+        raise UserError(f"{option}: a smoke run shows only that everything runs, so no gate can pass on it; {remedy}")
 
 
 @app.command()
@@ -218,6 +238,7 @@ def stats(
     scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm.")] = Scale.difference,
     claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit: above 0 (a ratio: above 1) the arm is lower.")] = None,
     margin: Annotated[float | None, typer.Option(metavar="M", help="An effect smaller than this does not matter. Default: a quarter of the claim.")] = None,
+    require: RequireOption = None,
     fail_on: FailOnOption = None,
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
@@ -228,7 +249,7 @@ def stats(
     runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value)
     lines = compare(runs, control=control, claim=claim, margin=margin)
     show_results.statistics(lines, runs.notes, as_json=json_)
-    _fail_on(fail_on, [{"comparisons": lines}])
+    _gate(require, fail_on, [{"comparisons": lines}])
 
 
 @app.command()

@@ -14,6 +14,12 @@ class FailOn(enum.StrEnum):
     undecided = "undecided"
 
 
+class Require(enum.StrEnum):
+    """What `--require` can ask of every comparison."""
+
+    supported = "supported"
+
+
 class Scale(enum.StrEnum):
     """How `alexctl stats` holds two numbers against each other."""
 
@@ -57,18 +63,26 @@ def complete_net(incomplete: str) -> list[str]:
     return [name for name in NETS if name.startswith(incomplete)]
 
 
+def _home(path: Path | None) -> Path | None:
+    """`~` as the home folder: a shell leaves it as it is in `--results=~/x` and in a quoted variable."""
+    return path.expanduser() if path is not None and str(path).startswith("~") else path
+
+
 ResultsOption = Annotated[
-    Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", help="Folder where results are kept.")
-]
+    Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", callback=_home, help="Folder where results are kept.")
+]  # fmt: skip
 RootOption = Annotated[
     Path | None,
-    typer.Option("--data-root", metavar="PATH", help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
+    typer.Option("--data-root", metavar="PATH", callback=_home, help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
 ]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)
 ]  # fmt: skip
+RequireOption = Annotated[
+    Require | None, typer.Option("--require", metavar="supported", help="Exit with 3 unless every comparison has this verdict.")
+]  # fmt: skip
 FailOnOption = Annotated[
-    list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict; may be given twice.")
+    list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict, or none at all; may be given twice.")
 ]  # fmt: skip
 DEFAULT_RESULTS = Path("results")

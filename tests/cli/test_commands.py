@@ -197,6 +197,36 @@ def test_a_verdict_can_fail_a_build(tmp_path, capsys):
     assert "stands after Holm" in out
 
 
+@pytest.mark.parametrize("gate", [("--fail-on", "contradicted"), ("--require", "supported")])
+def test_a_gate_does_not_pass_on_nothing(tmp_path, capsys, gate):
+    """Two trials of one epoch learn nothing; a smoke run can't be asked at all."""
+    words = ["ablate", mine(tmp_path, epochs=1), "--workers", "1"]
+    code, _, err = alexctl(*words, *gate, capsys=capsys)
+    assert code == 3
+    assert "alexctl: the gate is not passed: relu: nothing learned" in err
+    code, _, err = alexctl(*words, "--smoke", *gate, capsys=capsys)
+    assert code == 2
+    assert (
+        err
+        == f"alexctl: {gate[0]}: a smoke run shows only that everything runs, so no gate can pass on it; leave out --smoke\n"
+    )
+    alexctl(*words, "--smoke", capsys=capsys)
+    code, _, err = alexctl("report", *gate, capsys=capsys)
+    assert (code, "smoke run" in err) == (2, True)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, capsys, monkeypatch):
+    """Also where no shell has seen it: in `--results=~/x` and in a quoted variable."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    mine_ = mine(tmp_path)
+    alexctl("ablate", mine_, "--smoke", "--workers", "1", "--results=~/new", capsys=capsys)
+    assert (tmp_path / "home" / "new" / "mine@smoke" / "verdict.json").exists()
+    monkeypatch.setenv("ALEXCTL_RESULTS", "~/new")
+    code, out, _ = alexctl("report", "--format", "json", capsys=capsys)
+    assert (code, len(json.loads(out))) == (0, 1)
+    assert not (tmp_path / "~").exists()
+
+
 @pytest.mark.parametrize("stack", ["1", "4"])
 def test_one_worker_says_how_far_it_is(stack, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.0)

@@ -1,0 +1,29 @@
+"""Whether verdicts pass what a CI job asked of them: `--require supported`, `--fail-on contradicted`."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+EMPTY = ("nothing learned", "not judged", "not run yet")
+"""Verdicts that rest on no comparison: no gate passes on them."""
+
+
+def gate_failures(
+    comparisons: Iterable[Mapping[str, Any]], *, require: str | None = None, fail_on: Collection[str] = ()
+) -> list[str]:
+    """Why the comparisons (lines of verdict.json, or of `alexctl stats`) don't pass, a line each; empty if they do.
+
+    `require` is "supported" or None, `fail_on` names verdicts. Where a claim is that nothing differs, "no difference"
+    supports it.
+    """
+    lines = list(comparisons)
+    if not lines:
+        return ["nothing was compared"]
+    return [f"{line['arm']}: {line['verdict']}" for line in lines if not _passes(line, require, fail_on)]
+
+
+def _passes(line: Mapping[str, Any], require: str | None, fail_on: Collection[str]) -> bool:
+    word = line["verdict"].partition(",")[0]
+    if word in EMPTY or word in fail_on:
+        return False
+    agreed = "no difference" if line.get("direction") == "none" else "supported"
+    return require is None or word in ("supported", agreed)
