@@ -56,9 +56,11 @@ def write(folder: Path, training: Training, classes: Sequence[str]) -> None:
         "near": np.stack([_small(batches.images("train", row)) for row in indices]),
     }
     if (first := next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)) is not None:
-        tensors["kernels"] = first.weight.permute(0, 2, 3, 1).contiguous().cpu().float().numpy()
+        tensors["kernels"] = first.weight.permute(0, 2, 3, 1).cpu().float().numpy()
         tensors["towers"] = np.array([getattr(getattr(net, "knobs", None), "towers", 1)])
-    files.write_atomic(folder / records.INSPECTION_FILES[0], safetensors.numpy.save(tensors))
+    # safetensors takes bytes as they lie and knows no strides: of a crop, which is a view, it would save other pixels.
+    whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    files.write_atomic(folder / records.INSPECTION_FILES[0], safetensors.numpy.save(whole))
     for name, columns, lines in zip(records.INSPECTION_FILES[1:], COLUMNS, (predictions, neighbours), strict=True):
         files.write_atomic(folder / name, files.csv_text(columns, lines))
 
@@ -124,4 +126,4 @@ def _small(images: Tensor) -> np.ndarray:
         return images.cpu().numpy()
     size = [max(1, side * LARGEST // longest) for side in images.shape[1:3]]
     made = F.interpolate(images.permute(0, 3, 1, 2).float(), size, mode="area").round().to(torch.uint8)
-    return made.permute(0, 2, 3, 1).contiguous().cpu().numpy()
+    return made.permute(0, 2, 3, 1).cpu().numpy()

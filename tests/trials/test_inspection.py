@@ -2,12 +2,15 @@
 
 import csv
 import shutil
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import safetensors.numpy
 import torch
 from conftest import tiny_ablation
+from torch import nn
+from torch.nn import functional as F
 
 from alexctl.ablation.model import parse
 from alexctl.ablation.setting import Setting
@@ -16,6 +19,7 @@ from alexctl.campaign.scheduler import Options
 from alexctl.cli.progress import Screen
 from alexctl.data import shapes
 from alexctl.data.batches import Batches
+from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
 from alexctl.nets import build
 from alexctl.report.page import page
@@ -104,6 +108,33 @@ def test_what_is_kept_is_what_the_net_does(kept, tiny_data):
     assert tensors["towers"].tolist() == [2]
     assert np.array_equal(tensors["images"], tiny_data.test_images[images])
     assert np.array_equal(tensors["near"][0, 0], tiny_data.train_images[int(neighbours[0]["neighbour"])])
+
+
+@pytest.mark.parametrize("side", [2, 70])
+def test_a_crop_is_kept_as_the_net_sees_it(tmp_path, side):
+    """The centre of each image, pixel by pixel; of more than 64 pixels a side each mean of what becomes one pixel."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(256, size=(12, side + 3, side + 4, 3), dtype=np.uint8)
+    labels = np.arange(12) % 2
+    data = DataSet(
+        name="crops", digest="0" * 16, classes=("a", "b"), notes=(),
+        train_images=images[:8], train_labels=labels[:8], test_images=images[8:], test_labels=labels[8:],
+    )  # fmt: skip
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+    batches = Batches(data, device=torch.device("cpu"), scaling="standardised", batch_size=4, crop=side)
+    training = SimpleNamespace(net=net.to(memory_format=torch.channels_last), batches=batches, on_batch=lambda _: None)
+    inspection.write(tmp_path, training, data.classes)
+    tensors = safetensors.numpy.load_file(tmp_path / "gallery.safetensors")
+    predictions, neighbours = table(tmp_path / "predictions.csv"), table(tmp_path / "neighbours.csv")
+    kept = images[:, 1 : side + 1, 2 : side + 2]
+    if side > 64:
+        channels_first = torch.from_numpy(kept).permute(0, 3, 1, 2).float()
+        kept = F.interpolate(channels_first, 64, mode="area").round().byte().permute(0, 2, 3, 1).numpy()
+    shown = list(dict.fromkeys(int(row["image"]) for row in predictions))
+    assert np.array_equal(tensors["images"], kept[8:][shown])
+    near = [int(row["neighbour"]) for row in neighbours if row["image"] == str(shown[0])]
+    assert np.array_equal(tensors["near"][0], kept[near])
+    assert np.array_equal(tensors["kernels"], net[0].weight.detach().permute(0, 2, 3, 1).numpy())
 
 
 def test_the_report_shows_it(kept):
