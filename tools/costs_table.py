@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from alexctl import numbers
 from alexctl.ablation.load import load, shipped
-from alexctl.cli.console import duration
 from alexctl.errors import UserError
 from alexctl.store import files
 from alexctl.timing.costs import costs, whole_seconds
@@ -46,7 +46,7 @@ def block(lines: Iterable[dict[str, str]], bench: dict[str, Any]) -> str:
     rows = [
         f"| `{line['ablation']}` | {line['data']} | {line['arms']} | "
         + (f"{line['search_trials']} + " if line["search_trials"] != "0" else "")
-        + f"{line['reported_trials']} | {'at most ' * (line['at_most'] == 'true')}{duration(float(line['seconds']))} |"
+        + f"{line['reported_trials']} | {'at most ' * (line['at_most'] == 'true')}{numbers.duration(float(line['seconds']))} |"
         for line in lines
     ]
     return "\n".join([

@@ -40,16 +40,6 @@ def say(*lines: str) -> None:
         console.print(plain(line), soft_wrap=not console.is_terminal)
 
 
-def duration(seconds: float, form: str = ".0f") -> str:
-    """Seconds as a person says them."""
-    if seconds < 90:
-        return f"{seconds:{form}} s"
-    minutes = seconds / 60
-    if minutes < 90:
-        return f"{minutes:.0f} min"
-    return f"{minutes / 60:.1f} h" if minutes < 48 * 60 else f"{minutes / 60 / 24:,.0f} days"
-
-
 def layout(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
     """Rows of equal keys side by side, `numbers` to the right, or on a narrow terminal a paragraph a row."""
     texts = [{key.replace("_", " "): plain("" if v is None else str(v)) for key, v in row.items()} for row in rows]

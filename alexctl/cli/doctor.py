@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module, metadata
 from pathlib import Path
 
-from alexctl import machine
+from alexctl import machine, numbers
 from alexctl.errors import printable
 
 GIB = 2**30
@@ -178,7 +178,7 @@ def threads() -> Finding:
     odd = {name: value for name in names if (value := os.environ.get(name, "").strip()) and not fits(value)}
     if odd:
         found = ", ".join(f"{name}={printable(value)}" for name, value in odd.items())
-        return "note", f"{found} makes no sense with {usable} usable core{'s' * (usable > 1)}", f"unset {' '.join(odd)}"
+        return "note", f"{found} makes no sense with {numbers.counted(usable, 'usable core')}", f"unset {' '.join(odd)}"
     return "ok", "one a trial, unless --threads says otherwise", ""
 
 

@@ -9,8 +9,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from alexctl import numbers
 from alexctl.campaign.campaign import Campaign, Job
-from alexctl.cli.console import duration, layout, plain
+from alexctl.cli.console import layout, plain
 from alexctl.cli.show_ablation import seeds_words
 from alexctl.timing.estimates import lengths, remaining_work, wall_seconds
 
@@ -54,14 +55,14 @@ class Screen:
                 "differs in": ", ".join(f"{k} = {v}" for k, v in knobs.items()),
                 "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
                 "seeds": seeds_words(ablation.plan),
-                "one epoch takes": duration(seconds[arm], ".1f") if seconds else "-",
+                "one epoch takes": numbers.duration(seconds[arm], ".1f") if seconds else "-",
             })  # fmt: skip
         self.console.print(layout(rows, self.console))
         done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
         total = len(ablation.arms) * campaign.num_seeds
         self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
-        workers_text = f"{workers} worker{'s' * (workers != 1)}"
+        workers_text = numbers.counted(workers, "worker")
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
         self.console.print(
             f"{total} trials to report{first}{already}, on {workers_text}: {self._estimate(campaign)}",
@@ -76,7 +77,7 @@ class Screen:
     def _estimate(self, campaign: Campaign) -> str:
         if not self.seconds:
             return "nothing left to run"
-        left = duration(wall_seconds(remaining_work(campaign, self.seconds), self.workers))
+        left = numbers.duration(wall_seconds(remaining_work(campaign, self.seconds), self.workers))
         unknown = [arm for arm in campaign.ablation.arms if not lengths(campaign, arm)]
         if not unknown:
             return f"about {left}, going by the trials done"
@@ -98,7 +99,7 @@ class Screen:
     def taken(self, job: Job, source: str) -> None:
         """A trial that another ablation has done was copied."""
         self.console.print(
-            f"{_clock(time.monotonic() - self.began)}  {_label(job)}  taken from {plain(source)}, which has done it"
+            f"{numbers.elapsed(time.monotonic() - self.began)}  {_label(job)}  taken from {plain(source)}, which has done it"
         )
 
     def ended(self, job: Job, state: str, error: str | None) -> None:
@@ -107,7 +108,7 @@ class Screen:
         self.first.pop(job.name, None)
         where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "epoch 0"
         mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
-        line = f"{_clock(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
+        line = f"{numbers.elapsed(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
         if error:
             line += f": {plain(error)}"
         if self.console.is_terminal and state not in ("failed", "diverged"):
@@ -120,7 +121,7 @@ class Screen:
         now = time.monotonic()
         if campaign.num_seeds != self.look:
             self.console.print(
-                f"{_clock(now - self.began)}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
+                f"{numbers.elapsed(now - self.began)}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
             )
             self.look = campaign.num_seeds
         if self.live is not None:
@@ -135,7 +136,8 @@ class Screen:
                 if job.name in self.rows
             )
             self.console.print(
-                f"{_clock(now - self.began)}  running: {places or 'starting'}", soft_wrap=not self.console.is_terminal
+                f"{numbers.elapsed(now - self.began)}  running: {places or 'starting'}",
+                soft_wrap=not self.console.is_terminal,
             )
 
     def close(self) -> None:
@@ -157,7 +159,7 @@ class Screen:
         parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
-        parts.append(f"{_clock(time.monotonic() - self.began)} gone, to go: {self._estimate(campaign)}")
+        parts.append(f"{numbers.elapsed(time.monotonic() - self.began)} gone, to go: {self._estimate(campaign)}")
         return Group(
             table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim")
         )
@@ -166,9 +168,3 @@ class Screen:
 def _label(job: Job) -> str:
     what = f"search lr {job.setting.training.lr:g}" if job.phase == "search" else f"seed {job.seed}"
     return f"{job.arm} {what}"
-
-
-def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

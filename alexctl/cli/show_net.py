@@ -5,7 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexctl.cli.console import duration, say, shown, table
+from alexctl import numbers
+from alexctl.cli.console import say, shown, table
 from alexctl.errors import UserError, printable
 from alexctl.figures.architecture import drawing
 from alexctl.nets.description import DRAWN, Description
@@ -25,21 +26,21 @@ def costs(found: "list[Cost]") -> None:
     for cost in found:
         searched = f"{cost.num_search_trials} + " if cost.num_search_trials else ""
         rows.append({
-            "arm": cost.arm, "parameters": _count(cost.num_parameters), "MACs": _short(cost.num_macs),
-            "memory": _bytes(cost.training_bytes), "trials": f"{searched}{cost.num_reported_trials}",
-            "time": cost.problem or f"{'at most' if cost.at_most else 'about'} {duration(cost.seconds)}",
+            "arm": cost.arm, "parameters": _count(cost.num_parameters), "MACs": _compact(cost.num_macs),
+            "memory": "-" if cost.training_bytes is None else numbers.byte_size(cost.training_bytes), "trials": f"{searched}{cost.num_reported_trials}",
+            "time": cost.problem or f"{'at most' if cost.at_most else 'about'} {numbers.duration(cost.seconds)}",
         })  # fmt: skip
     say("")
     table(rows, numbers=("parameters", "MACs", "memory"))
     known = any(cost.seconds is not None for cost in found)
-    workers = f"{found[0].workers} worker{'s' * (found[0].workers != 1)}"
+    workers = numbers.counted(found[0].workers, "worker")
     notes = ["MACs: multiply-accumulates an image. memory: about what a training step holds."]
     searched = any(cost.num_search_trials for cost in found)
     if searched:
         notes.append("trials: searching the learning rate + reported.")
     if known:
         about = "at most" if any(cost.at_most for cost in found) else "about"
-        notes.append(f"{about.capitalize()} {duration(whole_seconds(found))} on {workers}, going by a few steps timed now"
+        notes.append(f"{about.capitalize()} {numbers.duration(whole_seconds(found))} on {workers}, going by a few steps timed now"
                      f"{'; what a search may add to its grid comes on top' * searched}.")  # fmt: skip
         if not all(cost.crowded for cost in found):
             notes.append("Workers slow each other, which is not in it: `alexctl bench`, once, measures how much.")
@@ -61,7 +62,7 @@ def net(described: "Description", drawn: Path | None, *, as_json: bool) -> None:
         "",
         f"{whole.num_parameters:,} parameters, {whole.num_macs:,} multiply-accumulates (MACs) an image, "
         f"{whole.num_neurons:,} neurons; a training step on {described.batch_size} images holds about "
-        f"{_bytes(described.training_bytes)}",
+        f"{numbers.byte_size(described.training_bytes)}",
     )
     if drawn is not None:
         say(f"Figure 2 of this net: {shown(drawn)}")
@@ -77,7 +78,7 @@ def _layer(row: "LayerRow", kinds: bool) -> dict[str, str]:
     return {
         "layer": row.name, **({"kind": row.kind} if kinds else {}), "kernel": kernel,
         "stride": "" if row.stride is None else str(row.stride), "pad": "" if row.padding is None else str(row.padding),
-        "maps": maps, "parameters": _count(row.num_parameters), "MACs": _short(row.num_macs),
+        "maps": maps, "parameters": _count(row.num_parameters), "MACs": _compact(row.num_macs),
         "neurons": _count(row.num_neurons), "sees": row.sees,
     }  # fmt: skip
 
@@ -90,18 +91,8 @@ def _count(number: int | None) -> str:
     return f"{number:,}" if number else "-"
 
 
-def _short(number: int | None) -> str:
-    """Three digits and a unit: 105 M."""
-    for unit, word in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if (number or 0) >= unit:
-            return f"{float(f'{number / unit:.3g}'):g} {word}"
-    return str(number) if number else "-"
-
-
-def _bytes(number: int | None) -> str:
-    if number is None:
-        return "-"
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
+def _compact(number: int | None) -> str:
+    return numbers.compact(number) if number else "-"
 
 
 def draw(described: Description, path: Path) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
+from alexctl import numbers
 from alexctl.cli.console import layout, new_console, plain, shown, table
 
 
@@ -92,7 +93,7 @@ def _left(campaign) -> str:
     done = sum(record.state in ("done", "diverged") for record in final)
     failed = len(campaign.failed())
     words = [f"{done} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials are done"]
-    words += [f"{failed} trial{'s' * (failed > 1)} failed"] if failed else []
+    words += [f"{numbers.counted(failed, 'trial')} failed"] if failed else []
     ready = campaign.ready()
     if searching := sorted({job.arm for job in ready if job.phase == "search"}):
         words.append(f"the learning-rate search of {' and '.join(searching)} is not over")
@@ -111,7 +112,7 @@ def overview(made: list) -> None:
     table([
         {
             "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": amount(line),
-            "claimed": "-" if row["claimed"] is None else f"{row['claimed']:g}", "seeds": row["n"],
+            "claimed": "-" if row["claimed"] is None else numbers.claimed(row["claimed"], line["scale"]), "seeds": row["n"],
             "smallest they see": _smallest(line), "verdict": row["verdict"], "stands after Holm": row["stands"] or "-",
         }
         for row, line in zip(lines, judged, strict=True)
@@ -127,7 +128,7 @@ def _smallest(line: dict[str, Any]) -> str:
     seen = line["smallest_effect"]
     if seen is None:
         return "-"
-    return f"{seen:.2f} points" if line["scale"] == "points" else f"{seen:.3g}"
+    return f"{seen:.2f} points" if line["scale"] == "points" else numbers.significant(seen)
 
 
 def verdicts(found: list[dict[str, Any]], kind: str) -> None:

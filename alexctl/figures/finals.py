@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from alexctl import numbers
 from alexctl.figures.page import GREY, WIDTH, sample, width_of, wrapped
 from alexctl.stats import mean_interval
 
@@ -66,16 +67,12 @@ def final_values(trials: pd.DataFrame, measure: str) -> pd.DataFrame:
 def number(values: Sequence[float], unit: str) -> str:
     """The mean and half its interval's width, such as '24.31 ± 0.22%'; with one or two values, the values."""
     if len(values) < 3:
-        decimals = 2 if unit == "%" else _decimals(min(values, default=1.0), 3)
+        decimals = 2 if unit == "%" else numbers.decimals(min(values, default=1.0), 3)
         return ", ".join(f"{value:.{decimals}f}" for value in values) + unit if len(values) else "-"
     mean, _, _, high = mean_interval(values)
     half = high - mean
-    decimals = 2 if unit == "%" else _decimals(half, 2) if half > 0 else _decimals(mean, 3)
+    decimals = 2 if unit == "%" else numbers.decimals(half, 2) if half > 0 else numbers.decimals(mean, 3)
     return f"{mean:.{decimals}f} ± {half:.{decimals}f}{unit}"
-
-
-def _decimals(value: float, digits: int) -> int:
-    return min(6, max(0, digits - 1 - math.floor(math.log10(abs(value))))) if value else 0
 
 
 def note(rows: pd.DataFrame) -> str:

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import quote
 
+from alexctl import numbers
 from alexctl.errors import printable
-from alexctl.report.sections import CLAIMED, size
+from alexctl.report.sections import claimed_size, size
 
 HEAD = ("claim", "on", "arm", "seeds", "effect", "interval", "claimed", "verdict")
 TEX = {
@@ -26,7 +27,7 @@ def rows(verdicts: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
             effect, interval = _effect(line, form)
             lines.append((
                 verdict["title"], verdict["data"], sides, str(line["n"]), effect, interval,
-                "–" if claimed is None else CLAIMED[line["scale"]](claimed), line["verdict"],
+                "–" if claimed is None else claimed_size(line["scale"])(claimed), line["verdict"],
             ))  # fmt: skip
     return [tuple(map(printable, line)) for line in lines]
 
@@ -37,7 +38,7 @@ def _effect(line: dict[str, Any], form: Callable[[float], str]) -> tuple[str, st
     if line["low"] is None and line["high"] is None:
         return " and ".join(map(form, line["values"])), "none"
     unit = "" if line["scale"] == "ratio" else " points"
-    level = f"{100 * line['level']:.4g}%"
+    level = numbers.level(line["level"])
     if line["low"] is None or line["high"] is None:
         word, end = ("more", line["low"]) if line["high"] is None else ("less", line["high"])
         return f"{word} than {form(end)}{unit}", level

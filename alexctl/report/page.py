@@ -20,7 +20,7 @@ from markupsafe import Markup
 from alexctl.errors import UserError
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
-from alexctl.report.sections import CLAIMED, section
+from alexctl.report.sections import claimed_size, section
 from alexctl.report.traced import ResultsFolder, Traced
 from alexctl.store import files
 from alexctl.store.reference import campaigns, reference
@@ -134,7 +134,7 @@ def _groups(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
             axis = _axis(drawn, scale)
             for entry in drawn:
                 entry["svg"] = _row(axis, entry)
-            numbers = axis_row(axis, CLAIMED[scale])
+            numbers = axis_row(axis, claimed_size(scale))
         groups.append({"scale": scale, "entries": entries, "axis": numbers if drawn else None})
     return groups
 

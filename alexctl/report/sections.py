@@ -1,10 +1,10 @@
 """From a campaign's folder to what its section of the page shows: plain dictionaries, every number traced to its file."""
 
-import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from alexctl import numbers
 from alexctl.ablation.knobs import PROXIES
 from alexctl.errors import printable
 from alexctl.report.command import remake
@@ -27,7 +27,6 @@ EXTRAS = {  # what newer verdicts hold beside the effect, shown where it is
     "p_value": "p (Student’s t)", "sign_flip_p": "p (exact sign flips)", "sign_flip_note": "sign flips",
     "correlation": "correlation of the pairs", "smallest_effect": "smallest effect these seeds can see",
 }  # fmt: skip
-CLAIMED = {"ratio": "{:g}".format, "points": lambda value: (f"{value:+g}" if value else "0").replace("-", "−")}
 TRIAL, SEED = ("trial",), ("arm", "phase", "seed")
 
 
@@ -36,22 +35,22 @@ def kind_of(verdict: str) -> tuple[str, str]:
     return KINDS.get(verdict.split(",")[0], ("void", "–"))
 
 
-def significant(value: float, digits: int = 3) -> str:
-    """Three significant digits, zeros among them, and no exponent."""
-    return f"{value:,.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}" if value else "0"
-
-
 def quantity(measure: str) -> Callable[[float], str]:
     """How a value of this measure is written: errors in per cent, epochs and seconds to three digits."""
     if measure.endswith("_error"):
         return lambda value: f"{100 * value:.2f}%"
     unit = " s" if measure == "seconds_per_epoch" else ""
-    return lambda value: significant(value) + unit
+    return lambda value: numbers.significant(value) + unit
 
 
 def size(scale: str) -> Callable[[float], str]:
-    """How an effect is written: a ratio to three digits, points with their sign."""
-    return significant if scale == "ratio" else lambda value: f"{value:+.2f}".replace("-", "−")
+    """How an effect is written."""
+    return lambda value: numbers.typographic(numbers.effect(value, scale))
+
+
+def claimed_size(scale: str) -> Callable[[float], str]:
+    """How a claimed effect is written."""
+    return lambda value: numbers.typographic(numbers.claimed(value, scale))
 
 
 def comparisons(folder: ResultsFolder) -> list[dict[str, Any]]:
@@ -64,7 +63,7 @@ def comparisons(folder: ResultsFolder) -> list[dict[str, Any]]:
             return folder.at("verdict.json", "comparisons", i, *keys, form=form)
 
         form, arm = size(line["scale"]), line["arm"]
-        claimed = at("claimed", form=CLAIMED[line["scale"]]) or _claimed(folder, arm, CLAIMED[line["scale"]])
+        claimed = at("claimed", form=claimed_size(line["scale"])) or _claimed(folder, arm, claimed_size(line["scale"]))
         control = at("control") if "control" in line else folder.at("verdict.json", "control")  # as older ones have it
         kind, symbol = kind_of(line["verdict"])
         values = [at("values", j, form=form) for j in range(len(line["values"]))]
@@ -72,7 +71,7 @@ def comparisons(folder: ResultsFolder) -> list[dict[str, Any]]:
             "id": f"{folder.id}-{i}", "arm": at("arm"), "control": control, "verdict": at("verdict"),
             "kind": kind, "symbol": symbol, "sentence": _parted(at("sentence"), line["verdict"]), "scale": line["scale"], "n": at("n"),
             "effect": at("effect", form=form), "low": at("low", form=form), "high": at("high", form=form),
-            "bound": line.get("bound") or "exact", "level": at("level", form=lambda v: f"{100 * v:.4g}%"),
+            "bound": line.get("bound") or "exact", "level": at("level", form=numbers.level),
             "claimed": claimed, "values": values, "seeds": line["seeds"], "line": line,
             "claimed_size": float(claimed.value) if claimed else None,
             "claimed_range": verdict["claim"].get("effect_range"),

@@ -1,19 +1,10 @@
 """An effect in words: in a sentence, and as short as a table wants it."""
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
-from alexctl.stats import Effect, Scale
-
-
-def _number(value: float, scale: Scale) -> str:
-    """Three significant digits for a ratio, two decimals and a sign for points."""
-    if scale == "points":
-        return f"{value:+.2f}"
-    if scale == "difference":
-        return f"{value:+.3g}"
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+from alexctl import numbers
+from alexctl.stats import Effect
 
 
 def amount(line: Mapping[str, Any]) -> str:
@@ -22,7 +13,7 @@ def amount(line: Mapping[str, Any]) -> str:
     word, key = words.get(line["bound"], ("", None))
     if key is None or line[key] is None:
         return "-"
-    return word + _number(line[key], line["scale"]) + " points" * (line["scale"] == "points")
+    return word + numbers.effect(line[key], line["scale"]) + " points" * (line["scale"] == "points")
 
 
 def describe(
@@ -40,19 +31,21 @@ def describe(
     keeps its sign: of an interaction neither side is lower. `each` is what makes a pair.
     """
     notes = "".join(f"; {note}" for note in _notes(effect, sides, trials_a_seed, each))
-    n = f"n = {effect.n} {each}{'s' * (effect.n != 1)}"
+    n = f"n = {numbers.counted(effect.n, each)}"
     if effect.bound == "none" or not effect.n:
         return f"no size can be given, since {_why_no_size(effect, sides, signed, each)} ({n}{notes})"
     say = _ratio if effect.scale == "ratio" else _signed if signed else _in_words
     if effect.n < 3:
         return f"{say(effect, [pair.value for pair in effect.pairs], ' and ')} ({n}, no interval{notes})"
-    level = f"{100 * effect.level:.3g}%"
+    level = numbers.level(effect.level)
     widened = f", widened for {num_looks} looks" * (num_looks > 1)
     if effect.bound != "exact":
         word, limit = ("more", effect.low) if effect.bound == "at_least" else ("less", effect.high)
-        return f"ratio {word} than {_number(limit, effect.scale)} ({level}{widened}, {n}{notes})"
+        return f"ratio {word} than {numbers.effect(limit, effect.scale)} ({level}{widened}, {n}{notes})"
     interval = (
-        _ends(effect) if say is _in_words else " to ".join(_number(v, effect.scale) for v in (effect.low, effect.high))
+        _ends(effect)
+        if say is _in_words
+        else " to ".join(numbers.effect(v, effect.scale) for v in (effect.low, effect.high))
     )
     interval = f"{level} interval{widened}{',' * bool(widened)} {interval}"
     return f"{say(effect, [effect.estimate], '')} ({interval}, {n}{notes})"
@@ -61,12 +54,12 @@ def describe(
 def _ratio(effect: Effect, values: list[float], between: str) -> str:
     words = {"exact": "", "at_least": "at least ", "at_most": "at most "}
     kinds = [pair.bound for pair in effect.pairs] if effect.n < 3 else ["exact"]
-    return "ratio " + between.join(words[k] + _number(v, "ratio") for k, v in zip(kinds, values, strict=True))
+    return "ratio " + between.join(words[k] + numbers.effect(v, "ratio") for k, v in zip(kinds, values, strict=True))
 
 
 def _signed(effect: Effect, values: list[float], between: str) -> str:
     end = " points" * (effect.scale == "points")
-    return "difference " + between.join(_number(value, effect.scale) for value in values) + end
+    return "difference " + between.join(numbers.effect(value, effect.scale) for value in values) + end
 
 
 def _in_words(effect: Effect, values: list[float], between: str) -> str:
@@ -74,7 +67,7 @@ def _in_words(effect: Effect, values: list[float], between: str) -> str:
     parts, before = [], None
     for value in values:
         word = "lower by " if value >= 0 else "higher by "
-        parts.append((word if word != before else "") + _number(abs(value), effect.scale)[1:])
+        parts.append((word if word != before else "") + numbers.effect(abs(value), effect.scale)[1:])
         before = word
     return between.join(parts) + " points" * (effect.scale == "points")
 
@@ -84,7 +77,7 @@ def _ends(effect: Effect) -> str:
     ends = (effect.low, effect.high) if effect.estimate >= 0 else (effect.high, effect.low)
     alike = effect.low >= 0 or effect.high <= 0
     word = {True: " lower", False: " higher"}
-    return " to ".join(_number(abs(v), effect.scale)[1:] + ("" if alike else word[v >= 0]) for v in ends)
+    return " to ".join(numbers.effect(abs(v), effect.scale)[1:] + ("" if alike else word[v >= 0]) for v in ends)
 
 
 def _why_no_size(effect: Effect, sides: tuple[str, str], interaction: bool, each: str) -> str:
@@ -110,7 +103,7 @@ def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int, each: str
     if effect.num_left_out:
         notes.append(f"{effect.num_left_out} of {total} pairs left out")
     if effect.num_unpaired:
-        notes.append(f"{effect.num_unpaired} {each}{'s' * (effect.num_unpaired != 1)} on one side only")
+        notes.append(f"{numbers.counted(effect.num_unpaired, each)} on one side only")
     if effect.sd == 0:
         notes.append("all pairs agree exactly")
     return notes
