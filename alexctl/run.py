@@ -1,5 +1,7 @@
 """Runs a campaign to its end, from the data it needs to the tables and figures made of it."""
 
+import shutil
+
 from alexctl.ablation.model import Ablation
 from alexctl.campaign import precision
 from alexctl.campaign.campaign import Campaign
@@ -28,14 +30,14 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
     device = choose_device(options.device)
     ablation = precision.with_precision(ablation, device)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
-    name = records.campaign_name(ablation, data.name)
-    folder = files.make_folder(options.results / name)
+    folder = options.results / (options.name or records.campaign_name(ablation, data.name))
+    new = not folder.exists()
     files.make_folder(folder / "trials")
     try:
         lock = FolderLock(folder)
     except Locked as locked:
         raise UserError(
-            f"another alexctl is running {name} in {options.results} {locked}; wait for it, "
+            f"another alexctl is running {folder.name} in {options.results} {locked}; wait for it, "
             "or choose another place with --results"
         ) from None
     try:
@@ -43,17 +45,21 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
             ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=folder
         )
         campaign.retry_failed = options.retry_failed
+        shared = FinishedElsewhere(campaign, weights=options.keeping.weights)
+        # Nothing is written before everything is checked: a refused command leaves what was there as it was.
+        unknown = [job for job in campaign.ready() if not shared.knows(job)]
+        seconds = seconds_per_epoch(campaign, data, device, options.threads) if unknown else {}
         notes = [
             *data.notes,
             *precision.notes(ablation, device),
             *campaign.write_plan(git_state()),
             *_weightless(campaign, options.keeping),
         ]
-        shared = FinishedElsewhere(campaign, weights=options.keeping.weights)
         taken = shared.take_ready()
+        if campaign.ready() and not seconds:
+            seconds = seconds_per_epoch(campaign, data, device, options.threads)
         workers = options.workers or default_workers(device.type)
         stack = options.stack or (1 if device.type == "cpu" else STACK)
-        seconds = seconds_per_epoch(campaign, data, device, options.threads) if campaign.ready() else {}
         crowded = crowding(options.results / "bench", workers, device) or 1.0
         watcher.planned(campaign, {arm: crowded * each for arm, each in seconds.items()}, workers, notes)
         for job, source in taken:
@@ -66,6 +72,8 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         return campaign, rebuild(campaign)
     finally:
         lock.release()
+        if new and not (folder / "plan.json").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _draw_net(campaign: Campaign, data: DataSet) -> None:

@@ -156,7 +156,7 @@ TOP_KEYS = {*HEAD_KEYS, "claim", "base", "arms", "smoke"}
 def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smoke: bool):
     """(Ablation or None, faults) of a TOML document."""
     faults = [unknown_key(key, TOP_KEYS) for key in document if key not in TOP_KEYS]
-    if not _is_name(name):
+    if not is_name(name):
         faults.append(
             f"the file's name '{printable(name)}' should be letters, digits, '-', '_' or '.' only, 48 at most; rename it"
         )
@@ -222,14 +222,14 @@ def _of_smoke(fault: str, keys: Collection[str]) -> str:
     return fault.replace("[base]", "[smoke]", 1) if fault.startswith("[base] ") and key in keys else fault
 
 
-def _is_name(text: str) -> bool:
+def is_name(text: str) -> bool:
     return len(text) <= 48 and text[:1].isalnum() and text.isascii() and all(c.isalnum() or c in "-_." for c in text)
 
 
 def _arms(table: dict[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]:
     arms = {}
     for arm, knobs in table.items():
-        if not _is_name(arm):
+        if not is_name(arm):
             faults.append(f"[arms] '{printable(arm)}': an arm's name should be letters, digits, '-', '_' or '.' only")
         elif not isinstance(knobs, dict):
             faults.append(f"[arms] {arm}: should be a table, write [arms.{arm}]")

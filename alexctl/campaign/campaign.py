@@ -54,7 +54,8 @@ class Campaign:
     def write_plan(self, code: dict[str, Any]) -> list[str]:
         """Writes `plan.json` and returns what a person should be told about a plan that was there before."""
         about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
-        return plan.write(self.folder, self.ablation, about, code)
+        begun = any(record.rows for record in self.records.values())
+        return plan.write(self.folder, self.ablation, about, code, begun=begun)
 
     def setting(self, arm: str, phase: str, lr: float | None) -> Setting:
         """An arm's setting; in the search it stops at the target and never sees the test data."""

@@ -27,6 +27,10 @@ class FinishedElsewhere:
                 for path in sorted((other / "trials").iterdir()):
                     self.folders.setdefault(_identity(path.name), []).append(path)
 
+    def knows(self, job: Job) -> bool:
+        """Whether another campaign has a trial of the job's setting and seed, however far it got."""
+        return _identity(job.name) in self.folders
+
     def take_ready(self) -> list[tuple[Job, str]]:
         """Takes whatever is ready, and what is ready then, with the names of the campaigns that have done it."""
         taken: list[tuple[Job, str]] = []

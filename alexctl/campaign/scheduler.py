@@ -38,6 +38,9 @@ class Options:
     """How to run, none of which moves a number; threads are per worker."""
 
     results: Path
+    name: str | None = (
+        None  # of the campaign's folder; None: that of the ablation, and of the data where they are others
+    )
     root: Path | None = None
     device: str = "auto"
     workers: int | None = None

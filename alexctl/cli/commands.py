@@ -19,6 +19,7 @@ from alexctl.cli.options import (
     Format,
     JsonOption,
     NameArgument,
+    NameOption,
     Precision,
     Require,
     RequireOption,
@@ -82,6 +83,7 @@ def ablate(
     require: RequireOption = None,
     fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
+    folder_name: NameOption = None,
     data_root: RootOption = None,
     json_: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -103,7 +105,7 @@ def ablate(
 
     screen = Screen(quiet=quiet)
     options = Options(
-        results=results, root=data_root, device=device, workers=workers, threads=threads, stack=stack,
+        results=results, name=folder_name, root=data_root, device=device, workers=workers, threads=threads, stack=stack,
         retry_failed=retry is not None, fail_fast=fail_fast,
         keeping=Keeping(checkpoint_seconds=checkpoint_every, weights=keep_weights),
     )  # fmt: skip

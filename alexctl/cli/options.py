@@ -68,6 +68,14 @@ def _home(path: Path | None) -> Path | None:
     return path.expanduser() if path is not None and str(path).startswith("~") else path
 
 
+def _folder_name(name: str | None) -> str | None:
+    from alexctl.ablation.model import is_name
+
+    if name is not None and not is_name(name):
+        raise typer.BadParameter("should be letters, digits, '-', '_', '.' or '@' only, 48 at most")
+    return name
+
+
 ResultsOption = Annotated[
     Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", callback=_home, help="Folder where results are kept.")
 ]  # fmt: skip
@@ -78,6 +86,9 @@ RootOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)
+]  # fmt: skip
+NameOption = Annotated[
+    str | None, typer.Option("--name", metavar="NAME", callback=_folder_name, help="Name of the folder in results/. Default: the ablation's, with @DATA on other data than its file names.")
 ]  # fmt: skip
 RequireOption = Annotated[
     Require | None, typer.Option("--require", metavar="supported", help="Exit with 3 unless every comparison has this verdict.")

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from alexctl.ablation.faults import in_toml
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.model import Ablation
 from alexctl.errors import UserError
@@ -37,10 +38,11 @@ def read(folder: Path) -> dict[str, Any]:
     return {"ablation": ablation, **about}
 
 
-def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[str, Any]) -> list[str]:
+def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[str, Any], *, begun: bool) -> list[str]:
     """Writes the plan; `about` says what the data are, `code` which code planned it. Returns notes for a person.
 
-    Raises UserError, and leaves the plan as it is, where a newer alexctl wrote it.
+    Raises UserError, and leaves the plan as it is, where a newer alexctl wrote it, or where trials were `begun` that
+    answer another question: they would no longer be counted.
     """
     path, notes = folder / "plan.json", []
     # The folder the images came from is nobody's business; their name and digest say what they are.
@@ -49,7 +51,13 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
     plan = {"schema": files.SCHEMA, "ablation": table, **about, **code}
     if path.exists():
         try:
-            notes += changes(files.read_json(path), plan, code)
+            before = files.read_json(path)
+            notes += changes(before, plan, code)
+            if begun and not ablation.smoke and (differences := other_question(before, plan)):
+                raise UserError(
+                    f"{folder.name} holds trials of another question ({'; '.join(differences[:3])}); "
+                    "give this one a name of its own with --name NAME, or another place with --results PATH"
+                )
         except files.NewerFile as error:
             raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
         except ValueError as error:
@@ -77,6 +85,29 @@ def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) 
         notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
         notes += _of_looks(then["plan"], now["plan"]) if then else []
     return notes
+
+
+def other_question(before: dict[str, Any], plan: dict[str, Any]) -> list[str]:
+    """How what a plan asks differs from what another asked, a few words each; empty where they ask the same.
+
+    More seeds or arms, other rates to try, and other words ask the same. So does changed code of a net of the user's own.
+    """
+    then, now = _compared(before.get("ablation")), _compared(plan["ablation"])
+    if then is None:
+        return []
+    pairs = [("measure", then["measure"], now["measure"])]
+    for arm in then["arms"].keys() & now["arms"].keys():
+        was, is_ = ({**table["base"], **table["arms"][arm]} for table in (then, now))
+        if was.get("net_source") == is_.get("net_source"):
+            pairs += [(key, was.get(key), is_.get(key)) for key in sorted(was.keys() | is_.keys()) if key != "data"]
+    differences = [f"{key} was {_word(was)}, not {_word(is_)}" for key, was, is_ in pairs if was != is_]
+    if before.get("data_name") == plan["data_name"] and before.get("data_digest") != plan["data_digest"]:
+        differences.insert(0, f"other images under the name {plan['data_name']}")
+    return list(dict.fromkeys(differences))
+
+
+def _word(value: Any) -> str:
+    return "the default" if value is None else in_toml(value)
 
 
 def _compared(ablation: Any) -> dict[str, Any] | None:

@@ -215,6 +215,37 @@ def test_a_gate_does_not_pass_on_nothing(tmp_path, capsys, gate):
     assert (code, "smoke run" in err) == (2, True)
 
 
+def test_a_refused_command_leaves_no_trace(tmp_path, capsys):
+    """Neither a plan nor an empty folder, be it the first command or one on finished results."""
+    mine_ = mine(tmp_path)
+    code, _, err = alexctl("ablate", mine_, "--set", "crop=64", capsys=capsys)
+    assert (code, "crop: 64 does not fit" in err) == (2, True)
+    assert not (tmp_path / "results" / "mine").exists()
+    alexctl("ablate", mine_, "--workers", "1", capsys=capsys)
+    before = (tmp_path / "results" / "mine" / "plan.json").read_bytes()
+    for change in ("crop=64", "num_train=999999"):
+        code, _, _ = alexctl("ablate", mine_, "--set", change, capsys=capsys)
+        assert code == 2
+    assert (tmp_path / "results" / "mine" / "plan.json").read_bytes() == before
+
+
+def test_another_question_needs_another_name(tmp_path, capsys):
+    words = ["ablate", mine(tmp_path), "--workers", "1"]
+    alexctl(*words, capsys=capsys)
+    code, _, err = alexctl(*words, "--set", "batch_size=8", capsys=capsys)
+    assert code == 2
+    assert err.endswith(
+        "alexctl: mine holds trials of another question (batch_size was 16, not 8); "
+        "give this one a name of its own with --name NAME, or another place with --results PATH\n"
+    )
+    code, out, _ = alexctl(*words, "--set", "batch_size=8", "--name", "mine-8", capsys=capsys)
+    assert (code, "results/mine-8/" in out) == (0, True)
+    code, _, err = alexctl(*words, "--name", "../mine", capsys=capsys)
+    assert (code, err.startswith("alexctl: --name: ")) == (2, True)
+    code, _, _ = alexctl(*words, "--seeds", "3", capsys=capsys)
+    assert code == 0, "more seeds ask the same"
+
+
 def test_a_tilde_is_the_home_folder(tmp_path, capsys, monkeypatch):
     """Also where no shell has seen it: in `--results=~/x` and in a quoted variable."""
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
