@@ -6,18 +6,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from alexctl.errors import printable
+from alexctl.figures.palette import NOTES, TOWERS
 from alexctl.figures.svg import Drawing, Point
 from alexctl.nets.description import Description
 
 if TYPE_CHECKING:
     from alexctl.nets.layer_table import LayerRow
 
-INK, GREY = "#1a1a1a", "#555555"
-TINTS = (  # front, top, side, lines: tower 1, tower 2, and what belongs to both
-    ("#d9e8f5", "#ecf4fb", "#bdd6ec", "#00558a"),
-    ("#fbe4d8", "#fdf2ec", "#f4cdb8", "#a84a00"),
-    ("#ececec", "#f7f7f7", "#d6d6d6", "#555555"),
-)
 ACROSS, UP = 0.42, 0.34  # the slanted edge of a box, by its length
 TALLEST, WIDEST, THIN = 112, 74, 11  # pixels of the largest map's side, of the most maps, and at the least
 SLAB, GAP = 16, 78
@@ -140,7 +135,7 @@ class _Figure:
         return Box(x, y - (tall + UP * deep) / 2 + UP * deep, wide, tall, ACROSS * deep, UP * deep)
 
     def _box(self, box: Box, tint: int) -> None:
-        front, top, side, line = TINTS[tint]
+        front, top, side, line = TOWERS[tint]
         x, y, w, h, dx, dy = box.x, box.y, box.w, box.h, box.dx, box.dy
         self.drawing.polygon([(x, y), (x + w, y), (x + w, y + h), (x, y + h)], fill=front, stroke=line)
         self.drawing.polygon([(x, y), (x + dx, y - dy), (x + w + dx, y - dy), (x + w, y)], fill=top, stroke=line)
@@ -171,7 +166,7 @@ class _Figure:
         for source in towers:
             box = before[min(source, len(before) - 1)]
             spot = 0.5 if previous is not None else (source + 1) / (self.towers + 1)
-            shade = TINTS[2 if previous is None else source][3]
+            shade = TOWERS[2 if previous is None else source][3]
             corners = self._kernel(row, read, box, spot, shade)
             for tower in towers if row.sees == "both towers" else (source,):
                 self._cone(corners, box.side(0.5, spot), here[tower], shade)
@@ -214,7 +209,7 @@ class _Figure:
                     continue
                 apart = 0 if source == tower and not joint else 16 * (2 * source - 1)
                 start = (box.right + 3, box.middle - box.dy / 2 - (0 if joint else apart / 4))
-                self.drawing.arrow(start, (target.x - 2, target.middle + apart), TINTS[source][3])
+                self.drawing.arrow(start, (target.x - 2, target.middle + apart), TOWERS[source][3])
         x = (before[0].right + here[0].x) / 2
         for tower, box in enumerate(here):
             if joint:
@@ -243,14 +238,14 @@ class _Figure:
         notes = max((sum(3 if row.kind == "pool" else 1 for row in stage.after) for stage in self.stages), default=0)
         y = self.bottom + 40 + notes * LINE + 12
         if self.towers == 2:
-            first, second = (TINTS[tower][3] for tower in (0, 1))
+            first, second = (TOWERS[tower][3] for tower in (0, 1))
             drawing.words(MARGIN, self.top - 16, "tower 1", bold=True, colour=first)
             drawing.words(MARGIN, self.bottom + 40, "tower 2", bold=True, colour=second)
         parameters, macs, neurons = (sum(getattr(row, name) for row in self.rows) for name in names)
         lines = [f"{parameters:,} parameters, {macs:,} multiply-accumulates an image, {neurons:,} neurons."]
         lines += ["An arrow has the colour of the tower it comes from."] if self.towers == 2 else []
         for line in textwrap.wrap(" ".join(lines), int((width - 2 * MARGIN) / 8.3)):
-            drawing.words(MARGIN, y, line, colour=GREY)
+            drawing.words(MARGIN, y, line, colour=NOTES)
             y += LINE
         for i, line in enumerate(self.titles):
             drawing.words(MARGIN, 28 + i * LINE, line, bold=True)

@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import GREY, Placer, arm_looks, around, page, sample, sampled, short, style
+from alexctl.figures.page import Placer, arm_looks, around, page, sample, sampled, short, style
+from alexctl.figures.palette import GREY, PAPER
 
 
 def learning_curves(
@@ -117,7 +118,7 @@ def _mark_crossing(
 def _draw_ghosts(axes: Axes, placer: "Placer", target: float, ghosts: Sequence[tuple[str, float]], looks: dict) -> None:
     for arm, epochs in ghosts:
         colour = looks.get(arm, {"color": GREY})["color"]
-        axes.plot(epochs, target, "D", markersize=4.5, markerfacecolor="white", markeredgecolor=colour, alpha=0.55)
+        axes.plot(epochs, target, "D", markersize=4.5, markerfacecolor=PAPER, markeredgecolor=colour, alpha=0.55)
     if ghosts:
         words = "◇ read off the paper's Figure 1: " + ", ".join(f"{short(arm)} {epochs:g}" for arm, epochs in ghosts)
         heights = ((0.02, "bottom"), (0.79, "top"), (0.1, "bottom"), (0.17, "bottom"))

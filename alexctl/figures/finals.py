@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from alexctl import numbers
-from alexctl.figures.page import GREY, WIDTH, sample, width_of, wrapped
+from alexctl.figures.page import WIDTH, sample, width_of, wrapped
+from alexctl.figures.palette import GREY
 from alexctl.stats import mean_interval
 
 NAME = {"fontsize": 8, "fontweight": "bold", "linespacing": 1.0}

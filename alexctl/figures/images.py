@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import GREY, WIDTH, page, short, style
+from alexctl.figures.page import WIDTH, page, short, style
+from alexctl.figures.palette import GREY, INK, LINE, MARKED
 
-MARKED, PLAIN = "#f4c9ab", "#dcdcdc"  # bars behind words
 COLUMNS = 16  # kernels a row, as in Figure 3
 MARGIN = 0.06  # inches
 FOOT = 0.3  # inches that a page leaves for an axis' words, which images have not
@@ -88,7 +88,7 @@ def _bars(ax: Axes, group: pd.DataFrame) -> None:
     """Bars under their words: the true class in colour and bold, the others grey."""
     for place, row in enumerate(group.to_dict("records")):
         right = row["class"] == row["truth"]
-        ax.barh(place, row["probability"], height=0.86, color=MARKED if right else PLAIN, linewidth=0)
+        ax.barh(place, row["probability"], height=0.86, color=MARKED if right else LINE, linewidth=0)
         weight = "bold" if right else "normal"
         ax.text(0.02, place, short(str(row["class"])), va="center", fontsize=7, fontweight=weight)
     ax.set(xlim=(0, 1), ylim=(len(group) - 0.4, -0.6), yticks=[], xticks=[])
@@ -116,7 +116,7 @@ def nearest_images(neighbours: pd.DataFrame, images: np.ndarray, near: np.ndarra
                 ax = figure.add_axes((x / WIDTH, y / total, (side - 0.06) / WIDTH, (side - 0.06) / total))
                 _show(ax, _coloured(image))
                 other = column and names[column] != names[0]
-                ax.set_xlabel(short(str(names[column])), fontsize=6.5, labelpad=1.5, color=GREY if other else "black",
+                ax.set_xlabel(short(str(names[column])), fontsize=6.5, labelpad=1.5, color=GREY if other else INK,
                               fontweight="bold" if not column else "normal")  # fmt: skip
     return figure
 

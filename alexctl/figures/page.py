@@ -18,25 +18,13 @@ from matplotlib.text import Annotation, Text
 from matplotlib.transforms import Bbox
 
 from alexctl.errors import printable
+from alexctl.figures.palette import ARMS, INK, PAPER
 
-# Okabe and Ito's colours that keep apart in greyscale too; the control is always dark and dashed.
-CONTROL = "#000000"
-
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
-
-
-DASHES = ("-", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))
-
-
-GREY = "#666666"
-
+DASHES = ("-", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))  # of arms; the control is dark and dashed
 
 WIDTH = 4.2  # inches: one column and a bit, so that 8 pt type is still read at half a page's width
 
-
 MOST_LINES = 60  # thin ones an arm: more can't be told apart, and an SVG of thousands can't be mailed
-
 
 STYLE = {
     "font.family": ["sans-serif"],
@@ -51,8 +39,8 @@ STYLE = {
     "xtick.major.width": 0.7,
     "ytick.major.width": 0.7,
     "figure.dpi": 200,  # what is measured is what is drawn
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    "figure.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
     "text.parse_math": False,  # a '$' in a name is a '$'
     "svg.fonttype": "none",
     "svg.hashsalt": "alexctl",
@@ -89,9 +77,9 @@ def save(figure: Figure, stem: Path) -> list[Path]:
 def arm_looks(arms: Sequence[str], control: str) -> dict[str, dict]:
     """Colour and line style of each arm, control first: never told apart by colour alone."""
     others = [arm for arm in dict.fromkeys(arms) if arm != control]
-    looks = {control: {"color": CONTROL, "linestyle": "--"}} if control in set(arms) else {}
+    looks = {control: {"color": INK, "linestyle": "--"}} if control in set(arms) else {}
     for i, arm in enumerate(others):
-        looks[arm] = {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[i % len(DASHES)]}
+        looks[arm] = {"color": ARMS[i % len(ARMS)], "linestyle": DASHES[i % len(DASHES)]}
     return looks
 
 

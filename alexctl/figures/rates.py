@@ -9,24 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alexctl.figures.curves import crossing_label
-from alexctl.figures.page import (
-    GREY,
-    WIDTH,
-    Placer,
-    arm_looks,
-    around,
-    make_room,
-    page,
-    short,
-    style,
-    width_of,
-    wrapped,
-)
+from alexctl.figures.page import WIDTH, Placer, arm_looks, around, make_room, page, short, style, width_of, wrapped
+from alexctl.figures.palette import GREY
 
 FATES = {"stopped": ("o", "stopped by the search"), "done": ("v", "ran to the end"), "diverged": ("x", "diverged"),
          "failed": ("+", "failed"), "not finished": ("d", "not finished")}  # fmt: skip
-
-
 GLYPHS = {"o": "○", "v": "▽", "x": "×", "+": "+", "d": "◇"}
 
 

@@ -5,7 +5,8 @@ import itertools
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import GREY, Placer, arm_looks, page, short, style
+from alexctl.figures.page import Placer, arm_looks, page, short, style
+from alexctl.figures.palette import GREY
 
 
 def survival_curves(survival: pd.DataFrame, *, control: str, target: str) -> Figure:

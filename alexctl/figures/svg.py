@@ -6,11 +6,11 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from alexctl.errors import printable
+from alexctl.figures.palette import LETTERS, PAPER
 
 Point = tuple[float, float]
 FONT = "DejaVu Sans, Verdana, Arial, sans-serif"
 SIZE = 13  # pixels
-INK = "#1a1a1a"
 
 
 class Drawing:
@@ -48,7 +48,7 @@ class Drawing:
         self.head(start, end, colour)
 
     def words(
-        self, x: float, y: float, what: Any, *, anchor: str = "start", bold: bool = False, colour: str = INK
+        self, x: float, y: float, what: Any, *, anchor: str = "start", bold: bool = False, colour: str = LETTERS
     ) -> None:
         """Words on a base line at y; control characters are spelled out."""
         look = {"text_anchor": anchor, "fill": colour} | ({"font_weight": "bold"} if bold else {})
@@ -64,9 +64,9 @@ class Drawing:
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{wide}" height="{high}" viewBox="0 0 {size}" role="img" '
             f"aria-label={quoteattr(printable(title))}>",
             f"<title>{escape(printable(title))}</title>",
-            '<rect width="100%" height="100%" fill="#ffffff"/>',
+            f'<rect width="100%" height="100%" fill="{PAPER}"/>',
             '<g stroke-width="0.8" stroke-linejoin="round" fill="none">', *self.shapes, "</g>",
-            f'<g font-family="{FONT}" font-size="{SIZE}" paint-order="stroke" stroke="#ffffff" stroke-width="3" '
+            f'<g font-family="{FONT}" font-size="{SIZE}" paint-order="stroke" stroke="{PAPER}" stroke-width="3" '
             'stroke-linejoin="round">', *self.labels, "</g>", "</svg>", "",
         ])  # fmt: skip
 

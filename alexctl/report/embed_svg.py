@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 
 from alexctl.errors import UserError
+from alexctl.figures.palette import on_page
 
 TAGS = {  # all that matplotlib and figures/svg.py need for ours
     "svg", "g", "path", "text", "tspan", "use", "defs", "clipPath", "rect", "image", "polygon", "line",
@@ -17,12 +18,6 @@ ATTRIBUTES = {
     "stroke-dasharray", "text-anchor", "font-size", "font-weight", "paint-order",
 }  # fmt: skip
 IMAGE = "data:image/png;base64,"
-# What figures/page.py and figures/images.py draw with, and the name each has in page.css, where light and dark are told apart.
-COLOURS = {
-    "#000000": "currentColor", "#ffffff": "var(--paper)", "#666666": "var(--quiet)", "#0072b2": "var(--arm-1)",
-    "#d55e00": "var(--arm-2)", "#009e73": "var(--arm-3)", "#cc79a7": "var(--arm-4)", "#e69f00": "var(--arm-5)",
-    "#56b4e9": "var(--arm-6)", "#f4c9ab": "var(--marked)", "#dcdcdc": "var(--line)",
-}  # fmt: skip
 FONT = re.compile(r"\s*font-family:[^;]*;?")
 NUMBER = re.compile(r"-?\d+\.\d{3,}")
 
@@ -105,6 +100,4 @@ def _tell_apart(node: ElementTree.Element, prefix: str, used: set[str]) -> None:
 def _restyled(style: str) -> str:
     if "url(" in style.lower() or "\\" in style:
         return ""
-    for colour, name in COLOURS.items():
-        style = style.replace(colour, name)
-    return FONT.sub("", style).replace(": ", ":").replace("; ", ";").strip()
+    return FONT.sub("", on_page(style)).replace(": ", ":").replace("; ", ";").strip()

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl import figures
+import alexctl
+from alexctl.figures.page import save
 from alexctl.store.files import SCHEMA, read_json, write_json
 
 FILE = "figures.json"
@@ -29,7 +30,7 @@ def draw(
     wanted = _digest(_code(), figure.__name__, repr(sorted(options.items())), *map(_content, frames))
     if kept.get(stem) == {"of": wanted, **_files(folder, stem)}:
         return
-    figures.save(figure(*frames, **options), folder / stem)
+    save(figure(*frames, **options), folder / stem)
     kept[stem] = {"of": wanted, **_files(folder, stem)}
     write_json(folder / FILE, {**kept, "schema": SCHEMA})
 
@@ -61,8 +62,8 @@ def _content(of: pd.DataFrame | np.ndarray) -> str | bytes:
 @cache
 def _code() -> str:
     """What draws: our own files and the versions of what they call."""
-    package = Path(figures.__file__).parents[1]
-    sources = sorted(path for files in ("figures/*.py", "stats/*.py", "stats.py") for path in package.glob(files))
+    package = Path(alexctl.__file__).parent
+    sources = sorted(path for files in ("figures/*.py", "stats/*.py", "numbers.py") for path in package.glob(files))
     return _digest(
         *(path.read_bytes() for path in sources), *(version(name) for name in ("matplotlib", "numpy", "pandas"))
     )

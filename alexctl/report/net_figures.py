@@ -8,13 +8,11 @@ import pandas as pd
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from alexctl import figures
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError, printable
+from alexctl.figures import images
 from alexctl.report import figure_cache
 from alexctl.store import files, records
-
-STEMS = ("kernels", "predictions", "neighbours")
 
 
 def draw(campaign: Campaign) -> None:
@@ -35,22 +33,22 @@ def draw(campaign: Campaign) -> None:
     with_kernels = [arm for arm in found if "kernels" in tensors[arm]]
     if with_kernels:
         figure_cache.draw(
-            campaign.folder, "kernels", figures.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
+            campaign.folder, "kernels", images.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
             arms=with_kernels, towers=[int(tensors[arm]["towers"][0]) for arm in with_kernels],
             caption="Kernels of the first layer after training with seed 0. Zero is mid grey; each arm has a scale of its own.",
         )  # fmt: skip
     arm = campaign.ablation.subject
     if arm not in found:
         return
-    data, images, near = campaign.data_name, tensors[arm]["images"], tensors[arm]["near"]
+    data, shown, near = campaign.data_name, tensors[arm]["images"], tensors[arm]["near"]
     predictions, neighbours = (_table(campaign, arm, found[arm] / name) for name in records.INSPECTION_FILES[1:])
     figure_cache.draw(
-        campaign.folder, "predictions", figures.five_most_probable, predictions, images,
+        campaign.folder, "predictions", images.five_most_probable, predictions, shown,
         caption=f"Test images of {data} and what {arm}, seed 0, takes them for: its most probable classes, the true one "
         "in bold. The first image of each of so many classes, chosen by no eye.",
     )  # fmt: skip
     figure_cache.draw(
-        campaign.folder, "neighbours", figures.nearest_images, neighbours, images[: len(near)], near,
+        campaign.folder, "neighbours", images.nearest_images, neighbours, shown[: len(near)], near,
         caption=f"Test images of {data} (left) and the training images nearest to them in what the last layer of "
         f"{arm}, seed 0, sees.",
     )  # fmt: skip

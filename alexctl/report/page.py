@@ -18,6 +18,7 @@ import jinja2
 from markupsafe import Markup
 
 from alexctl.errors import UserError
+from alexctl.figures import palette
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
 from alexctl.report.sections import claimed_size, section
@@ -118,7 +119,7 @@ def _render(sections: list[dict[str, Any]]) -> str:
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
-    css = Markup((HERE / "page.css").read_text(encoding="utf-8"))
+    css = Markup(palette.css() + (HERE / "page.css").read_text(encoding="utf-8"))
     return environment.get_template("page.html").render(css=css, sections=sections, groups=_groups(sections))
 
 

@@ -6,8 +6,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl import figures
 from alexctl.campaign.campaign import Campaign
+from alexctl.figures.curves import learning_curves
+from alexctl.figures.errors import arm_comparison
+from alexctl.figures.rates import learning_rate_search
+from alexctl.figures.survival import survival_curves
 from alexctl.report import figure_cache, net_figures
 from alexctl.store import files, reference
 from alexctl.store.environment import mixed
@@ -41,11 +44,11 @@ def _draw(campaign: Campaign, made: Tables) -> None:
         figure_cache.remove(campaign.folder, "figure")
     elif ablation.measure != "epochs_to_target":
         common["measure"] = ablation.measure
-        figure_cache.draw(campaign.folder, "figure", figures.arm_comparison, curves, trials, **common)
+        figure_cache.draw(campaign.folder, "figure", arm_comparison, curves, trials, **common)
     elif target is not None:  # else each arm has a target of its own, so there is no one line to race to
         common["budget"] = float(ablation.base.get("epochs", trials["epochs_run"].max()))
         common |= {"target": target.at_most, "ghosts": list(ablation.claim.landmarks.items())}
-        figure_cache.draw(campaign.folder, "figure", figures.learning_curves, curves, trials, **common)
+        figure_cache.draw(campaign.folder, "figure", learning_curves, curves, trials, **common)
 
 
 def _draw_search(campaign: Campaign, made: Tables) -> None:
@@ -63,7 +66,7 @@ def _draw_search(campaign: Campaign, made: Tables) -> None:
 
 
 def _search(begun: pd.DataFrame, curves: pd.DataFrame, **options: Any) -> Figure:
-    return figures.learning_rate_search(begun, curves=curves, **options)
+    return learning_rate_search(begun, curves=curves, **options)
 
 
 def _draw_survival(campaign: Campaign, made: Tables) -> None:
@@ -76,7 +79,7 @@ def _draw_survival(campaign: Campaign, made: Tables) -> None:
     words = "the target" if target is None else f"{target.at_most:.0%} {target.metric.replace('_', ' ')}"
     words = words.replace("train error", "training error")
     figure_cache.draw(
-        campaign.folder, "survival", figures.survival_curves, made.survival,
+        campaign.folder, "survival", survival_curves, made.survival,
         control=campaign.ablation.control, target=words,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from typing import Any
 from alexctl import numbers
 from alexctl.ablation.knobs import PROXIES
 from alexctl.errors import printable
+from alexctl.figures.palette import ARMS
 from alexctl.report.command import remake
 from alexctl.report.forest_plot import axis_row, seed_row, value_axis
 from alexctl.report.traced import ResultsFolder, Traced
@@ -198,7 +199,7 @@ def _seeds(folder: ResultsFolder, measure: str) -> dict[str, Any]:
             values=[(k, float(cell.value)) for k, cell in mine if isinstance(cell, Traced)],
             lost=[k for k, cell in mine if cell in ("censored", "diverged")],
         )  # fmt: skip
-        colour = f"arm-{(i - (control in arms)) % 6 + 1}" if arm != control else ""  # as in the figures
+        colour = f"arm-{(i - (control in arms)) % len(ARMS) + 1}" if arm != control else ""  # as in the figures
         table["dots"].append(
             {
                 "arm": folder.word(arm),

@@ -7,7 +7,8 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from alexctl.ablation.load import load_net
-from alexctl.figures.architecture import TINTS, architecture
+from alexctl.figures.architecture import architecture
+from alexctl.figures.palette import TOWERS
 from alexctl.nets.description import describe
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -32,7 +33,7 @@ def crossings(root):
     found = []
     for line in root.iter(f"{SVG}line"):
         rise = float(line.get("y2")) - float(line.get("y1"))
-        if abs(rise) > 130 and line.get("stroke") in (TINTS[0][3], TINTS[1][3]):
+        if abs(rise) > 130 and line.get("stroke") in (TOWERS[0][3], TOWERS[1][3]):
             found.append(rise > 0)
     return sum(found), len(found) - sum(found)
 

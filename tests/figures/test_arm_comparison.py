@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from alexctl.figures import arm_comparison, save
-from alexctl.figures.errors import spread, view
+from alexctl.figures.errors import arm_comparison, spread, view
 from alexctl.figures.finals import final_values, note, number, stacked
+from alexctl.figures.page import save
 
 NAN = float("nan")
 

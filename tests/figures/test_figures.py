@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Annotation, Text
 
-from alexctl.figures import learning_curves, learning_rate_search, save
-from alexctl.figures.curves import crossing_label, median_curve
-from alexctl.figures.page import MOST_LINES, arm_looks, sample, sampled
-from alexctl.figures.rates import errors_at
+from alexctl.figures.curves import crossing_label, learning_curves, median_curve
+from alexctl.figures.page import MOST_LINES, arm_looks, sample, sampled, save
+from alexctl.figures.rates import errors_at, learning_rate_search
 
 NAN = float("nan")
 GHOSTS = [("relu", 6), ("tanh", 36)]

@@ -4,8 +4,7 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from alexctl.figures import learning_rate_search
-from alexctl.figures.rates import errors_over
+from alexctl.figures.rates import errors_over, learning_rate_search
 
 NAN = float("nan")
 FATES = [

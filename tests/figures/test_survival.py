@@ -5,7 +5,9 @@ import itertools
 import pandas as pd
 import pytest
 
-from alexctl import figures, stats
+from alexctl import stats
+from alexctl.figures.page import save
+from alexctl.figures.survival import survival_curves
 
 
 def table(**arms) -> pd.DataFrame:
@@ -21,7 +23,7 @@ ARMS = {"relu": [6, 6.5, 7, 8], "tanh": [40, 52, None, None], "sigmoid": [None] 
 
 
 def drawn(**arms):
-    (axes,) = figures.survival_curves(table(**arms), control="tanh", target="25% training error").axes
+    (axes,) = survival_curves(table(**arms), control="tanh", target="25% training error").axes
     return axes
 
 
@@ -56,8 +58,8 @@ def test_labels_touch_no_line_and_no_other_label():
 
 @pytest.mark.parametrize("name", ["<script>", "a" * 60, "$x$\x1b[2J"])
 def test_any_name_is_text(tmp_path, name):
-    figure = figures.survival_curves(table(**{name: [1.0, None], "tanh": [2.0, 3.0]}), control="tanh", target="x")
-    svg, _ = figures.save(figure, tmp_path / "survival")
+    figure = survival_curves(table(**{name: [1.0, None], "tanh": [2.0, 3.0]}), control="tanh", target="x")
+    svg, _ = save(figure, tmp_path / "survival")
     text = svg.read_text(encoding="utf-8")
     assert "<script>" not in text
     assert "\x1b" not in text

@@ -7,7 +7,6 @@ from xml.etree import ElementTree
 
 import pytest
 
-from alexctl import figures
 from alexctl.ablation.load import load, override
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
@@ -194,8 +193,8 @@ def test_seconds_of_other_machines_are_told_apart(tmp_path):
 
 def test_a_figure_is_drawn_once(everything, tmp_path, monkeypatch):
     folder = shutil.copytree(everything / "one-seed", tmp_path / "one-seed")
-    saved, save = [], figures.save
-    monkeypatch.setattr(figures, "save", lambda figure, stem: saved.append(stem.name) or save(figure, stem))
+    saved, save = [], figure_cache.save
+    monkeypatch.setattr(figure_cache, "save", lambda figure, stem: saved.append(stem.name) or save(figure, stem))
     rebuild(Campaign.open(folder))
     assert saved == []
     before = (folder / "figure.svg").read_bytes()
