@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from alexctl.ablation.faults import in_toml, unknown_key
+from alexctl.ablation.measures import named
 from alexctl.ablation.own_net import is_checked, is_own
 from alexctl.ablation.setting import known_keys, resolve
 from alexctl.errors import printable
@@ -18,11 +19,10 @@ def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: 
             faults.append('lr_grid: missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]')
     training, _, wrong = resolve(table, also)
     if training is not None:
-        if measure == "epochs_to_target" and training.target is None:
-            faults.append('target: missing; measure = "epochs_to_target" needs one, such as { at_most = 0.25 }')
-        on_test = measure in ("test_error", "top5_error") or (
-            training.target and training.target.metric == "test_error"
-        )
+        asked = named(measure)
+        if asked and asked.race and training.target is None:
+            faults.append(f'target: missing; measure = "{asked.name}" needs one, such as {{ at_most = 0.25 }}')
+        on_test = (asked and asked.on_test) or (training.target and training.target.metric == "test_error")
         if on_test and training.evaluate_every == 0:
             faults.append("evaluate_every: 0 never measures the test error, which this comparison needs; write 1")
     return faults + wrong
@@ -59,11 +59,9 @@ def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]
         seen.append((arm, (searched, training, net)))
     if head.get("compares") == "interaction":
         faults += _factorial_faults(varies, base, arms)
-    margin, measure = head.get("margin"), head.get("measure")
-    if type(margin) in (int, float) and isinstance(measure, str) and not measure.endswith("_error") and margin <= 1:
-        faults.append(
-            f"margin: should be a factor above 1 for {printable(measure)}, such as 1.25, not {in_toml(margin)}"
-        )
+    margin, measure = head.get("margin"), named(head.get("measure"))
+    if type(margin) in (int, float) and measure and measure.scale == "ratio" and margin <= 1:
+        faults.append(f"margin: should be a factor above 1 for {measure.name}, such as 1.25, not {in_toml(margin)}")
     return faults
 
 
@@ -97,7 +95,8 @@ def _factorial_faults(varies: list[str], base: dict[str, Any], arms: dict[str, d
 def claim_faults(effect: Any, effect_range: Any, direction: str | None, measure: Any) -> list[str]:
     """A claimed size that its measure can't have, or that contradicts the direction beside it."""
     sizes = list(effect.values()) if isinstance(effect, dict) else [effect] if effect is not None else []
-    ratio = isinstance(measure, str) and not measure.endswith("_error")
+    asked = named(measure)
+    ratio = asked is not None and asked.scale == "ratio"
     faults = [
         f"[claim] effect: a ratio (control / arm) should be above 0, not {size:g}"
         for size in sizes

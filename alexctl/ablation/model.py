@@ -3,17 +3,18 @@
 from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
+from pydantic_core import PydanticKnownError
 
 from alexctl.ablation.checks import arm_faults, claim_faults, setting_faults
 from alexctl.ablation.faults import fault_line, in_toml, unknown_key
 from alexctl.ablation.knobs import TrainingKnobs
+from alexctl.ablation.measures import MEASURES, Measure, named
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting, resolve
 from alexctl.errors import UserError, nearest, printable
 from alexctl.stats.looks import planned
 
-Measure = Literal["epochs_to_target", "test_error", "top5_error", "train_error", "seconds_per_epoch"]
 SEARCH_SEED = 10_000
 """Learning rates are searched on seeds from here on, which are never reported (reported ones are 0, 1, 2, ...)."""
 
@@ -42,6 +43,13 @@ def _sizes(given: Any) -> float | dict[str, float] | None:
 
 def _is_number(given: Any) -> bool:
     return type(given) in (int, float) and -1e100 < given < 1e100
+
+
+def _measure(given: Any) -> Measure:
+    found = given if isinstance(given, Measure) else named(given)
+    if found is None:
+        raise PydanticKnownError("literal_error", {"expected": ", ".join(map(repr, MEASURES))})
+    return found
 
 
 class _Part(BaseModel):
@@ -98,7 +106,7 @@ class Ablation(_Part):
     title: str
     control: str
     varies: tuple[str, ...]
-    measure: Measure
+    measure: Annotated[Measure, PlainValidator(_measure), PlainSerializer(lambda measure: measure.name)]
     compares: Literal["arms", "interaction"] = "arms"  # interaction: of two knobs, in four arms
     margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
     note: str | None = None  # what to bear in mind with any verdict; stands beside it
@@ -123,11 +131,6 @@ class Ablation(_Part):
     def image_size(self) -> int:
         """The side in pixels that images of a folder are cut to."""
         return self.base.get("image_size", TrainingKnobs.model_fields["image_size"].default)
-
-    @property
-    def scale(self) -> Literal["ratio", "points"]:
-        """Errors are compared by their difference in percentage points, times by their ratio."""
-        return "points" if self.measure.endswith("_error") else "ratio"
 
     def setting(self, arm: str, data_name: str, data_digest: str, *, lr: float | None = None, **changes) -> Setting:
         """The fully resolved setting of one arm; `lr` replaces a searched rate."""

@@ -15,13 +15,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
 from alexctl.ablation.faults import fault_line, in_toml
 from alexctl.ablation.knobs import NETS, PUBLISHED, Knobs
+from alexctl.ablation.measures import MEASURES
 from alexctl.ablation.own_code import import_module, in_a_line, shown, source_digest
 from alexctl.errors import UserError, nearest, printable
 
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
 COLUMNS = (  # of trials.csv, where a knob that varies has a column of its own
-    "ablation", "arm", "phase", "status", "epochs_to_target", "censored", "epochs_run", "train_loss", "train_error",
-    "test_error", "top5_error", "train_seconds", "eval_seconds", "trial", "error", "log",
+    "ablation", "arm", "phase", "status", "censored", "epochs_run", "train_loss", "train_error", "test_error",
+    "top5_error", "train_seconds", "eval_seconds", "trial", "error", "log", *MEASURES,
 )  # fmt: skip
 TYPES = "int, float, bool, str, Literal[...], tuple[int, ...] and the like, any of them with `| None` or Annotated"
 

@@ -20,7 +20,7 @@ class FinishedElsewhere:
     def __init__(self, campaign: Campaign, *, weights: bool):
         self.campaign, self.weights = campaign, weights
         self.folders: dict[str, list[Path]] = {}
-        if campaign.ablation.measure == "seconds_per_epoch":
+        if campaign.ablation.measure.one_machine:
             return
         for other in records.campaigns(campaign.folder.parent):
             if other.name != campaign.folder.name and (other / "trials").is_dir():

@@ -66,7 +66,7 @@ class Scheduler:
         self, campaign: Campaign, lock: FolderLock, shared: FinishedElsewhere, options: Options, root: Path, workers: int, stack: int,
         watcher: Watcher,
     ):  # fmt: skip
-        self.stack = 1 if campaign.ablation.measure == "seconds_per_epoch" else stack  # its seconds would be shared
+        self.stack = 1 if campaign.ablation.measure.one_machine else stack  # its seconds would be shared
         self.campaign, self.lock, self.shared, self.options, self.watcher = campaign, lock, shared, options, watcher
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()

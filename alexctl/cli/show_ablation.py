@@ -52,7 +52,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
         print(json.dumps({**which.model_dump(mode="json"), "costs": found}, indent=1, ensure_ascii=False))
         return
     console = new_console()
-    console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure}", soft_wrap=not console.is_terminal)
+    console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure.name}", soft_wrap=not console.is_terminal)
     size = "" if which.claim.effect is None else f" (effect {_value(which.claim.effect)})"
     console.print(f"{plain(which.claim)}{plain(size)}", soft_wrap=not console.is_terminal)
     if which.note:

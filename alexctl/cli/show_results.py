@@ -14,16 +14,16 @@ def result(campaign, made) -> None:
     """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
     console = new_console()
     which, summary = campaign.ablation, made.summary
-    lost = "not reached" if which.measure == "epochs_to_target" else "left out"  # without a target nothing is censored
+    lost = "not reached" if which.measure.race else "left out"  # without a target nothing is censored
     rows = []
     for line in summary.to_dict("records"):
-        values = _values_of(made.trials, line["arm"], which.measure)
+        values = _values_of(made.trials, line["arm"], which.measure.name)
         rows.append({
             "arm": line["arm"] + (" (control)" if line["arm"] == which.control else ""),
             "learning rate": "-" if line["lr"] is None else f"{line['lr']:g}",
             "seeds": line["n"],
-            _measure_words(which.measure): "-" if line["median"] is None else _quantity(line["median"], which.measure),
-            "of each seed": ", ".join(_quantity(value, which.measure) for value in values) or "-",
+            f"{which.measure.label} (median)": "-" if line["median"] is None else which.measure.written(line["median"]),
+            "of each seed": ", ".join(map(which.measure.written, values)) or "-",
             lost: _lost(line),
         })  # fmt: skip
     console.print(layout(rows, console))
@@ -56,26 +56,9 @@ def _lost(line: dict[str, Any]) -> str:
     return ", ".join(words) or "-"
 
 
-def _quantity(value: float, measure: str) -> str:
-    """An error in per cent, seconds as seconds, epochs as a plain number."""
-    if measure.endswith("_error"):
-        return f"{value:.2%}"
-    if measure == "seconds_per_epoch":
-        return f"{float(f'{value:.3g}'):g} s"
-    return f"{value:.3g}"
-
-
-def _measure_words(measure: str) -> str:
-    return f"{measure.replace('_', ' ')} (median)"
-
-
-def _values_of(trials, arm: str, measure: str) -> list[float]:
+def _values_of(trials, arm: str, column: str) -> list[float]:
     mine = trials[(trials["arm"] == arm) & (trials["phase"] == "final") & (trials["status"] == "done")]
-    if measure == "seconds_per_epoch":
-        values = mine["train_seconds"] / mine["epochs_run"]
-    else:
-        values = mine[measure]
-    return [float(value) for value in values.dropna()]
+    return [float(value) for value in mine[column].dropna()]
 
 
 def stopped(campaign) -> None:

@@ -16,6 +16,7 @@ def learning_curves(
     curves: pd.DataFrame,
     trials: pd.DataFrame,
     *,
+    measure: str = "epochs_to_target",
     target: float,
     control: str,
     budget: float,
@@ -24,8 +25,8 @@ def learning_curves(
 ) -> Figure:
     """Figure 1 in the paper's manner: training error against epochs, a thin line a seed, the median bold.
 
-    `curves` and `trials` are the tables of those names, of one ablation; only final trials are drawn. `ghosts` are
-    the paper's own crossings, an arm and its epochs each.
+    `curves` and `trials` are the tables of those names, of one ablation; only final trials are drawn. `measure` is
+    the column of crossings; `ghosts` are the paper's own, an arm and its epochs each.
     """
     curves = curves[(curves["phase"] == "final") & curves["train_error"].notna()]
     trials = trials[trials["phase"] == "final"]
@@ -47,7 +48,10 @@ def learning_curves(
         for arm, look in looks.items():
             _draw_arm(axes, curves[curves["arm"] == arm], target, arm, look)
         placer.avoid_lines()
-        marks = [_mark_crossing(axes, trials[trials["arm"] == arm], target, budget, arm, looks[arm]) for arm in looks]
+        marks = [
+            _mark_crossing(axes, trials[trials["arm"] == arm][measure], target, budget, arm, looks[arm])
+            for arm in looks
+        ]
         for x, y, words, colour in sorted(marks, key=lambda mark: (-mark[0], mark[1])):
             placer.put(words, around(x, y), color=colour, fontweight="bold")
         _draw_ghosts(axes, placer, target, ghosts, looks)
@@ -101,10 +105,10 @@ def _draw_arm(axes: Axes, curves: pd.DataFrame, target: float, arm: str, look: d
 
 
 def _mark_crossing(
-    axes: Axes, trials: pd.DataFrame, target: float, budget: float, arm: str, look: dict
+    axes: Axes, crossings: pd.Series, target: float, budget: float, arm: str, look: dict
 ) -> tuple[float, float, str, str]:
     """Marks where an arm's median meets the target, or how far it got; gives place, label and colour."""
-    crossing, words = crossing_label(trials["epochs_to_target"], budget)
+    crossing, words = crossing_label(crossings, budget)
     if crossing is None:
         line = next(line.get_xydata() for line in axes.lines if line.get_label() == arm)
         x, y = map(float, line[-1]) if len(line) else (0.0, target)

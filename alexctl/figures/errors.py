@@ -6,8 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import median_curve
-from alexctl.figures.finals import MEASURES, draw_rows, final_values, measure_rows
+from alexctl.figures.finals import draw_rows, final_values, measure_rows
 from alexctl.figures.page import WIDTH, arm_looks, page, sample, sampled, style, wrapped
 
 PANEL = 1.8  # inches
@@ -55,7 +56,7 @@ def view(lines: pd.DataFrame) -> tuple[float, float]:
 
 def _error_lines(curves: pd.DataFrame, finals: pd.DataFrame, measure: str) -> pd.DataFrame:
     """The final trials' rows that have the error, in per cent: arm, seed, status, epoch, error. Empty if none has."""
-    if measure not in curves or measure not in MEASURES or MEASURES[measure].unit != "%":
+    if measure not in curves or not MEASURES[measure].percent:
         return pd.DataFrame()
     rows = curves[(curves["phase"] == "final") & curves[measure].notna()]
     rows = rows[["arm", "seed", "epoch"]].assign(error=100 * rows[measure].astype(float))
@@ -66,7 +67,7 @@ def _draw_lines(axes: Axes, lines: pd.DataFrame, measure: str, looks: dict) -> N
     done = lines[lines["status"] == "done"]
     low, high = view(done if len(done) else lines)
     last = lines["epoch"].max()
-    axes.set(xlabel="epochs", ylabel=f"{MEASURES[measure].words} (%)", ylim=(low, high), xlim=(0, 1.01 * last))
+    axes.set(xlabel="epochs", ylabel=f"{MEASURES[measure].label} (%)", ylim=(low, high), xlim=(0, 1.01 * last))
     axes.locator_params(axis="y", nbins=6)
     axes.locator_params(axis="x", integer=True)
     ends = []

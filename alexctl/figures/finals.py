@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from alexctl import numbers
+from alexctl.ablation.measures import MEASURES
 from alexctl.figures.page import WIDTH, sample, width_of, wrapped
 from alexctl.figures.palette import GREY
 from alexctl.stats import mean_interval
@@ -20,23 +21,6 @@ NUMBER = {"fontsize": 7.5}
 LEVELS = (0, 1, -1, 2, -2)
 STEP = 0.042  # inches between two levels of dots
 DOT = 3.4  # points
-
-
-@dataclass(frozen=True, kw_only=True)
-class Measure:
-    """How a measure is written; `factor` takes a table's number to its unit."""
-
-    words: str
-    unit: str
-    factor: float
-
-
-MEASURES = {
-    "test_error": Measure(words="test error", unit="%", factor=100),
-    "top5_error": Measure(words="top-5 test error", unit="%", factor=100),
-    "train_error": Measure(words="training error", unit="%", factor=100),
-    "seconds_per_epoch": Measure(words="training seconds per epoch", unit=" s", factor=1),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,10 +42,9 @@ class Rows:
 
 
 def final_values(trials: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """arm, seed, status and value (per cent or seconds; NaN unless the trial is done) of the final trials."""
+    """arm, seed, status and value (in the measure's unit; NaN unless the trial is done) of the final trials."""
     final = trials[trials["phase"] == "final"]
-    column = final["train_seconds"] / final["epochs_run"] if measure == "seconds_per_epoch" else final[measure]
-    values = MEASURES[measure].factor * pd.to_numeric(column)
+    values = MEASURES[measure].factor * pd.to_numeric(final[measure])
     return final[["arm", "seed", "status"]].assign(value=values.where(final["status"] == "done"))
 
 
@@ -122,9 +105,8 @@ def draw_rows(axes: Axes, rows: Rows, finals: pd.DataFrame, measure: str, looks:
     axes.set_position((left / WIDTH, bottom, (right - left) / WIDTH, tall))
     axes.set(ylim=(rows.height, 0), yticks=[], xlim=_limits(finals, measure))
     axes.spines["left"].set_visible(False)
-    axes.set_xlabel(
-        f"final {MEASURES[measure].words} (%)" if MEASURES[measure].unit == "%" else MEASURES[measure].words
-    )
+    label = MEASURES[measure].label
+    axes.set_xlabel(f"final {label} (%)" if MEASURES[measure].percent else label)
     axes.locator_params(axis="x", nbins=max(2, int((right - left) / 0.45)))
     top = bottom + tall + 0.05 / figure.get_size_inches()[1]
     figure.text(0.06 / WIDTH, top, rows.key, color=GREY, gid="key", va="bottom", **NOTE)
@@ -185,6 +167,6 @@ def _limits(finals: pd.DataFrame, measure: str) -> tuple[float, float]:
     if not ends:
         return 0.0, 1.0
     low, high = min(ends), max(ends)
-    least = 0.4 if MEASURES[measure].unit == "%" else 0.02 * high
+    least = 0.4 if MEASURES[measure].percent else 0.02 * high
     room = 0.06 * max(high - low, least) + max(0.0, least - (high - low)) / 2
     return low - room, high + room

@@ -63,7 +63,8 @@ def _content(of: pd.DataFrame | np.ndarray) -> str | bytes:
 def _code() -> str:
     """What draws: our own files and the versions of what they call."""
     package = Path(alexctl.__file__).parent
-    sources = sorted(path for files in ("figures/*.py", "stats/*.py", "numbers.py") for path in package.glob(files))
+    kinds = ("figures/*.py", "stats/*.py", "numbers.py", "ablation/measures.py")
+    sources = sorted(path for files in kinds for path in package.glob(files))
     return _digest(
         *(path.read_bytes() for path in sources), *(version(name) for name in ("matplotlib", "numpy", "pandas"))
     )

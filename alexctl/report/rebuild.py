@@ -37,13 +37,12 @@ def _draw(campaign: Campaign, made: Tables) -> None:
     """The paper's Figure 1 where arms race to a target, else what each arm came to."""
     ablation, target = campaign.ablation, tables.target_of(campaign)
     trials, curves = (frame[frame["phase"] == "final"] for frame in (made.trials, made.curves))
-    common = {"control": ablation.control, "caption": caption(campaign, made)}
+    common = {"measure": ablation.measure.name, "control": ablation.control, "caption": caption(campaign, made)}
     if curves.empty:
         return
-    if ablation.measure == "seconds_per_epoch" and mixed(campaign.folder / "trials" / name for name in trials["trial"]):
+    if ablation.measure.one_machine and mixed(campaign.folder / "trials" / name for name in trials["trial"]):
         figure_cache.remove(campaign.folder, "figure")
-    elif ablation.measure != "epochs_to_target":
-        common["measure"] = ablation.measure
+    elif not ablation.measure.race:
         figure_cache.draw(campaign.folder, "figure", arm_comparison, curves, trials, **common)
     elif target is not None:  # else each arm has a target of its own, so there is no one line to race to
         common["budget"] = float(ablation.base.get("epochs", trials["epochs_run"].max()))

@@ -6,6 +6,7 @@ from typing import Any
 
 from alexctl import numbers
 from alexctl.ablation.knobs import PROXIES
+from alexctl.ablation.measures import MEASURES, Measure
 from alexctl.errors import printable
 from alexctl.figures.palette import ARMS
 from alexctl.report.command import remake
@@ -17,13 +18,6 @@ KINDS = {  # verdict -> (class in page.css, symbol): never told apart by colour 
     "supported": ("yes", "✓"), "contradicted": ("no", "✕"), "no difference": ("same", "≈"),
     "undecided": ("open", "?"), "nothing learned": ("void", "∅"),
 }  # fmt: skip
-MEASURES = {  # measure -> (words, column of trials.csv)
-    "epochs_to_target": ("epochs to the target", "epochs_to_target"),
-    "test_error": ("test error", "test_error"),
-    "top5_error": ("top-five test error", "top5_error"),
-    "train_error": ("training error", "train_error"),
-    "seconds_per_epoch": ("training seconds per epoch", "train_seconds/epochs_run"),
-}
 EXTRAS = {  # what newer verdicts hold beside the effect, shown where it is
     "p_value": "p (Student’s t)", "sign_flip_p": "p (exact sign flips)", "sign_flip_note": "sign flips",
     "correlation": "correlation of the pairs", "smallest_effect": "smallest effect these seeds can see",
@@ -34,14 +28,6 @@ TRIAL, SEED = ("trial",), ("arm", "phase", "seed")
 def kind_of(verdict: str) -> tuple[str, str]:
     """(class, symbol) of a verdict in words."""
     return KINDS.get(verdict.split(",")[0], ("void", "–"))
-
-
-def quantity(measure: str) -> Callable[[float], str]:
-    """How a value of this measure is written: errors in per cent, epochs and seconds to three digits."""
-    if measure.endswith("_error"):
-        return lambda value: f"{100 * value:.2f}%"
-    unit = " s" if measure == "seconds_per_epoch" else ""
-    return lambda value: numbers.significant(value) + unit
 
 
 def size(scale: str) -> Callable[[float], str]:
@@ -107,14 +93,14 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
     def at(*keys: str | int) -> Traced | None:
         return folder.at("verdict.json", *keys)
 
-    measure = verdict["measure"]
+    measure = MEASURES[verdict["measure"]]
     claim, made = verdict["claim"], remake(plan)
     source = at("claim", "source") if claim.get("source", "the paper") != "the paper" else None
     smoke = bool(plan["ablation"].get("smoke"))
     used = machines(folder)
     return {
         "id": folder.id, "folder": printable(folder.name), "name": folder.word(verdict["ablation"], "verdict.json"), "title": at("title"),
-        "measure": MEASURES[measure][0], "says": at("claim", "says"), "section": at("claim", "section"),
+        "measure": measure.label, "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke, "note": at("note"),
         "proxy_nets": [] if smoke else [folder.word(net, "plan.json") for net in _proxies(plan["ablation"])],
@@ -123,7 +109,7 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
         "landmarks": [(folder.word(arm, "verdict.json"), folder.at("verdict.json", "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
                       for arm in claim.get("landmarks", {})],
         "interval": at("interval"), "comparisons": comparisons(folder), "machines": used,
-        "mixed": measure == "seconds_per_epoch" and len({one["clock"] for one in used}) > 1,
+        "mixed": measure.one_machine and len({one["clock"] for one in used}) > 1,
         "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
         "command": [folder.word(word, "plan.json") for word in made.words], "notes": made.notes,
     }  # fmt: skip
@@ -138,9 +124,9 @@ def _subject(planned: dict[str, Any]) -> str:
     return min((arm for arm in planned["arms"] if arm != planned["control"]), default=planned["control"])
 
 
-def _arms(folder: ResultsFolder, measure: str) -> dict[str, Any]:
+def _arms(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     """The table of arms, without the columns that hold nothing."""
-    form = quantity(measure)
+    form = measure.written
     columns = {
         "lr": ("learning rate", lambda v: f"{v:g}"), "n": ("seeds", lambda v: f"{v:g}"), "median": ("median", form),
         "mean": ("mean", form), "spread": ("standard deviation", form), "num_censored": ("censored", "{:g}".format),
@@ -162,9 +148,8 @@ def _arms(folder: ResultsFolder, measure: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _seeds(folder: ResultsFolder, measure: str) -> dict[str, Any]:
+def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     """Every reported trial's value: a table, a line a seed and a column an arm, and the same as dots."""
-    column, form = MEASURES[measure][1], quantity(measure)
     final = [row for row in folder.trials if row["phase"] == "final"]
     seeds = sorted({int(row["seed"]) for row in final})
     control = folder.json("verdict.json")["control"]
@@ -172,9 +157,9 @@ def _seeds(folder: ResultsFolder, measure: str) -> dict[str, Any]:
     effects = [dict(zip(entry["seeds"], entry["values"], strict=True)) for entry in comparisons(folder)]
     cells: dict[tuple[str, int], Traced | str] = {}
     for row in final:
-        fate = _fate(row)
-        value = folder.cell("trials.csv", row, column, SEED, form) if row["status"] == "done" and fate is None else None
-        cells[row["arm"], int(row["seed"])] = value or fate or "not finished"
+        done = row["status"] == "done"
+        value = folder.cell("trials.csv", row, measure.name, SEED, measure.written) if done else None
+        cells[row["arm"], int(row["seed"])] = value or _fate(row) or "not finished"
     values = [float(cell.value) for cell in cells.values() if isinstance(cell, Traced)]
     table = {
         "seed_arms": [folder.word(arm) for arm in arms],
@@ -209,8 +194,7 @@ def _seeds(folder: ResultsFolder, measure: str) -> dict[str, Any]:
                 "svg": drawn,
             }
         )
-    percent = measure.endswith("_error")
-    table["dots_axis"] = axis_row(axis, (lambda v: f"{100 * v:g}%") if percent else "{:g}".format)
+    table["dots_axis"] = axis_row(axis, (lambda v: f"{100 * v:g}%") if measure.percent else "{:g}".format)
     return table
 
 

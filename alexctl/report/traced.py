@@ -20,8 +20,7 @@ from alexctl.store import files
 class Traced:
     """Words for a page and where they are from: `file` below the results folder, `at` a place in it.
 
-    `at` is a path of keys in JSON (`comparisons/0/effect`), or `KEY=VALUE,...:COLUMN` in a CSV, COLUMN being a quotient
-    `A/B` where that is what is shown. Without `at` the words are a name that stands in the file. `value` is the exact one.
+    `at` is a path of keys in JSON (`comparisons/0/effect`), or `KEY=VALUE,...:COLUMN` in a CSV. Without `at` the words are a name that stands in the file. `value` is the exact one.
     """
 
     text: str
@@ -106,11 +105,9 @@ class ResultsFolder:
     def cell(
         self, table: str, row: dict[str, str], column: str, keys: tuple[str, ...], form: Callable[[float], str]
     ) -> Traced | None:
-        """The number in a CSV's row and column, or the quotient of two columns; None where the cell is empty."""
-        parts = [row.get(part, "") for part in column.split("/")]
-        if not all(parts):
+        """The number in a CSV's row and column; None where the cell is empty."""
+        exact = row.get(column, "")
+        if not exact:
             return None
-        value = float(parts[0]) if len(parts) == 1 else float(parts[0]) / float(parts[1])
-        exact = parts[0] if len(parts) == 1 else repr(value)
         place = ",".join(f"{key}={row[key]}" for key in keys)
-        return Traced(text=form(value), file=f"{self.name}/{table}", at=f"{place}:{column}", value=exact)
+        return Traced(text=form(float(exact)), file=f"{self.name}/{table}", at=f"{place}:{column}", value=exact)

@@ -5,6 +5,7 @@ from typing import Any
 
 from alexctl import stats
 from alexctl.ablation.checks import level as level_of_knob
+from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import Ablation
 from alexctl.stats.intervals import FEWEST_FLIPS, MOST_FLIPS
 from alexctl.stats.looks import level_of
@@ -41,19 +42,11 @@ class Evidence:
         return {seed: result for seed, result in known.items() if result is not None}
 
 
-def outcome(record: TrialRecord, measure: str) -> stats.Outcome | None:
+def outcome(record: TrialRecord, measure: Measure) -> stats.Outcome | None:
     """What one finished trial says of the measure; None when it says nothing (failed, not finished)."""
     if record.state == "diverged":
         return stats.Outcome(diverged=True)
-    if record.state != "done":
-        return None
-    last = record.rows[-1]
-    if measure == "epochs_to_target":
-        crossing = stats.target_epoch(record.rows, record.setting.get("target"))
-        return stats.Outcome(censored=True) if crossing is None else stats.Outcome(value=crossing)
-    if measure == "seconds_per_epoch":
-        return stats.Outcome(value=last["train_seconds"] / last["epoch"])
-    return stats.Outcome(value=last[measure])
+    return measure.read(record.rows, record.setting) if record.state == "done" else None
 
 
 def compare(evidence: Evidence) -> list[dict[str, Any]]:
@@ -113,10 +106,10 @@ def _words(evidence: Evidence, effect: stats.Effect, **about) -> str:
 
 def _effect(evidence: Evidence, control: str, arm: str) -> stats.Effect:
     ablation, budget = evidence.ablation, None
-    if ablation.measure == "epochs_to_target":  # only a race has one
+    if ablation.measure.race:
         budget = float(ablation.base.get("epochs", evidence.final[0].setting["epochs"]))
     sides = (evidence.outcomes(name) for name in (control, arm))
-    return stats.paired_effect(*sides, scale=ablation.scale, budget=budget, level=evidence.level)
+    return stats.paired_effect(*sides, scale=ablation.measure.scale, budget=budget, level=evidence.level)
 
 
 def _line(evidence: Evidence, name: str, control: str | None) -> dict[str, Any]:
@@ -125,7 +118,7 @@ def _line(evidence: Evidence, name: str, control: str | None) -> dict[str, Any]:
     return {
         "arm": name, "control": control, "verdict": "not run yet", "sentence": "Not run yet.", "effect": None,
         "low": None, "high": None, "bound": None, "level": evidence.level, "interval": interval_words(evidence.looks),
-        "scale": evidence.ablation.scale, "n": 0, "seeds": [], "values": [], "margin": None, "more_seeds": None,
+        "scale": evidence.ablation.measure.scale, "n": 0, "seeds": [], "values": [], "margin": None, "more_seeds": None,
         "claimed": claim.effect_of(name), "direction": _direction(evidence, name), "p_value": None,
         "sign_flip_p": None, "sign_flip_note": None, "correlation": None, "smallest_effect": None,
     }  # fmt: skip
@@ -136,7 +129,7 @@ def _direction(evidence: Evidence, name: str) -> str | None:
     claim = evidence.ablation.claim
     if claim.direction or (size := claim.effect_of(name)) is None:
         return claim.direction
-    return "negative" if stats.to_theta(size, evidence.ablation.scale) < 0 else "positive"
+    return "negative" if stats.to_theta(size, evidence.ablation.measure.scale) < 0 else "positive"
 
 
 def _missing(evidence: Evidence, arms: list[str]) -> dict[str, Any] | None:
@@ -189,8 +182,8 @@ def second_opinions(effect: stats.Effect) -> dict[str, Any]:
 
 
 def _learned(evidence: Evidence, arms: list[str]) -> bool:
-    """Whether any of these arms is better than chance; a pace is one whatever was learned."""
-    if evidence.ablation.measure == "seconds_per_epoch":
+    """Whether any of these arms is better than chance, where the measure needs that."""
+    if not evidence.ablation.measure.needs_learning:
         return True
     chance = 1 - 1 / evidence.num_classes
     return any(

@@ -41,12 +41,11 @@ class Tables:
 
 
 def trial_columns(campaign: Campaign) -> tuple[str, ...]:
-    """The columns of trials.csv, in their order."""
+    """The columns of trials.csv, in their order; the measure has one of its own name."""
     varies = tuple(key for key in campaign.ablation.varies if key != "lr")
-    return (
-        "ablation", "arm", "phase", "seed", "status", *varies, "lr", "epochs_to_target", "censored", "epochs_run",
-        *ENDS, "trial", "error", "log",
-    )  # fmt: skip
+    measured = ("epochs_to_target", "censored", "epochs_run", *ENDS)
+    own = tuple({campaign.ablation.measure.name} - set(measured))
+    return ("ablation", "arm", "phase", "seed", "status", *varies, "lr", *measured, *own, "trial", "error", "log")
 
 
 def derive(campaign: Campaign) -> Tables:
@@ -100,10 +99,14 @@ def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
     crossing = stats.target_epoch(record.rows, setting.get("target"))
     raced = record.state == "done" and setting.get("target") is not None
     failed = record.state == "failed"
+    measure = campaign.ablation.measure
+    said = outcome(record, measure) if record.phase == "final" else None
+    censored = said.censored if measure.race and said else crossing is None
     return {
+        measure.name: said and said.value,
         "ablation": campaign.ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
         "status": record.state, **{key: setting.get(key) for key in campaign.ablation.varies}, "lr": setting["lr"],
-        "epochs_to_target": crossing, "censored": crossing is None if raced else None,
+        "epochs_to_target": crossing, "censored": censored if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
         "trial": record.folder.name, "error": record.status.get("error"),
@@ -139,9 +142,9 @@ def _survival(campaign: Campaign, final: list[TrialRecord]) -> pd.DataFrame:
     races = {
         arm: [r for r in final if r.arm == arm and r.state in ("done", "diverged")] for arm in campaign.ablation.arms
     }
-    said = {arm: [outcome(r, "epochs_to_target") for r in records] for arm, records in races.items()}
+    said = {arm: [outcome(r, campaign.ablation.measure) for r in records] for arm, records in races.items()}
     lines = []
-    if campaign.ablation.measure == "epochs_to_target" and any(o.censored for them in said.values() for o in them):
+    if campaign.ablation.measure.race and any(o.censored for them in said.values() for o in them):
         for arm, records in sorted(races.items()):
             epochs = [
                 o.value if o.usable else float(r.setting["epochs"]) for o, r in zip(said[arm], records, strict=True)
@@ -155,7 +158,7 @@ def _verdict(campaign: Campaign, evidence: Evidence) -> dict[str, Any]:
     ablation = campaign.ablation
     return {
         "schema": files.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": campaign.data_name,
-        "data_digest": campaign.data_digest, "measure": ablation.measure, "compares": ablation.compares,
+        "data_digest": campaign.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
         "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
         "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": _comparisons(evidence),
     }  # fmt: skip
@@ -163,7 +166,7 @@ def _verdict(campaign: Campaign, evidence: Evidence) -> dict[str, Any]:
 
 def _comparisons(evidence: Evidence) -> list[dict[str, Any]]:
     """Each comparison, unless seconds of several machines would be set against each other."""
-    if evidence.ablation.measure == "seconds_per_epoch" and mixed(record.folder for record in evidence.final):
+    if evidence.ablation.measure.one_machine and mixed(record.folder for record in evidence.final):
         unjudged = compare(replace(evidence, final=[]))
         return [line | {"verdict": "not judged", "sentence": MIXED} for line in unjudged]
     return compare(evidence)

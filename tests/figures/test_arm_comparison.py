@@ -22,10 +22,10 @@ def frames(table, *, epochs=9, status=None):
                 now = 0.9 + (error - 0.9) * epoch / epochs
                 curves.append((arm, "final", seed, epoch - 0.5, now, NAN, 2.0 * epoch - 1))
                 curves.append((arm, "final", seed, float(epoch), now, now, 2.0 * epoch))
-            trials.append((arm, "final", seed, state, now, now, 2.0 * ran, float(ran)))
+            trials.append((arm, "final", seed, state, now, now, 2.0, float(ran)))
     trials.append((next(iter(table)), "search", 10000, "done", 0.01, NAN, 1.0, 1.0))
     columns = ["arm", "phase", "seed", "epoch", "train_error", "test_error", "train_seconds"]
-    named = ["arm", "phase", "seed", "status", "train_error", "test_error", "train_seconds", "epochs_run"]
+    named = ["arm", "phase", "seed", "status", "train_error", "test_error", "seconds_per_epoch", "epochs_run"]
     return pd.DataFrame(curves, columns=columns), pd.DataFrame(trials, columns=named)
 
 

@@ -72,8 +72,7 @@ def looked_up(element: Element, folder: Path) -> object:
     with file.open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if all(row[key] == value for key, value in keys.items())]
     assert rows, at
-    parts = [float(rows[0][part]) for part in column.split("/")]
-    return parts[0] / parts[1] if len(parts) == 2 else parts[0]
+    return float(rows[0][column])
 
 
 def agrees(shown: str, exact: float) -> bool:

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from alexctl.ablation.load import load, override
+from alexctl.ablation.measures import MEASURES
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.report import figure_cache, markdown_tex
@@ -15,7 +16,7 @@ from alexctl.report.command import remake, toml
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import Axis, axis_row, effect_axis, effect_row, seed_row, value_axis
 from alexctl.report.rebuild import rebuild
-from alexctl.report.sections import kind_of, quantity, size
+from alexctl.report.sections import kind_of, size
 from alexctl.store import environment, files
 from report.made_up import ENVIRONMENT, small
 
@@ -93,8 +94,9 @@ def test_a_seed_has_the_same_height_in_every_row():
 
 
 def test_how_numbers_are_written():
-    assert quantity("test_error")(0.25757) == "25.76%"
-    assert quantity("seconds_per_epoch")(2.0) == "2.00 s"
+    assert MEASURES["test_error"].written(0.25757) == "25.76%"
+    assert MEASURES["seconds_per_epoch"].written(2.0) == "2.00 s"
+    assert MEASURES["epochs_to_target"].written(5.0) == "5.00"
     assert size("points")(-0.5) == "−0.50"
     assert kind_of("supported, smaller")[0] == kind_of("supported")[0] != kind_of("not run yet")[0]
 

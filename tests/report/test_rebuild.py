@@ -102,7 +102,7 @@ def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):
     ("measure", "expected"),
     [
         ("test_error", ["test error (median)", "left out", "24.31%, 25.00%", "26.00%", "1 diverged"]),
-        ("seconds_per_epoch", ["seconds per epoch (median)", "left out", "2 s, 2 s", "1 diverged"]),
+        ("seconds_per_epoch", ["seconds per epoch (median)", "left out", "2.00 s, 2.00 s", "1 diverged"]),
     ],
 )
 def test_what_is_printed(tmp_path, capsys, measure, expected):
