@@ -12,7 +12,7 @@ from alexctl.errors import UserError
 from alexctl.figures.architecture import drawing
 from alexctl.machine import default_workers
 from alexctl.nets.description import DRAWN, describe
-from alexctl.store import files, records
+from alexctl.store import files, layout
 from alexctl.store.environment import git_state
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.timing.pace import crowding, seconds_per_epoch
@@ -30,9 +30,9 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
     device = choose_device(options.device)
     ablation = precision.with_precision(ablation, device)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
-    folder = options.results / (options.name or records.campaign_name(ablation, data.name))
+    folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
     new = not folder.exists()
-    files.make_folder(folder / "trials")
+    files.make_folder(folder / layout.TRIALS)
     try:
         lock = FolderLock(folder)
     except Locked as locked:
@@ -60,7 +60,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
             seconds = seconds_per_epoch(campaign, data, device, options.threads)
         workers = options.workers or default_workers(device.type)
         stack = options.stack or (1 if device.type == "cpu" else STACK)
-        crowded = crowding(options.results / "bench", workers, device) or 1.0
+        crowded = crowding(options.results / layout.BENCH, workers, device) or 1.0
         watcher.planned(campaign, {arm: crowded * each for arm, each in seconds.items()}, workers, notes)
         for job, source in taken:
             watcher.taken(job, source)
@@ -72,7 +72,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         return campaign, rebuild(campaign)
     finally:
         lock.release()
-        if new and not (folder / "plan.json").exists():
+        if new and not (folder / layout.PLAN).exists():
             shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -84,13 +84,13 @@ def _draw_net(campaign: Campaign, data: DataSet) -> None:
     if setting.training.net in DRAWN:
         size = setting.training.crop or data.train_images.shape[1]
         described = describe(setting.training.net, setting.net, size, len(data.classes))
-        files.write_atomic(campaign.folder / "net.svg", drawing(described))
+        files.write_atomic(campaign.folder / layout.svg(layout.NET), drawing(described))
 
 
 def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:
     """A note where weights are wanted of trials that were done without keeping them."""
     done = [r for r in campaign.records.values() if r.state == "done" and r.phase == "final"]
-    without = [record for record in done if not (record.folder / records.WEIGHTS).exists()]
+    without = [record for record in done if not (record.folder / layout.WEIGHTS).exists()]
     if not (keeping.weights and without):
         return []
     return [

@@ -12,12 +12,11 @@ from typing import Any
 from alexctl import numbers
 from alexctl.ablation.load import load, shipped
 from alexctl.errors import UserError
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.timing.costs import costs, whole_seconds
 from alexctl.timing.pace import latest
 from tools.marked_blocks import rewritten
 
-FILE = "costs.csv"
 COLUMNS = ("ablation", "data", "arms", "search_trials", "reported_trials", "seconds", "at_most", "workers")
 TOP = Path(__file__).parents[1]
 
@@ -51,7 +50,7 @@ def block(lines: Iterable[dict[str, str]], bench: dict[str, Any]) -> str:
     ]
     return "\n".join([
         f"With {lines[0]['workers']} workers, {env['device']} ({env['cpu']}), {env['precision']} "
-        f"([`{FILE}`](../results/reference/bench/{FILE})); trials of the search + reported ones:",
+        f"([`{layout.COSTS_CSV}`](../{layout.REFERENCE}/{layout.BENCH}/{layout.COSTS_CSV})); trials of the search + reported ones:",
         "", "| file | data | arms | trials | time |", "|---|---|---|---|---|", *rows,
     ])  # fmt: skip
 
@@ -59,18 +58,18 @@ def block(lines: Iterable[dict[str, str]], bench: dict[str, Any]) -> str:
 def written(text: str, folder: Path) -> str:
     """docs/ablations.md with its table made anew; UserError where the marks or the measurements are missing."""
     bench = latest(folder)
-    if bench is None or not (folder / FILE).exists():
-        raise UserError(f"no bench and {FILE} in {folder}; `make performance` makes them")
-    lines = csv.DictReader((folder / FILE).read_text(encoding="utf-8").splitlines())
+    if bench is None or not (folder / layout.COSTS_CSV).exists():
+        raise UserError(f"no bench and {layout.COSTS_CSV} in {folder}; `make performance` makes them")
+    lines = csv.DictReader((folder / layout.COSTS_CSV).read_text(encoding="utf-8").splitlines())
     return rewritten(text, "costs", block(lines, bench), file="docs/ablations.md")
 
 
 def main() -> None:
     """What the module's head says."""
-    reference = TOP / "results" / "reference"
-    files.write_atomic(reference / "bench" / FILE, files.csv_text(COLUMNS, list(measured(reference))))
+    reference = TOP / layout.REFERENCE
+    files.write_atomic(reference / layout.BENCH / layout.COSTS_CSV, files.csv_text(COLUMNS, list(measured(reference))))
     page = TOP / "docs" / "ablations.md"
-    files.write_atomic(page, written(page.read_text(encoding="utf-8"), reference / "bench"))
+    files.write_atomic(page, written(page.read_text(encoding="utf-8"), reference / layout.BENCH))
 
 
 if __name__ == "__main__":

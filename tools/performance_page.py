@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.errors import UserError
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.timing.pace import latest
 from tools.marked_blocks import rewritten
-from tools.upkeep import FILE as UPKEEP
+
+BENCH = layout.REFERENCE / layout.BENCH
 
 
 def block(made: dict[str, Any]) -> str:
@@ -24,7 +25,7 @@ def block(made: dict[str, Any]) -> str:
 
     lines = [
         f"{machine}; {made['net']}, batch {made['batch_size']}, float32, on {made['data']}. Medians of the rounds in "
-        "[`bench.csv`](../results/reference/bench/bench.csv).",
+        f"[`{layout.BENCH_CSV}`](../{BENCH}/{layout.BENCH_CSV}).",
         "",
         "| what | wanted | measured |",
         "|---|---|---|",
@@ -88,10 +89,10 @@ def written(text: str, folder: Path) -> str:
     if made is None:
         raise UserError(f"no bench in {folder}; `alexctl bench --results` makes one")
     try:
-        upkeep = list(csv.DictReader((folder / UPKEEP).read_text(encoding="utf-8").splitlines()))
+        upkeep = list(csv.DictReader((folder / layout.UPKEEP_CSV).read_text(encoding="utf-8").splitlines()))
     except OSError:
-        raise UserError(f"no {UPKEEP} in {folder}; `python -m tools.upkeep` makes it") from None
-    intro = f"Beside training, in processor seconds ([`{UPKEEP}`](../results/reference/bench/{UPKEEP})):\n"
+        raise UserError(f"no {layout.UPKEEP_CSV} in {folder}; `python -m tools.upkeep` makes it") from None
+    intro = f"Beside training, in processor seconds ([`{layout.UPKEEP_CSV}`](../{BENCH}/{layout.UPKEEP_CSV})):\n"
     return rewritten(text, "measured", f"{block(made)}\n{intro}\n{upkeep_block(upkeep)}", file="docs/performance.md")
 
 
@@ -99,7 +100,7 @@ def main() -> None:
     """Rewrites docs/performance.md in the checkout this package runs from."""
     top = Path(__file__).parents[1]
     page = top / "docs" / "performance.md"
-    folder = top / "results" / "reference" / "bench"
+    folder = top / BENCH
     files.write_atomic(page, written(page.read_text(encoding="utf-8"), folder))
 
 

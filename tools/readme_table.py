@@ -4,7 +4,7 @@ from pathlib import Path
 
 from alexctl.report.markdown_tex import markdown
 from alexctl.report.rebuild import open_results
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.verdicts.tables import derive
 from tools.marked_blocks import rewritten
 
@@ -12,7 +12,7 @@ from tools.marked_blocks import rewritten
 def block(reference: Path) -> str:
     """The table between the README's two marks, as `alexctl report --format md` has it, each title with its figure."""
     made = [derive(campaign) for campaign in open_results(reference)]
-    figures = [f"results/{reference.name}/{tables.folder.name}/figure.png" for tables in made]
+    figures = [f"results/{reference.name}/{tables.folder.name}/{layout.FIGURE}.png" for tables in made]
     return markdown([tables.verdict for tables in made], figures) + "\n"
 
 
@@ -25,7 +25,7 @@ def main() -> None:
     """Rewrites README.md in the checkout this package runs from."""
     top = Path(__file__).parents[1]
     readme = top / "README.md"
-    files.write_atomic(readme, written(readme.read_text(encoding="utf-8"), top / "results" / "reference"))
+    files.write_atomic(readme, written(readme.read_text(encoding="utf-8"), top / layout.REFERENCE))
 
 
 if __name__ == "__main__":

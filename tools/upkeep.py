@@ -21,11 +21,10 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import data_root, prepare
 from alexctl.report import page
 from alexctl.report.rebuild import rebuild_all
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.store.reference import reference
 from alexctl.timing.throughput import Crew
 
-FILE = "upkeep.csv"
 COLUMNS = ("what", "count", "value", "unit")
 TRIALS = (2, 20, 200, 2000)
 WORKERS = 8
@@ -103,22 +102,22 @@ def many(folder: Path, count: int) -> Path:
     """A campaign of so many finished trials: the reported ones of a reference campaign, again and again with new seeds."""
     (pattern,) = reference(PATTERN)
     home = files.make_folder(folder / pattern.name)
-    heads = {trial: _json(trial / "setting.json") for trial in sorted((pattern / "trials").iterdir())}
+    heads = {trial: _json(trial / layout.SETTING) for trial in sorted((pattern / layout.TRIALS).iterdir())}
     reported: dict[str, list[Path]] = {}
     for trial, head in heads.items():
         if head["phase"] == "final":
             reported.setdefault(head["arm"], []).append(trial)
         else:
-            shutil.copytree(trial, home / "trials" / trial.name)
-    plan = _json(pattern / "plan.json")
+            shutil.copytree(trial, layout.trial(home, trial.name))
+    plan = _json(pattern / layout.PLAN)
     plan["ablation"]["plan"]["seeds"] = num_seeds = count // len(reported)
-    files.write_json(home / "plan.json", plan)
+    files.write_json(home / layout.PLAN, plan)
     for arm, trials in reported.items():
         for seed in range(num_seeds):
             trial = trials[seed % len(trials)]
-            made = home / "trials" / f"{arm}-s{seed}-{trial.name.rpartition('-')[2]}"
+            made = layout.trial(home, layout.trial_name(arm, seed, trial.name.rpartition("-")[2]))
             shutil.copytree(trial, made)
-            (made / "setting.json").write_text(json.dumps({**heads[trial], "seed": seed}), encoding="utf-8")
+            (made / layout.SETTING).write_text(json.dumps({**heads[trial], "seed": seed}), encoding="utf-8")
     return home
 
 
@@ -157,8 +156,8 @@ def held(pid: int, root: Path) -> tuple[int, int]:
 
 def main() -> None:
     """What the module's head says."""
-    folder = files.make_folder(Path(__file__).parents[1] / "results" / "reference" / "bench")
-    files.write_atomic(folder / FILE, files.csv_text(COLUMNS, list(measure())))
+    folder = files.make_folder(Path(__file__).parents[1] / layout.REFERENCE / layout.BENCH)
+    files.write_atomic(folder / layout.UPKEEP_CSV, files.csv_text(COLUMNS, list(measure())))
 
 
 if __name__ == "__main__":

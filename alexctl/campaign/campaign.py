@@ -10,8 +10,8 @@ from alexctl.ablation.setting import Setting
 from alexctl.campaign import lr_search
 from alexctl.errors import UserError
 from alexctl.stats import target_epoch
-from alexctl.store import plan
-from alexctl.store.records import TrialRecord, clear, read_trial, trial_name, trials_of
+from alexctl.store import layout, plan
+from alexctl.store.records import TrialRecord, clear, read_trial, trials_of
 from alexctl.verdicts.compare import Evidence, compare
 
 
@@ -27,7 +27,7 @@ class Job:
 
     @cached_property
     def name(self) -> str:
-        return trial_name(self.arm, self.seed, self.setting.hash8)
+        return layout.trial_name(self.arm, self.seed, self.setting.hash8)
 
 
 class Campaign:
@@ -68,7 +68,7 @@ class Campaign:
 
     def reload(self, name: str) -> TrialRecord:
         """Reads one trial again after something happened to it."""
-        record = read_trial(self.folder / "trials" / name)
+        record = read_trial(layout.trial(self.folder, name))
         self.records[name] = record
         self.failed_before.discard(name)  # a retry is one try
         self._decisions.clear()
@@ -80,12 +80,12 @@ class Campaign:
         record = self.records.get(job.name)
         if record is None:
             return TrialRecord(
-                folder=self.folder / "trials" / job.name, arm=job.arm, seed=job.seed, hash8=job.setting.hash8,
+                folder=layout.trial(self.folder, job.name), arm=job.arm, seed=job.seed, hash8=job.setting.hash8,
                 phase=job.phase, setting=job.setting.flat(),
             )  # fmt: skip
         if record.problem:
             raise UserError(
-                f"{self.folder.name}/trials/{job.name}: {record.problem}; "
+                f"{self.folder.name}/{layout.TRIALS}/{job.name}: {record.problem}; "
                 "put it back as it was, or delete that folder and give the same command again to run it anew"
             )
         return record

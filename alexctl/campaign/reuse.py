@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from alexctl.campaign.campaign import Campaign, Job, is_over
-from alexctl.store import records
+from alexctl.store import layout, records
 from alexctl.store.files import make_folder, read_json, write_atomic, write_json
 
-ABOUT_A_TRIAL = ("env.json", "rows.csv", "status.json")  # in this order: without a status it is still to run
+ABOUT_A_TRIAL = (layout.ENV, layout.ROWS, layout.STATUS)  # in this order: without a status it is still to run
 
 
 class FinishedElsewhere:
@@ -23,8 +23,8 @@ class FinishedElsewhere:
         if campaign.ablation.measure.one_machine:
             return
         for other in records.campaigns(campaign.folder.parent):
-            if other.name != campaign.folder.name and (other / "trials").is_dir():
-                for path in sorted((other / "trials").iterdir()):
+            if other.name != campaign.folder.name and (other / layout.TRIALS).is_dir():
+                for path in sorted((other / layout.TRIALS).iterdir()):
                     self.folders.setdefault(_identity(path.name), []).append(path)
 
     def knows(self, job: Job) -> bool:
@@ -47,16 +47,16 @@ class FinishedElsewhere:
             if record is None or record.problem or not is_over(record, job.until):
                 continue
             try:
-                head = read_json(source / "setting.json")
+                head = read_json(source / layout.SETTING)
                 files = {name: (source / name).read_bytes() for name in self._wanted()}
             except (OSError, ValueError):  # deleted or replaced meanwhile, or without weights
                 continue
             home = source.parent.parent.name
             head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
-            folder = make_folder(self.campaign.folder / "trials" / job.name)
-            write_json(folder / "setting.json", head)
+            folder = make_folder(layout.trial(self.campaign.folder, job.name))
+            write_json(folder / layout.SETTING, head)
             if self.weights:  # older trials have none
-                files |= {n: path.read_bytes() for n in records.INSPECTION_FILES if (path := source / n).is_file()}
+                files |= {n: path.read_bytes() for n in layout.INSPECTION if (path := source / n).is_file()}
             for name, content in files.items():
                 write_atomic(folder / name, content)
             self.campaign.reload(job.name)
@@ -64,7 +64,7 @@ class FinishedElsewhere:
         return None
 
     def _wanted(self) -> tuple[str, ...]:
-        return (records.WEIGHTS, *ABOUT_A_TRIAL) if self.weights else ABOUT_A_TRIAL
+        return (layout.WEIGHTS, *ABOUT_A_TRIAL) if self.weights else ABOUT_A_TRIAL
 
 
 def _identity(name: str) -> str:

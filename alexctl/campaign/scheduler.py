@@ -10,6 +10,7 @@ from typing import Any, Protocol
 from alexctl.campaign.campaign import Campaign, Job
 from alexctl.campaign.reuse import FinishedElsewhere
 from alexctl.errors import UserError
+from alexctl.store import layout, records
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.stack import shape_of
 from alexctl.trials import trial
@@ -152,9 +153,9 @@ class Scheduler:
     def _submit(self, jobs: list[Job]) -> None:
         orders = []
         for job in jobs:
-            folder = self.campaign.folder / "trials" / job.name
+            folder = layout.trial(self.campaign.folder, job.name)
             if self.campaign.record(job).state == "pending":
-                trial.create(
+                records.create(
                     folder, ablation=self.campaign.ablation.name, arm=job.arm, phase=job.phase, seed=job.seed,
                     setting=job.setting,
                 )  # fmt: skip
@@ -177,7 +178,7 @@ class Scheduler:
             raise UserError(event["message"], exit_code=event["exit_code"])
         if event["event"] == "died":
             if self.campaign.reload(job.name).state not in ("done", "diverged"):  # it may just not have said so
-                trial.record_death(self.campaign.folder / "trials" / job.name, event["why"])
+                records.write_death(layout.trial(self.campaign.folder, job.name), event["why"])
         elif event["state"] == BROKEN:
             self.alone.add(job.name)
             self.campaign.reload(job.name)

@@ -268,6 +268,7 @@ def bench(
     """Measure this machine: images a second beside PyTorch's tutorial loop and beside its own peaks. Takes about a minute."""
     from alexctl.cli import show_bench
     from alexctl.data import sources
+    from alexctl.store import layout
     from alexctl.timing import bench as measured
 
     how = {"rounds": 1, "seconds": 0.2} if quick else {"rounds": rounds}
@@ -276,8 +277,8 @@ def bench(
         progress=show_bench.progress, **how,
     )  # fmt: skip
     if not quick:
-        made.write(results / "bench")
-    show_bench.bench(made, None if quick else results / "bench", as_json=json_)
+        made.write(results / layout.BENCH)
+    show_bench.bench(made, None if quick else results / layout.BENCH, as_json=json_)
 
 
 @app.command()

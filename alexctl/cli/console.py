@@ -30,7 +30,7 @@ def table(rows: list[dict[str, Any]], *, as_json: bool = False, numbers: Collect
         print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
         return
     console = new_console()
-    console.print(layout(rows, console, numbers=numbers))
+    console.print(rich_table(rows, console, numbers=numbers))
 
 
 def say(*lines: str) -> None:
@@ -40,7 +40,7 @@ def say(*lines: str) -> None:
         console.print(plain(line), soft_wrap=not console.is_terminal)
 
 
-def layout(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
+def rich_table(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
     """Rows of equal keys side by side, `numbers` to the right, or on a narrow terminal a paragraph a row."""
     texts = [{key.replace("_", " "): plain("" if v is None else str(v)) for key, v in row.items()} for row in rows]
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from alexctl import numbers
 from alexctl.campaign.campaign import Campaign, Job
-from alexctl.cli.console import layout, plain
+from alexctl.cli.console import plain, rich_table
 from alexctl.cli.show_ablation import seeds_words
 from alexctl.timing.estimates import lengths, remaining_work, wall_seconds
 
@@ -57,7 +57,7 @@ class Screen:
                 "seeds": seeds_words(ablation.plan),
                 "one epoch takes": numbers.duration(seconds[arm], ".1f") if seconds else "-",
             })  # fmt: skip
-        self.console.print(layout(rows, self.console))
+        self.console.print(rich_table(rows, self.console))
         done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
         total = len(ablation.arms) * campaign.num_seeds
         self.look = campaign.num_seeds

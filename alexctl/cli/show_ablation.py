@@ -13,7 +13,7 @@ from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_net import code_notes
 from alexctl.cli.console import new_console, plain, table
-from alexctl.store import files, records
+from alexctl.store import files, layout, records
 
 
 def ablations(folder: Path, *, as_json: bool) -> None:
@@ -32,10 +32,10 @@ def _states(folder: Path, name: str) -> list[str]:
     """What results/ holds of an ablation, from its verdict files alone."""
     states = []
     for campaign in records.campaigns(folder):
-        if campaign.name.split("@")[0] != name:
+        if not layout.is_of(campaign, name):
             continue
         try:
-            verdict = files.read_json(campaign / "verdict.json")
+            verdict = files.read_json(campaign / layout.VERDICT)
             words = ", ".join(line["verdict"] for line in verdict["comparisons"])
             states.append(f"{words} on {verdict['data']}")
         except (ValueError, KeyError, TypeError):

@@ -7,7 +7,8 @@ from typing import Any
 from rich.console import Console
 
 from alexctl import numbers
-from alexctl.cli.console import layout, new_console, plain, shown, table
+from alexctl.cli.console import new_console, plain, rich_table, shown, table
+from alexctl.store import layout
 
 
 def result(campaign, made) -> None:
@@ -26,7 +27,7 @@ def result(campaign, made) -> None:
             "of each seed": ", ".join(map(which.measure.written, values)) or "-",
             lost: _lost(line),
         })  # fmt: skip
-    console.print(layout(rows, console))
+    console.print(rich_table(rows, console))
     for line in made.verdict["comparisons"]:
         console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     console.print(plain(which.claim), soft_wrap=not console.is_terminal)
@@ -35,7 +36,8 @@ def result(campaign, made) -> None:
     for line in failures(made.trials, campaign.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
     names = (
-        "figure.svg", "search.svg", "survival.svg", "trials.csv", "curves.csv", "summary.csv", "survival.csv", "verdict.json",
+        *map(layout.svg, (layout.FIGURE, layout.SEARCH, layout.SURVIVAL)), layout.TRIALS_CSV, layout.CURVES_CSV,
+        layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.VERDICT,
     )  # fmt: skip
     made_now = ", ".join(name for name in names if (campaign.folder / name).exists())
     console.print(f"Files: {plain(shown(campaign.folder))}/ ({made_now})", soft_wrap=not console.is_terminal)
@@ -80,7 +82,7 @@ def _left(campaign) -> str:
     ready = campaign.ready()
     if searching := sorted({job.arm for job in ready if job.phase == "search"}):
         words.append(f"the learning-rate search of {' and '.join(searching)} is not over")
-    if kept := sum((campaign.folder / "trials" / job.name / "checkpoint.pt").exists() for job in ready):
+    if kept := sum((layout.trial(campaign.folder, job.name) / layout.CHECKPOINT).exists() for job in ready):
         words.append(f"{kept} trial{'s have' if kept > 1 else ' has'} a checkpoint to continue from")
     return ", ".join(words) + "; the same command goes on from here."
 

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 
 import alexctl
 from alexctl.figures.page import save
+from alexctl.store import layout
 from alexctl.store.files import SCHEMA, read_json, write_json
 
-FILE = "figures.json"
 KINDS = ("svg", "png")
 
 
@@ -32,7 +32,7 @@ def draw(
         return
     save(figure(*frames, **options), folder / stem)
     kept[stem] = {"of": wanted, **_files(folder, stem)}
-    write_json(folder / FILE, {**kept, "schema": SCHEMA})
+    write_json(folder / layout.DRAWN_FROM, {**kept, "schema": SCHEMA})
 
 
 def remove(folder: Path, stem: str) -> None:
@@ -43,7 +43,7 @@ def remove(folder: Path, stem: str) -> None:
 
 def _kept(folder: Path) -> dict[str, Any]:
     try:
-        return read_json(folder / FILE)
+        return read_json(folder / layout.DRAWN_FROM)
     except ValueError:  # not there yet, or no use
         return {}
 

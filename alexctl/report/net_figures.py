@@ -12,7 +12,7 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError, printable
 from alexctl.figures import images
 from alexctl.report import figure_cache
-from alexctl.store import files, records
+from alexctl.store import files, layout
 
 
 def draw(campaign: Campaign) -> None:
@@ -26,14 +26,14 @@ def draw(campaign: Campaign) -> None:
         for record in campaign.counted()
         if record.phase == "final"
         and record.seed == 0
-        and all((record.folder / n).is_file() for n in records.INSPECTION_FILES)
+        and all((record.folder / n).is_file() for n in layout.INSPECTION)
     }
     found = dict(sorted(found.items()))
     tensors = {arm: _tensors(folder) for arm, folder in found.items()}
     with_kernels = [arm for arm in found if "kernels" in tensors[arm]]
     if with_kernels:
         figure_cache.draw(
-            campaign.folder, "kernels", images.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
+            campaign.folder, layout.KERNELS, images.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
             arms=with_kernels, towers=[int(tensors[arm]["towers"][0]) for arm in with_kernels],
             caption="Kernels of the first layer after training with seed 0. Zero is mid grey; each arm has a scale of its own.",
         )  # fmt: skip
@@ -41,14 +41,16 @@ def draw(campaign: Campaign) -> None:
     if arm not in found:
         return
     data, shown, near = campaign.data_name, tensors[arm]["images"], tensors[arm]["near"]
-    predictions, neighbours = (_table(campaign, arm, found[arm] / name) for name in records.INSPECTION_FILES[1:])
+    predictions, neighbours = (
+        _table(campaign, arm, found[arm] / name) for name in (layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV)
+    )
     figure_cache.draw(
-        campaign.folder, "predictions", images.five_most_probable, predictions, shown,
+        campaign.folder, layout.PREDICTIONS, images.five_most_probable, predictions, shown,
         caption=f"Test images of {data} and what {arm}, seed 0, takes them for: its most probable classes, the true one "
         "in bold. The first image of each of so many classes, chosen by no eye.",
     )  # fmt: skip
     figure_cache.draw(
-        campaign.folder, "neighbours", images.nearest_images, neighbours, shown[: len(near)], near,
+        campaign.folder, layout.NEIGHBOURS, images.nearest_images, neighbours, shown[: len(near)], near,
         caption=f"Test images of {data} (left) and the training images nearest to them in what the last layer of "
         f"{arm}, seed 0, sees.",
     )  # fmt: skip
@@ -59,10 +61,10 @@ _RENAMED = {"picture": "image", "pictures": "images"}  # what version 0.1.0 call
 
 def _tensors(folder: Path) -> dict[str, np.ndarray]:
     try:
-        tensors = safetensors.numpy.load_file(folder / records.INSPECTION_FILES[0])
+        tensors = safetensors.numpy.load_file(folder / layout.GALLERY)
         return {_RENAMED.get(name, name): tensor for name, tensor in tensors.items()}
     except (OSError, SafetensorError, ValueError):
-        raise _damaged(folder / records.INSPECTION_FILES[0]) from None
+        raise _damaged(folder / layout.GALLERY) from None
 
 
 def _table(campaign: Campaign, arm: str, path: Path) -> pd.DataFrame:

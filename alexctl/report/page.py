@@ -23,9 +23,8 @@ from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
 from alexctl.report.sections import claimed_size, section
 from alexctl.report.traced import ResultsFolder, Traced
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.store.reference import campaigns, reference
-from alexctl.verdicts.overview import FILE as OVERVIEW
 from alexctl.verdicts.overview import overview
 
 LIMIT = 2_900_000
@@ -33,23 +32,15 @@ LIMIT = 2_900_000
 
 HERE = Path(__file__).parent
 DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
-    ("summary.csv", "an arm"), ("trials.csv", "a trial"), ("survival.csv", "a step of an arm’s survival curve"),
-    ("predictions.csv", "a class that a net holds probable for an image"), ("neighbours.csv", "a training image near a test image"),
-    ("verdict.json", "the comparison and its claim"),
-    ("plan.json", "what was asked"), ("curves.csv", "a measurement of a trial"),
+    (layout.SUMMARY_CSV, "an arm"), (layout.TRIALS_CSV, "a trial"), (layout.SURVIVAL_CSV, "a step of an arm’s survival curve"),
+    (layout.PREDICTIONS_CSV, "a class that a net holds probable for an image"), (layout.NEIGHBOURS_CSV, "a training image near a test image"),
+    (layout.VERDICT, "the comparison and its claim"),
+    (layout.PLAN, "what was asked"), (layout.CURVES_CSV, "a measurement of a trial"),
 )  # fmt: skip
-FIGURES = ("figure.svg", "search.svg", "survival.svg", "net.svg", "kernels.svg", "predictions.svg", "neighbours.svg")
-FIRST_LEFT_OUT = (
-    "curves.csv",
-    "trials.csv",
-    "neighbours.svg",
-    "predictions.svg",
-    "search.svg",
-    "survival.svg",
-    "kernels.svg",
-    "net.svg",
-    "figure.svg",
-)  # where a page would be too large
+FIGURES = (  # the one that a reader would miss most comes first
+    layout.FIGURE, layout.NET, layout.KERNELS, layout.SURVIVAL, layout.SEARCH, layout.PREDICTIONS, layout.NEIGHBOURS,
+)  # fmt: skip
+FIRST_LEFT_OUT = (layout.CURVES_CSV, layout.TRIALS_CSV, *map(layout.svg, reversed(FIGURES)))  # of a page too large
 
 
 @dataclass(kw_only=True)
@@ -72,12 +63,11 @@ def page(paths: Sequence[Path], *, among_all: bool = True, limit: int = LIMIT) -
     for folder in folders:
         one = section(folder)
         one["downloads"] = [_download(folder, name, what) for name, what in DOWNLOADS if folder.has(name)]
-        one["figures"] = {} if one["mixed"] else {n.split(".")[0]: _figure(folder, n) for n in FIGURES if folder.has(n)}
-        if one["mixed"] and folder.has("search.svg"):  # the search counts epochs
-            one["figures"] = {"search": _figure(folder, "search.svg")}
+        stems = (layout.SEARCH,) if one["mixed"] else FIGURES  # the search counts epochs, not seconds
+        one["figures"] = {stem: _figure(folder, stem) for stem in stems if folder.has(layout.svg(stem))}
         sections.append(one)
     if among_all:
-        _stand(sections, overview((folder.name, folder.json("verdict.json")) for folder in folders))
+        _stand(sections, overview((folder.name, folder.json(layout.VERDICT)) for folder in folders))
     html = _render(sections)
     if (excess := len(html.encode()) - limit) > 0 and _leave_out(sections, excess):
         html = _render(sections)
@@ -97,9 +87,9 @@ def _stand(sections: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
     for entry, line in zip((entry for one in sections for entry in one["comparisons"]), lines, strict=True):
         if line["p_holm"] is not None:
             at = f"results={line['results']},arm={line['arm']}:p_holm"
-            p = Traced(text=f"{line['p_holm']:.2g}", file=OVERVIEW, at=at, value=repr(line["p_holm"]))
+            p = Traced(text=f"{line['p_holm']:.2g}", file=layout.OVERVIEW, at=at, value=repr(line["p_holm"]))
             entry["extras"] += [("p after Holm, over all claims", p)]
-            entry["extras"] += [("stands among all claims", Traced(text=line["stands"], file=OVERVIEW))]
+            entry["extras"] += [("stands among all claims", Traced(text=line["stands"], file=layout.OVERVIEW))]
 
 
 def _folders(paths: Sequence[Path]) -> list[ResultsFolder]:
@@ -160,8 +150,8 @@ def _row(axis, entry: dict[str, Any]) -> Markup:
     )  # fmt: skip
 
 
-def _figure(folder: ResultsFolder, name: str) -> Part:
-    stem = name.split(".")[0]
+def _figure(folder: ResultsFolder, stem: str) -> Part:
+    name = layout.svg(stem)
     drawn = inline(folder.path / name, f"{folder.id}-{stem}-", f"{folder.id}-{stem}-title")
     return Part(file=name, content=drawn)
 
@@ -176,7 +166,7 @@ def _download(folder: ResultsFolder, name: str, what: str) -> Part:
         ) from None
     kind = "application/json" if name.endswith(".json") else "text/csv"
     saved = f"{folder.id}-{name}"
-    if name == "curves.csv":
+    if name == layout.CURVES_CSV:
         data, kind, saved = gzip.compress(data, mtime=0), "application/gzip", saved + ".gz"
     return Part(file=name, what=what, name=saved, content=f"data:{kind};base64,{base64.b64encode(data).decode()}")
 
@@ -195,13 +185,13 @@ def _leave_out(sections: list[dict[str, Any]], excess: int) -> bool:
 
 def write_page(folder: Path, name: str | None = None) -> Path:
     """Writes a results folder's page: report.html, or NAME-report.html of one ablation."""
-    file = f"{name}-report.html" if name else "report.html"
+    file = f"{name}-{layout.REPORT}" if name else layout.REPORT
     return write(folder / file, campaigns(folder, name), among_all=name is None)
 
 
 def write_reference_page(folder: Path, name: str | None = None) -> Path:
     """Writes the page of the reference results into a results folder, or a temporary one where that can't be written."""
-    file, found = f"{name}-reference-report.html" if name else "reference-report.html", reference(name)
+    file, found = f"{name}-{layout.REFERENCE_REPORT}" if name else layout.REFERENCE_REPORT, reference(name)
     try:
         return write(files.make_folder(folder) / file, found, among_all=name is None)
     except UserError:

@@ -12,7 +12,7 @@ from alexctl.figures.errors import arm_comparison
 from alexctl.figures.rates import learning_rate_search
 from alexctl.figures.survival import survival_curves
 from alexctl.report import figure_cache, net_figures
-from alexctl.store import files, reference
+from alexctl.store import files, layout, reference
 from alexctl.store.environment import mixed
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.verdicts import overview, tables
@@ -40,14 +40,14 @@ def _draw(campaign: Campaign, made: Tables) -> None:
     common = {"measure": ablation.measure.name, "control": ablation.control, "caption": caption(campaign, made)}
     if curves.empty:
         return
-    if ablation.measure.one_machine and mixed(campaign.folder / "trials" / name for name in trials["trial"]):
-        figure_cache.remove(campaign.folder, "figure")
+    if ablation.measure.one_machine and mixed(layout.trial(campaign.folder, name) for name in trials["trial"]):
+        figure_cache.remove(campaign.folder, layout.FIGURE)
     elif not ablation.measure.race:
-        figure_cache.draw(campaign.folder, "figure", arm_comparison, curves, trials, **common)
+        figure_cache.draw(campaign.folder, layout.FIGURE, arm_comparison, curves, trials, **common)
     elif target is not None:  # else each arm has a target of its own, so there is no one line to race to
         common["budget"] = float(ablation.base.get("epochs", trials["epochs_run"].max()))
         common |= {"target": target.at_most, "ghosts": list(ablation.claim.landmarks.items())}
-        figure_cache.draw(campaign.folder, "figure", learning_curves, curves, trials, **common)
+        figure_cache.draw(campaign.folder, layout.FIGURE, learning_curves, curves, trials, **common)
 
 
 def _draw_search(campaign: Campaign, made: Tables) -> None:
@@ -58,7 +58,7 @@ def _draw_search(campaign: Campaign, made: Tables) -> None:
     if begun.empty:
         return
     figure_cache.draw(
-        campaign.folder, "search", _search, begun, curves, control=campaign.ablation.control,
+        campaign.folder, layout.SEARCH, _search, begun, curves, control=campaign.ablation.control,
         measure_label=None if target is None else f"epochs to {target.at_most:.0%} training error",
         winners={arm: lr for arm in campaign.ablation.searched if (lr := campaign.rate(arm)) is not None},
     )  # fmt: skip
@@ -71,14 +71,15 @@ def _search(begun: pd.DataFrame, curves: pd.DataFrame, **options: Any) -> Figure
 def _draw_survival(campaign: Campaign, made: Tables) -> None:
     """The share of each arm that is still on its way, where some trial never arrived; else there is no such figure."""
     if made.survival.empty:
-        for stale in campaign.folder.glob("survival.*"):  # from before, when one had not arrived yet
-            stale.unlink()
+        # from before, when one had not arrived yet
+        figure_cache.remove(campaign.folder, layout.SURVIVAL)
+        (campaign.folder / layout.SURVIVAL_CSV).unlink(missing_ok=True)
         return
     target = tables.target_of(campaign)
     words = "the target" if target is None else f"{target.at_most:.0%} {target.metric.replace('_', ' ')}"
     words = words.replace("train error", "training error")
     figure_cache.draw(
-        campaign.folder, "survival", survival_curves, made.survival,
+        campaign.folder, layout.SURVIVAL, survival_curves, made.survival,
         control=campaign.ablation.control, target=words,
     )  # fmt: skip
 

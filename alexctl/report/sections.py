@@ -12,6 +12,7 @@ from alexctl.figures.palette import ARMS
 from alexctl.report.command import remake
 from alexctl.report.forest_plot import axis_row, seed_row, value_axis
 from alexctl.report.traced import ResultsFolder, Traced
+from alexctl.store import layout
 from alexctl.store.environment import CLOCK, clock
 
 KINDS = {  # verdict -> (class in page.css, symbol): never told apart by colour alone
@@ -42,16 +43,16 @@ def claimed_size(scale: str) -> Callable[[float], str]:
 
 def comparisons(folder: ResultsFolder) -> list[dict[str, Any]]:
     """One entry a comparison of the verdict: its words, its numbers as Traced and, for the drawing, as they are."""
-    verdict = folder.json("verdict.json")
+    verdict = folder.json(layout.VERDICT)
     entries = []
     for i, line in enumerate(verdict["comparisons"]):
 
         def at(*keys: str | int, form: Callable[[Any], str] = str, i: int = i) -> Traced | None:
-            return folder.at("verdict.json", "comparisons", i, *keys, form=form)
+            return folder.at(layout.VERDICT, "comparisons", i, *keys, form=form)
 
         form, arm = size(line["scale"]), line["arm"]
         claimed = at("claimed", form=claimed_size(line["scale"])) or _claimed(folder, arm, claimed_size(line["scale"]))
-        control = at("control") if "control" in line else folder.at("verdict.json", "control")  # as older ones have it
+        control = at("control") if "control" in line else folder.at(layout.VERDICT, "control")  # as older ones have it
         kind, symbol = kind_of(line["verdict"])
         values = [at("values", j, form=form) for j in range(len(line["values"]))]
         entries.append({
@@ -75,9 +76,9 @@ def _parted(sentence: Traced, verdict: str) -> tuple[Traced, Traced]:
 
 def _claimed(folder: ResultsFolder, arm: str, form: Callable[[float], str]) -> Traced | None:
     """The claimed size as older verdicts have it."""
-    found = folder.json("verdict.json")["claim"].get("effect")
+    found = folder.json(layout.VERDICT)["claim"].get("effect")
     keys = ("effect", arm) if isinstance(found, dict) else ("effect",)
-    return folder.at("verdict.json", "claim", *keys, form=form)
+    return folder.at(layout.VERDICT, "claim", *keys, form=form)
 
 
 def _extra(value: Any) -> str:
@@ -88,10 +89,10 @@ def _extra(value: Any) -> str:
 
 def section(folder: ResultsFolder) -> dict[str, Any]:
     """All that a campaign's section shows, but for its drawings of the effect and its figures."""
-    verdict, plan = folder.json("verdict.json"), folder.json("plan.json")
+    verdict, plan = folder.json(layout.VERDICT), folder.json(layout.PLAN)
 
     def at(*keys: str | int) -> Traced | None:
-        return folder.at("verdict.json", *keys)
+        return folder.at(layout.VERDICT, *keys)
 
     measure = MEASURES[verdict["measure"]]
     claim, made = verdict["claim"], remake(plan)
@@ -99,19 +100,19 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
     smoke = bool(plan["ablation"].get("smoke"))
     used = machines(folder)
     return {
-        "id": folder.id, "folder": printable(folder.name), "name": folder.word(verdict["ablation"], "verdict.json"), "title": at("title"),
+        "id": folder.id, "folder": printable(folder.name), "name": folder.word(verdict["ablation"], layout.VERDICT), "title": at("title"),
         "measure": measure.label, "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke, "note": at("note"),
-        "proxy_nets": [] if smoke else [folder.word(net, "plan.json") for net in _proxies(plan["ablation"])],
-        "drawn_arm": folder.word(_subject(plan["ablation"]), "plan.json"),
+        "proxy_nets": [] if smoke else [folder.word(net, layout.PLAN) for net in _proxies(plan["ablation"])],
+        "drawn_arm": folder.word(_subject(plan["ablation"]), layout.PLAN),
         "noise_floor": plan["ablation"].get("varies") == ["seed_offset"],
-        "landmarks": [(folder.word(arm, "verdict.json"), folder.at("verdict.json", "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
+        "landmarks": [(folder.word(arm, layout.VERDICT), folder.at(layout.VERDICT, "claim", "landmarks", arm, form=lambda v: f"{v:g}"))
                       for arm in claim.get("landmarks", {})],
         "interval": at("interval"), "comparisons": comparisons(folder), "machines": used,
         "mixed": measure.one_machine and len({one["clock"] for one in used}) > 1,
         "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
-        "command": [folder.word(word, "plan.json") for word in made.words], "notes": made.notes,
+        "command": [folder.word(word, layout.PLAN) for word in made.words], "notes": made.notes,
     }  # fmt: skip
 
 
@@ -135,13 +136,13 @@ def _arms(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     }  # fmt: skip
     rows = folder.summary
     shown = [c for c in columns if any(row.get(c, "") not in ("", "0") for row in rows) or c == "n"]
-    control = folder.json("verdict.json")["control"]
+    control = folder.json(layout.VERDICT)["control"]
     return {
         "columns": [columns[column][0] for column in shown],
         "rows": [
             {
-                "arm": folder.word(row["arm"], "summary.csv"), "control": row["arm"] == control,
-                "cells": [folder.cell("summary.csv", row, column, ("arm",), columns[column][1]) for column in shown],
+                "arm": folder.word(row["arm"], layout.SUMMARY_CSV), "control": row["arm"] == control,
+                "cells": [folder.cell(layout.SUMMARY_CSV, row, column, ("arm",), columns[column][1]) for column in shown],
             }
             for row in rows
         ],
@@ -152,20 +153,20 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     """Every reported trial's value: a table, a line a seed and a column an arm, and the same as dots."""
     final = [row for row in folder.trials if row["phase"] == "final"]
     seeds = sorted({int(row["seed"]) for row in final})
-    control = folder.json("verdict.json")["control"]
+    control = folder.json(layout.VERDICT)["control"]
     arms = sorted(dict.fromkeys(row["arm"] for row in final), key=lambda arm: (arm != control, arm))
     effects = [dict(zip(entry["seeds"], entry["values"], strict=True)) for entry in comparisons(folder)]
     cells: dict[tuple[str, int], Traced | str] = {}
     for row in final:
         done = row["status"] == "done"
-        value = folder.cell("trials.csv", row, measure.name, SEED, measure.written) if done else None
+        value = folder.cell(layout.TRIALS_CSV, row, measure.name, SEED, measure.written) if done else None
         cells[row["arm"], int(row["seed"])] = value or _fate(row) or "not finished"
     values = [float(cell.value) for cell in cells.values() if isinstance(cell, Traced)]
     table = {
         "seed_arms": [folder.word(arm) for arm in arms],
         "seeds": [
             {
-                "seed": Traced(text=str(seed), file=f"{folder.name}/trials.csv", at=f"seed={seed}:seed", value=str(seed)),
+                "seed": Traced(text=str(seed), file=f"{folder.name}/{layout.TRIALS_CSV}", at=f"seed={seed}:seed", value=str(seed)),
                 "cells": [cells.get((arm, seed), "not run") for arm in arms],
                 "effects": [values.get(seed) for values in effects],
             }
@@ -210,7 +211,7 @@ def _lost(folder: ResultsFolder) -> list[dict[str, Any]]:
     lost = []
     for row in folder.trials:
         if fate := _fate(row):
-            run = folder.cell("trials.csv", row, "epochs_run", TRIAL, "{:.3g}".format)
+            run = folder.cell(layout.TRIALS_CSV, row, "epochs_run", TRIAL, "{:.3g}".format)
             error = folder.word(row["error"]) if row.get("error") else None
             lost.append(
                 {"trial": folder.word(row["trial"]), "fate": fate, "phase": row["phase"], "epochs": run, "error": error}
@@ -225,7 +226,7 @@ def machines(folder: ResultsFolder) -> list[dict[str, Any]]:
     """
     found: dict[str, dict[str, Any]] = {}
     for row in folder.trials:
-        name = f"trials/{row['trial']}/env.json"
+        name = f"{layout.TRIALS}/{row['trial']}/{layout.ENV}"
         if not folder.has(name):
             continue
         env = folder.json(name)

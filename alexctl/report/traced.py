@@ -13,7 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from alexctl.errors import UserError, printable
-from alexctl.store import files
+from alexctl.store import files, layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +75,13 @@ class ResultsFolder:
 
     @cached_property
     def trials(self) -> list[dict[str, str]]:
-        return self._table("trials.csv")
+        return self._table(layout.TRIALS_CSV)
 
     @cached_property
     def summary(self) -> list[dict[str, str]]:
-        return self._table("summary.csv")
+        return self._table(layout.SUMMARY_CSV)
 
-    def word(self, text: str, file: str = "trials.csv") -> Traced:
+    def word(self, text: str, file: str = layout.TRIALS_CSV) -> Traced:
         """A name that stands in a file."""
         return Traced(text=printable(text), file=f"{self.name}/{file}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alexctl.errors import UserError
+from alexctl.store import layout
 from alexctl.store.files import SCHEMA, read_json
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def clock(env: dict[str, Any]) -> tuple:
 
 def mixed(trials: Iterable[Path]) -> bool:
     """Whether the trials in these folders ran on several machines, so that their seconds can't be compared."""
-    files = [folder / "env.json" for folder in trials]
+    files = [folder / layout.ENV for folder in trials]
     try:
         return len({clock(read_json(file)) for file in files if file.is_file()}) > 1
     except ValueError as error:

@@ -80,11 +80,11 @@ def csv_text(columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([_cell(row.get(column)) for column in columns] for row in rows)
+    writer.writerows([cell_text(row.get(column)) for column in columns] for row in rows)
     return buffer.getvalue()
 
 
-def _cell(value: Any) -> str:
+def cell_text(value: Any) -> str:
     if isinstance(value, float):
         return "" if math.isnan(value) else repr(float(value))  # a NumPy float's own repr names its type
     if value is None:

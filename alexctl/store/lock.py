@@ -16,7 +16,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from alexctl.store import files, records
+from alexctl.store import files, layout
 
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
@@ -30,11 +30,11 @@ class FolderLock:
     """Ours from construction to `release()`; raises Locked, or UserError where the folder can't be written."""
 
     def __init__(self, folder: Path):
-        self.folder, self.path = folder, folder / records.HEARTBEAT
+        self.folder, self.path = folder, folder / layout.HEARTBEAT
         self.token = uuid.uuid4().hex
         self._lost = False
         self._released = threading.Event()
-        self._lock: FileLock | None = FileLock(folder / ".lock")
+        self._lock: FileLock | None = FileLock(folder / layout.LOCK)
         try:
             self._lock.acquire(timeout=0)
         except Timeout:

@@ -10,7 +10,7 @@ from alexctl.ablation.faults import in_toml
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.model import Ablation
 from alexctl.errors import UserError
-from alexctl.store import files
+from alexctl.store import files, layout
 
 _ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
 _UPDATE = "update this one, or choose another place with --results"
@@ -19,7 +19,7 @@ _UPDATE = "update this one, or choose another place with --results"
 def read(folder: Path) -> dict[str, Any]:
     """The ablation and what its data are, as a Campaign takes them; UserError says what is wrong with the file."""
     try:
-        plan = files.read_json(folder / "plan.json")
+        plan = files.read_json(folder / layout.PLAN)
         ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
         about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
         ablation.base["data"] = spec_of(about["data_name"])
@@ -44,7 +44,7 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
     Raises UserError, and leaves the plan as it is, where a newer alexctl wrote it, or where trials were `begun` that
     answer another question: they would no longer be counted.
     """
-    path, notes = folder / "plan.json", []
+    path, notes = folder / layout.PLAN, []
     # The folder the images came from is nobody's business; their name and digest say what they are.
     base = {**ablation.base, "data": about["data_name"]}
     table = ablation.spelled_out().model_copy(update={"base": base}).model_dump(mode="json")

@@ -1,32 +1,68 @@
-"""A trial's folder: its name, columns and states, written whole and read back with every doubt said."""
+"""A trial's folder: created, how its trial ended written down, and read back with every doubt said."""
 
-import hashlib
-import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from alexctl.ablation.model import SEARCH_SEED, Ablation
+from alexctl.ablation.model import SEARCH_SEED
 from alexctl.ablation.setting import Setting, hash_of
-from alexctl.errors import UserError
-from alexctl.store.files import _cell, csv_text, read_json, sweep, write_atomic
+from alexctl.errors import UserError, printable
+from alexctl.store import layout, rows_csv
+from alexctl.store.files import SCHEMA, make_folder, read_json, sweep, write_json
 
-ROW_COLUMNS = (
-    "epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "top5_error",
-)  # fmt: skip
-FIRST_ROW_COLUMNS = ROW_COLUMNS[:-1]  # of trials from before the top-5 error was measured
-CHECKPOINT, WEIGHTS, HEARTBEAT = "checkpoint.pt", "weights.safetensors", ".heartbeat"
-INSPECTION_FILES = ("gallery.safetensors", "predictions.csv", "neighbours.csv")  # beside the weights of seed 0
 STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
-_FOLDER = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
+
+
+def create(folder: Path, *, ablation: str, arm: str, phase: str, seed: int, setting: Setting) -> None:
+    """Lays down a trial that anybody may then run."""
+    make_folder(folder)
+    head = {"schema": SCHEMA, "ablation": ablation, "arm": arm, "phase": phase, "seed": seed, "setting": setting.flat()}
+    write_json(folder / layout.SETTING, head)
+
+
+def read_setting(folder: Path) -> tuple[Setting, int]:
+    """What a trial is: its setting and its seed."""
+    head = read_json(folder / layout.SETTING)
+    return Setting.from_flat(head["setting"]), head["seed"]
+
+
+def write_end(
+    folder: Path, state: str, error: str | None, rows: Sequence[dict[str, Any]], *,
+    train_seconds: float, eval_seconds: float, prepare_seconds: float | None = None, parameters: int | None = None,
+) -> None:  # fmt: skip
+    """Writes down the state a trial is left in, and which rows it has then."""
+    status = {
+        "schema": SCHEMA, "state": state, "error": printable(error) if error else None,
+        "num_rows": len(rows), "rows_digest": rows_csv.digest(rows),
+        "epochs_run": rows[-1]["epoch"] if rows else 0.0, "train_seconds": train_seconds,
+        "eval_seconds": eval_seconds, "prepare_seconds": prepare_seconds, "parameters": parameters,
+    }  # fmt: skip
+    write_json(folder / layout.STATUS, status)
+
+
+def write_death(folder: Path, why: str) -> None:
+    """Writes down that a trial's process ended without a word: state `failed`, its rows as last saved."""
+    try:
+        saved = rows_csv.read(folder)
+    except ValueError:
+        saved = ()
+    last = saved[-1] if saved else {}
+    write_end(
+        folder, "failed", why, saved,
+        train_seconds=last.get("train_seconds", 0.0), eval_seconds=last.get("eval_seconds", 0.0),
+    )  # fmt: skip
+
+
+def begin_again(folder: Path) -> None:
+    """Forgets how a trial ended: what its status says of rows that are made again would be wrong."""
+    (folder / layout.STATUS).unlink(missing_ok=True)
 
 
 def clear(folder: Path) -> None:
     """Removes from the folder of a trial that is over what only a running one needs, and what a kill left there."""
     sweep(folder)
-    for name in (CHECKPOINT, HEARTBEAT):
+    for name in (layout.CHECKPOINT, layout.HEARTBEAT):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -50,21 +86,16 @@ class TrialRecord:
         return self.status.get("state", "pending")
 
 
-def trial_name(arm: str, seed: int, hash8: str) -> str:
-    """The folder's name: ARM-sSEED-HASH8."""
-    return f"{arm}-s{seed}-{hash8}"
-
-
 def read_trial(folder: Path) -> TrialRecord | None:
     """One trial as it lies there, checked against its own hash; None if the folder is not a trial's."""
-    match = _FOLDER.fullmatch(folder.name)
-    if match is None:
+    named = layout.parse_trial_name(folder.name)
+    if named is None:
         return None
-    names = {"folder": folder, "arm": match["arm"], "seed": int(match["seed"]), "hash8": match["hash8"]}
+    names = dict(zip(("folder", "arm", "seed", "hash8"), (folder, *named), strict=True))
     try:
-        phase, setting = _read_head(folder / "setting.json", names)
-        status = read_json(folder / "status.json") if (folder / "status.json").exists() else {}
-        rows = read_rows(folder / "rows.csv") if (folder / "rows.csv").exists() else ()
+        phase, setting = _read_head(folder / layout.SETTING, names)
+        status = read_json(folder / layout.STATUS) if (folder / layout.STATUS).exists() else {}
+        rows = rows_csv.read(folder) if (folder / layout.ROWS).exists() else ()
         _check_status(status, rows)
     except ValueError as error:
         return TrialRecord(**names, problem=str(error))
@@ -100,76 +131,13 @@ def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], .
     # again before its first checkpoint and have fewer.
     if (len(rows) < count and state != "failed") or (ended and len(rows) > count) or (state == "done" and not rows):
         raise ValueError(f"rows.csv has {len(rows)} rows where status.json counts {count}")
-    if ended and status.get("rows_digest") not in (None, rows_digest(rows)):
+    if ended and status.get("rows_digest") not in (None, rows_csv.digest(rows)):
         raise ValueError("rows.csv was changed after the trial ended")
-
-
-def rows_digest(rows: Sequence[dict[str, Any]]) -> str:
-    """16 hex digits that identify `rows.csv`."""
-    return hashlib.sha256(_rows_text(rows).encode()).hexdigest()[:16]
-
-
-def _rows_text(rows: Sequence[dict[str, Any]]) -> str:
-    measured = any("top5_error" in row for row in rows)  # without rows the digest is that of before, too
-    return csv_text(ROW_COLUMNS if measured else FIRST_ROW_COLUMNS, rows)
-
-
-def read_rows(path: Path) -> tuple[dict[str, float | None], ...]:
-    """The rows of one trial; ValueError names the first thing that is not as alexctl wrote it."""
-    try:
-        text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ValueError(f"rows.csv: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError("rows.csv is not UTF-8") from None
-    if not text.endswith("\n"):
-        raise ValueError("rows.csv is cut off")
-    header, *lines = text[:-1].split("\n")
-    columns = tuple(header.split(","))
-    if columns not in (ROW_COLUMNS, FIRST_ROW_COLUMNS):
-        raise ValueError("rows.csv has other columns than alexctl writes")
-    rows, last = [], -1
-    for number, line in enumerate(lines, start=2):
-        row = _read_row(line, columns, f"rows.csv line {number}")
-        if row["step"] <= last:
-            raise ValueError(f"rows.csv line {number} is out of order")
-        last = row["step"]
-        rows.append(row)
-    return tuple(rows)
-
-
-def _read_row(line: str, columns: tuple[str, ...], where: str) -> dict[str, float | None]:
-    cells = line.split(",")
-    if len(cells) != len(columns):
-        raise ValueError(f"{where} has {len(cells)} fields")
-    try:
-        row = {name: float(cell) if cell else None for name, cell in zip(columns, cells, strict=True)}
-    except ValueError:
-        raise ValueError(f"{where} holds something that is not a number") from None
-    missing = [name for name, value in row.items() if value is None and name not in ("test_error", "top5_error")]
-    if missing or any(value is not None and not math.isfinite(value) for value in row.values()):
-        raise ValueError(f"{where} lacks a finite number")
-    row["step"] = int(row["step"])
-    if ",".join(_cell(row[column]) for column in columns) != line:
-        raise ValueError(f"{where} is not written as alexctl writes numbers")
-    return row
-
-
-def write_rows(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """`rows.csv`, whole."""
-    write_atomic(folder / "rows.csv", _rows_text(rows))
-
-
-def campaign_name(ablation: Ablation, data_name: str) -> str:
-    """NAME on the data its file asks for, NAME@DATA on other data, NAME@smoke for a smoke run."""
-    if ablation.smoke:
-        return f"{ablation.name}@smoke"
-    return ablation.name if data_name == ablation.data_of_file else f"{ablation.name}@{data_name}"
 
 
 def trials_of(campaign: Path) -> list[TrialRecord]:
     """Every trial in a campaign's folder, sorted by name."""
-    folder = campaign / "trials"
+    folder = campaign / layout.TRIALS
     if not folder.is_dir():
         return []
     try:
@@ -184,4 +152,4 @@ def campaigns(results: Path) -> list[Path]:
     """The campaign folders in results/, sorted."""
     if not results.is_dir():
         return []
-    return sorted(path for path in results.iterdir() if (path / "plan.json").is_file())
+    return sorted(path for path in results.iterdir() if (path / layout.PLAN).is_file())

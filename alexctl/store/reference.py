@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.errors import UserError
-from alexctl.store import records
+from alexctl.store import layout, records
 from alexctl.store.files import read_json
 
 
@@ -12,7 +12,7 @@ def campaigns(folder: Path, name: str | None = None) -> list[Path]:
     """The campaign folders in a results folder, or those of that name; UserError when there are none."""
     found = records.campaigns(folder)
     if name is not None:
-        found = [path for path in found if path.name == name or path.name.split("@")[0] == name]
+        found = [path for path in found if path.name == name or layout.is_of(path, name)]
     if not found:
         what = f"no results of {name}" if name else "no results"
         raise UserError(
@@ -25,12 +25,12 @@ def campaigns(folder: Path, name: str | None = None) -> list[Path]:
 def reference(name: str | None = None) -> list[Path]:
     """The reference campaigns that come with alexctl: beside the package in a checkout, inside it when installed."""
     package = Path(__file__).parents[1]
-    for folder in (package.parent / "results" / "reference", package / "_shipped" / "reference"):
-        if found := [path for path in records.campaigns(folder) if (path / "verdict.json").is_file()]:
+    for folder in (package.parent / layout.REFERENCE, package / "_shipped" / "reference"):
+        if found := [path for path in records.campaigns(folder) if (path / layout.VERDICT).is_file()]:
             return campaigns(folder, name) if name else found
     raise UserError("no reference results come with this alexctl; install it anew, or use a checkout of it")
 
 
 def reference_verdicts(name: str | None = None) -> list[dict[str, Any]]:
     """What the reference results say, as their verdict.json have it."""
-    return [read_json(path / "verdict.json") for path in reference(name)]
+    return [read_json(path / layout.VERDICT) for path in reference(name)]

@@ -15,11 +15,10 @@ from alexctl.ablation.load import load
 from alexctl.data.sources import DataSet, prepare
 from alexctl.errors import UserError
 from alexctl.nets import build
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.store.environment import environment
 from alexctl.timing import peaks
 from alexctl.timing.norms import Norms
-from alexctl.timing.pace import FILE
 from alexctl.timing.throughput import PARTS, Alone, Crew
 from alexctl.timing.tutorial import Tutorial
 from alexctl.training.device import choose_device
@@ -97,8 +96,8 @@ class Bench:
         """Writes `bench.csv`, a line a number and round, and `bench.json`, what they come to."""
         files.make_folder(folder)
         lines = [{**asdict(one), "unit": one.unit} for one in self.measured]
-        files.write_atomic(folder / "bench.csv", files.csv_text(COLUMNS, lines))
-        files.write_json(folder / FILE, self.table())
+        files.write_atomic(folder / layout.BENCH_CSV, files.csv_text(COLUMNS, lines))
+        files.write_json(folder / layout.BENCH_JSON, self.table())
 
 
 def bench(

@@ -17,6 +17,7 @@ from alexctl.machine import default_workers
 from alexctl.nets import build
 from alexctl.nets.layer_table import layer_table, on_meta_device, totals
 from alexctl.nets.memory import training_bytes
+from alexctl.store import layout
 from alexctl.timing.estimates import Work, search_work, wall_seconds
 from alexctl.timing.pace import NUM_STEPS, crowding, pace
 from alexctl.training.device import choose_device
@@ -54,7 +55,7 @@ def costs(ablation: Ablation, results: Path) -> list[Cost]:
     grid are not in the seconds.
     """
     device = choose_device("auto")
-    crowded = crowding(results / "bench", default_workers(device.type), device)
+    crowded = crowding(results / layout.BENCH, default_workers(device.type), device)
     return [_cost(ablation, arm, device, crowded) for arm in ablation.arms]
 
 

@@ -14,7 +14,7 @@ from alexctl.ablation.setting import Setting
 from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.training.device import arithmetic
 from alexctl.training.loop import Training
 
@@ -111,13 +111,10 @@ def _median_lap(times: list[float]) -> float:
     return laps[len(laps) // 2] if laps else 0.0
 
 
-FILE = "bench.json"
-
-
 def latest(folder: Path) -> dict[str, Any] | None:
     """The table of a bench that was kept in this folder; None where there is none that can be read."""
     try:
-        return files.read_json(folder / FILE)
+        return files.read_json(folder / layout.BENCH_JSON)
     except ValueError:
         return None
 

@@ -12,12 +12,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alexctl.store import files, records
+from alexctl.store import files, layout
 from alexctl.training.loop import Training
 
 NUM_IMAGES, NUM_LABELS = 8, 5  # Figure 4, left
 NUM_QUERIES, NUM_NEAR = 5, 6  # and right
 LARGEST = 64  # pixels a side that an image is kept with
+PREDICTION_COLUMNS = ("image", "truth", "rank", "class", "probability")
+NEIGHBOUR_COLUMNS = ("image", "truth", "rank", "neighbour", "class", "distance")
 
 
 @torch.inference_mode()
@@ -60,15 +62,9 @@ def write(folder: Path, training: Training, classes: Sequence[str]) -> None:
         tensors["towers"] = np.array([getattr(getattr(net, "knobs", None), "towers", 1)])
     # safetensors takes bytes as they lie and knows no strides: of a crop, which is a view, it would save other pixels.
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    files.write_atomic(folder / records.INSPECTION_FILES[0], safetensors.numpy.save(whole))
-    for name, columns, lines in zip(records.INSPECTION_FILES[1:], COLUMNS, (predictions, neighbours), strict=True):
-        files.write_atomic(folder / name, files.csv_text(columns, lines))
-
-
-COLUMNS = (
-    ("image", "truth", "rank", "class", "probability"),
-    ("image", "truth", "rank", "neighbour", "class", "distance"),
-)
+    files.write_atomic(folder / layout.GALLERY, safetensors.numpy.save(whole))
+    files.write_atomic(folder / layout.PREDICTIONS_CSV, files.csv_text(PREDICTION_COLUMNS, predictions))
+    files.write_atomic(folder / layout.NEIGHBOURS_CSV, files.csv_text(NEIGHBOUR_COLUMNS, neighbours))
 
 
 def spread(labels: np.ndarray, num_classes: int, count: int) -> np.ndarray:

@@ -11,11 +11,10 @@ from typing import Any
 import safetensors.torch
 import torch
 
-from alexctl.ablation.setting import Setting
 from alexctl.data.sources import DataSet, open_prepared
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 from alexctl.stats import target_epoch
-from alexctl.store import files, records
+from alexctl.store import files, layout, records, rows_csv
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged, Row, Training, row_table
@@ -38,16 +37,6 @@ ROWS_ONLY = Keeping()
 
 class Interrupted(Exception):
     """Somebody asked the trial to stop; its checkpoint is written."""
-
-
-def create(folder: Path, *, ablation: str, arm: str, phase: str, seed: int, setting: Setting) -> None:
-    """Lays down a trial that anybody may then run."""
-    files.make_folder(folder)
-    head = {
-        "schema": files.SCHEMA, "ablation": ablation, "arm": arm, "phase": phase, "seed": seed,
-        "setting": setting.flat(),
-    }  # fmt: skip
-    files.write_json(folder / "setting.json", head)
 
 
 def run(
@@ -122,25 +111,23 @@ class TrialRun:
 
     def open(self, **about: Any) -> None:
         """Reads what the trial is and how far it came, and writes down what it runs on; `about` says more of that."""
-        head = files.read_json(self.folder / "setting.json")
-        self.setting = Setting.from_flat(head["setting"])
-        self.seed = head["seed"]
+        self.setting, self.seed = records.read_setting(self.folder)
         name, digest = self.setting.data_name, self.setting.data_digest
         if digest not in self.datasets:
             self.datasets[digest] = open_prepared(name, digest, self.root)
         self.data = self.datasets[digest]
-        checkpoint = self.folder / records.CHECKPOINT
+        checkpoint = self.folder / layout.CHECKPOINT
         if checkpoint.exists():
             try:
                 saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
                 self.rows, self.state = saved["rows"], saved["training"]
             except Exception:  # damaged from outside; the trial begins again, its log says why
                 traceback.print_exc()
-        if self.state is None:  # what status.json says of rows that are made again would be wrong
-            (self.folder / "status.json").unlink(missing_ok=True)
+        if self.state is None:
+            records.begin_again(self.folder)
         data = {"data": name, "data_digest": digest}
         files.write_json(
-            self.folder / "env.json", environment(self.device, self.setting.training.precision) | data | about
+            self.folder / layout.ENV, environment(self.device, self.setting.training.precision) | data | about
         )
 
     def _train(self) -> str:
@@ -170,7 +157,7 @@ class TrialRun:
         if self._paused(row.epoch):
             return "paused"
         if time.monotonic() - self.shown > ROWS_SECONDS:  # for whoever looks; a checkpoint has its own
-            records.write_rows(self.folder, self.rows)
+            rows_csv.write(self.folder, self.rows)
             self.shown = time.monotonic()
         return None
 
@@ -225,7 +212,7 @@ class TrialRun:
         before = time.monotonic()
         content = io.BytesIO()
         torch.save({"rows": self.rows, "training": state}, content)
-        files.write_atomic(self.folder / records.CHECKPOINT, content.getvalue())
+        files.write_atomic(self.folder / layout.CHECKPOINT, content.getvalue())
         self.saved = time.monotonic()
         # Saving takes at most a twentieth of the time, however slow the disk.
         self.pause = max(self.keeping.checkpoint_seconds, 20 * (self.saved - before))
@@ -237,38 +224,15 @@ class TrialRun:
                 "memory_format": torch.contiguous_format
             }  # a copy: tied weights share theirs, which safetensors refuses
             weights = {name: tensor.clone(**copy) for name, tensor in self.training.net.state_dict().items()}
-            files.write_atomic(self.folder / records.WEIGHTS, safetensors.torch.save(weights))
+            files.write_atomic(self.folder / layout.WEIGHTS, safetensors.torch.save(weights))
         if self.training:
-            records.write_rows(self.folder, self.rows)
-        last = self.rows[-1] if self.rows else {}
+            rows_csv.write(self.folder, self.rows)
         seconds = self.training.clock.seconds if self.training else {}
-        status = {
-            "schema": files.SCHEMA,
-            "state": state,
-            "error": printable(error) if error else None,
-            "num_rows": len(self.rows),
-            "rows_digest": records.rows_digest(self.rows),
-            "epochs_run": last.get("epoch", 0.0),
-            "train_seconds": seconds.get("train", 0.0),
-            "eval_seconds": seconds.get("eval", 0.0),
-            "prepare_seconds": getattr(self, "prepare_seconds", None),
-            "parameters": sum(p.numel() for p in self.training.net.parameters()) if self.training else None,
-        }
-        files.write_json(self.folder / "status.json", status)
+        records.write_end(
+            self.folder, state, error, self.rows,
+            train_seconds=seconds.get("train", 0.0), eval_seconds=seconds.get("eval", 0.0),
+            prepare_seconds=getattr(self, "prepare_seconds", None),
+            parameters=sum(p.numel() for p in self.training.net.parameters()) if self.training else None,
+        )  # fmt: skip
         if state in ("done", "diverged"):
-            (self.folder / records.CHECKPOINT).unlink(missing_ok=True)
-
-
-def record_death(folder: Path, why: str) -> None:
-    """Writes down that a trial's process ended without a word: state `failed`, its rows as last saved."""
-    try:
-        rows = records.read_rows(folder / "rows.csv")
-    except ValueError:
-        rows = ()
-    last = rows[-1] if rows else {}
-    status = {
-        "schema": files.SCHEMA, "state": "failed", "error": why, "num_rows": len(rows),
-        "epochs_run": last.get("epoch", 0.0), "train_seconds": last.get("train_seconds", 0.0),
-        "eval_seconds": last.get("eval_seconds", 0.0), "prepare_seconds": None, "parameters": None,
-    }  # fmt: skip
-    files.write_json(folder / "status.json", status)
+            (self.folder / layout.CHECKPOINT).unlink(missing_ok=True)

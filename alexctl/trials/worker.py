@@ -18,7 +18,7 @@ import torch
 
 from alexctl.data.sources import DataSet, data_root
 from alexctl.errors import UserError
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.store.lock import Locked
 from alexctl.training.device import choose_device
 from alexctl.trials import stacked
@@ -91,7 +91,7 @@ class Worker:
         self.say("start", folder=first.name)
         how = {"root": self.root, "keeping": self.keeping, "should_stop": self.stop.is_set, "datasets": self.datasets}
         try:
-            log = os.open(first / "stderr.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+            log = os.open(first / layout.LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
             os.dup2(log, 2)
             os.dup2(log, 1)
             os.close(log)
@@ -105,7 +105,7 @@ class Worker:
         except UserError as error:
             self.say("error", folder=first.name, message=str(error), exit_code=error.exit_code)
         except OSError as error:
-            message = str(files.storage_error(first / "stderr.log", error))
+            message = str(files.storage_error(first / layout.LOG, error))
             self.say("error", folder=first.name, message=message, exit_code=1)
 
     def _row(self, folder: Path, row: dict[str, Any]) -> None:

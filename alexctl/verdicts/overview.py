@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from alexctl import stats
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.verdicts.compare import FAMILY
 
-FILE = "overview.csv"
 DIRECTIONS = ("positive", "negative")
 COLUMNS = (
     "results", "ablation", "arm", "control", "data", "measure", "n", "effect", "low", "high", "level", "scale",
@@ -36,4 +35,4 @@ def overview(found: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]
 
 def write(folder: Path, lines: list[dict[str, Any]]) -> None:
     """Writes overview.csv into a results folder."""
-    files.write_atomic(folder / FILE, files.csv_text(COLUMNS, lines))
+    files.write_atomic(folder / layout.OVERVIEW, files.csv_text(COLUMNS, lines))

@@ -9,7 +9,7 @@ import pandas as pd
 from alexctl import stats
 from alexctl.ablation.knobs import Target
 from alexctl.campaign.campaign import Campaign
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.store.environment import MIXED, mixed
 from alexctl.store.records import TrialRecord
 from alexctl.verdicts.compare import Evidence, compare, interval_words, outcome
@@ -85,13 +85,16 @@ def derive(campaign: Campaign) -> Tables:
 
 def write(campaign: Campaign, tables: Tables) -> None:
     """Writes the CSVs and verdict.json into the campaign's folder, each whole."""
-    for name in ("trials", "curves", "summary", "survival"):
-        frame = getattr(tables, name)
-        if name == "survival" and frame.empty:
+    frames = {
+        layout.TRIALS_CSV: tables.trials, layout.CURVES_CSV: tables.curves, layout.SUMMARY_CSV: tables.summary,
+        layout.SURVIVAL_CSV: tables.survival,
+    }  # fmt: skip
+    for name, frame in frames.items():
+        if frame is tables.survival and frame.empty:
             continue
         text = files.csv_text(tuple(frame.columns), frame.astype(object).where(frame.notna(), None).to_dict("records"))
-        files.write_atomic(campaign.folder / f"{name}.csv", text)
-    files.write_json(campaign.folder / "verdict.json", tables.verdict)
+        files.write_atomic(campaign.folder / name, text)
+    files.write_json(campaign.folder / layout.VERDICT, tables.verdict)
 
 
 def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
@@ -110,7 +113,7 @@ def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
         "trial": record.folder.name, "error": record.status.get("error"),
-        "log": f"trials/{record.folder.name}/stderr.log" if failed and (record.folder / "stderr.log").exists() else None,
+        "log": f"{layout.TRIALS}/{record.folder.name}/{layout.LOG}" if failed and (record.folder / layout.LOG).exists() else None,
     }  # fmt: skip
 
 

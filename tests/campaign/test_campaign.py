@@ -9,8 +9,7 @@ from conftest import tiny_ablation
 
 from alexctl.campaign.campaign import Campaign, progress_of
 from alexctl.errors import UserError
-from alexctl.store import files, records
-from alexctl.trials import trial
+from alexctl.store import files, records, rows_csv
 from alexctl.verdicts.tables import derive, write
 
 
@@ -22,13 +21,13 @@ def campaign(folder, **overrides) -> Campaign:
 def finish(made: Campaign, job, errors, state="done", epochs=None):
     """Lays down a trial as if it had been run: one row an epoch."""
     folder = made.folder / "trials" / job.name
-    trial.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
+    records.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     rows = [
         {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error, "test_error": error,
          "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5}
         for i, error in enumerate(errors)
     ]  # fmt: skip
-    records.write_rows(folder, rows)
+    rows_csv.write(folder, rows)
     status = {"schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "error": None}
     files.write_json(folder / "status.json", status | {"error": "it broke" if state == "failed" else None})
     made.reload(job.name)

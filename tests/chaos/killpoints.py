@@ -18,7 +18,7 @@ import torch
 from alexctl.ablation.model import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import open_prepared
-from alexctl.store import records
+from alexctl.store import layout, records
 from alexctl.trials import trial
 
 OPERATIONS = ("mkdir", "replace", "rename", "fsync", "unlink", "remove", "open")
@@ -31,7 +31,7 @@ def main(folder: Path, root: Path, document: dict) -> list[dict]:
     assert not faults, faults
     (digest,) = [path.name.rpartition("-")[2] for path in root.glob("prepared/shapes-*")]
     setting = ablation.setting("relu", "shapes", digest)
-    name = records.trial_name("relu", 0, setting.hash8)
+    name = layout.trial_name("relu", 0, setting.hash8)
     datasets = {digest: open_prepared("shapes", digest, root)}
 
     def whole(home: Path) -> None:
@@ -41,7 +41,7 @@ def main(folder: Path, root: Path, document: dict) -> list[dict]:
         run(home)
 
     def lay_down(home: Path) -> None:
-        trial.create(home, ablation="tiny", arm="relu", phase="final", seed=0, setting=setting)
+        records.create(home, ablation="tiny", arm="relu", phase="final", seed=0, setting=setting)
 
     def run(home: Path, **options) -> None:
         trial.run(home, root=root, device=torch.device("cpu"), datasets=datasets, **options)

@@ -10,7 +10,7 @@ from rich.console import Console
 from alexctl.ablation.load import load_net
 from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_results
-from alexctl.cli.console import layout
+from alexctl.cli.console import rich_table
 from alexctl.errors import UserError
 from alexctl.nets.description import describe
 from alexctl.store.records import TrialRecord
@@ -24,7 +24,7 @@ ROWS = [
 
 def printed(rows, width: int, *, terminal: bool = True) -> list[str]:
     console = Console(file=io.StringIO(), width=width, force_terminal=terminal, color_system=None, legacy_windows=False)
-    console.print(layout(rows, console))
+    console.print(rich_table(rows, console))
     return [line.rstrip() for line in console.file.getvalue().splitlines()]
 
 

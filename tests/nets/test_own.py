@@ -16,7 +16,7 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.nets import build
 from alexctl.report.rebuild import rebuild_all
-from alexctl.store import files, records
+from alexctl.store import files, layout, records
 from alexctl.timing import pace
 from alexctl.training.loop import Training
 from alexctl.trials import trial
@@ -168,8 +168,8 @@ def test_dropout_of_torch_is_derived_and_resumed_bit_for_bit(own_code, tiny_root
 
     def make(name):
         which = ablation().setting("wide", tiny_data.name, tiny_data.digest)
-        folder = own_code / name / records.trial_name("wide", 0, which.hash8)
-        trial.create(folder, ablation="tiny", arm="wide", phase="final", seed=0, setting=which)
+        folder = own_code / name / layout.trial_name("wide", 0, which.hash8)
+        records.create(folder, ablation="tiny", arm="wide", phase="final", seed=0, setting=which)
         return folder
 
     def run(folder, **options):
@@ -216,8 +216,8 @@ def test_tied_weights_can_be_kept(own_code, tiny_root, tiny_data):
     which, _ = parse(TINY | {"base": table, "varies": ["flips"], "arms": {"relu": {}, "tanh": {"flips": True}}},
                      name="tiny", overrides={}, smoke=False)  # fmt: skip
     which = which.setting("relu", tiny_data.name, tiny_data.digest)
-    folder = own_code / records.trial_name("relu", 0, which.hash8)
-    trial.create(folder, ablation="tiny", arm="relu", phase="final", seed=0, setting=which)
+    folder = own_code / layout.trial_name("relu", 0, which.hash8)
+    records.create(folder, ablation="tiny", arm="relu", phase="final", seed=0, setting=which)
     assert trial.run(folder, root=tiny_root, device=CPU, keeping=trial.Keeping(weights=True)) == "done"
     assert (folder / "weights.safetensors").exists()
 
@@ -226,8 +226,8 @@ def test_tied_weights_can_be_kept(own_code, tiny_root, tiny_data):
 def test_changed_code_ends_the_run_and_marks_no_trial(own_code, tiny_root, tiny_data, change):
     (own_code / "mynet.py").write_text(MAKE)
     which = ablation().setting("narrow", tiny_data.name, tiny_data.digest)
-    folder = own_code / records.trial_name("narrow", 0, which.hash8)
-    trial.create(folder, ablation="tiny", arm="narrow", phase="final", seed=0, setting=which)
+    folder = own_code / layout.trial_name("narrow", 0, which.hash8)
+    records.create(folder, ablation="tiny", arm="narrow", phase="final", seed=0, setting=which)
     (own_code / "mynet.py").write_text(change(MAKE))
     forget()
     with pytest.raises(UserError, match=r"mynet\.py has changed since|net = 'mynet:make': importing mynet") as caught:

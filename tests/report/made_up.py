@@ -11,8 +11,7 @@ from alexctl.ablation.load import load
 from alexctl.ablation.model import Ablation, parse
 from alexctl.campaign.campaign import Campaign, Job
 from alexctl.report.rebuild import rebuild
-from alexctl.store import files, records
-from alexctl.trials import trial
+from alexctl.store import files, layout, records, rows_csv
 
 ENVIRONMENT = {
     "schema": 1, "alexctl": "0.1.0", "python": "3.11.9", "packages": {"numpy": "2.4.6", "torch": "2.15.0"},
@@ -43,7 +42,7 @@ def lay(
 
     `ends` says how a trial ended, `environment` what its machine had otherwise than ENVIRONMENT.
     """
-    folder = files.make_folder(results_folder / records.campaign_name(ablation, data))
+    folder = files.make_folder(results_folder / layout.campaign_name(ablation, data))
     campaign = Campaign(ablation, data_name=data, data_digest="c211c25063117f08", num_classes=10, folder=folder)
     campaign.write_plan({"git_commit": "3" * 40, "git_dirty": False})
     while jobs := campaign.ready():
@@ -58,14 +57,14 @@ def lay(
 
 def _finish(campaign: Campaign, job: Job, errors: list[float], state: str) -> None:
     folder = campaign.folder / "trials" / job.name
-    trial.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
+    records.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     rows = [
         {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error,
          "test_error": None if job.phase == "search" else error, "top5_error": None if job.phase == "search" else error / 4,
          "train_seconds": 2.0 * (i + 1) * (1 + 0.1 * job.seed), "eval_seconds": 0.5}
         for i, error in enumerate(errors)
     ]  # fmt: skip
-    records.write_rows(folder, rows)
+    rows_csv.write(folder, rows)
     status = {
         "schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "parameters": 89578,
         "error": "RuntimeError: <b>out of memory</b>" if state == "failed" else None,

@@ -17,7 +17,7 @@ from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import Axis, axis_row, effect_axis, effect_row, seed_row, value_axis
 from alexctl.report.rebuild import rebuild
 from alexctl.report.sections import kind_of, size
-from alexctl.store import environment, files
+from alexctl.store import environment, files, layout
 from report.made_up import ENVIRONMENT, small
 
 
@@ -209,7 +209,7 @@ def test_a_figure_is_drawn_once(everything, tmp_path, monkeypatch):
     (folder / "plan.json").write_text(json.dumps(plan))
     rebuild(Campaign.open(folder))
     assert saved == ["figure", "figure"]
-    (folder / figure_cache.FILE).unlink()
+    (folder / layout.DRAWN_FROM).unlink()
     rebuild(Campaign.open(folder))
     assert saved == ["figure"] * 3
 

@@ -10,8 +10,7 @@ from alexctl.ablation.model import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_results
 from alexctl.report.rebuild import caption, rebuild
-from alexctl.store import files, records
-from alexctl.trials import trial
+from alexctl.store import files, records, rows_csv
 
 
 def campaign(folder, measure, *, effect=1.4, **overrides) -> Campaign:
@@ -25,14 +24,14 @@ def campaign(folder, measure, *, effect=1.4, **overrides) -> Campaign:
 def finish(made: Campaign, job, errors, state="done"):
     """Lays down a trial as if it had been run: one row an epoch of 2 s."""
     folder = made.folder / "trials" / job.name
-    trial.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
+    records.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     test_errors = [None if job.phase == "search" else error for error in errors]
     rows = [
         {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error, "test_error": on_test,
          "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5}
         for i, (error, on_test) in enumerate(zip(errors, test_errors, strict=True))
     ]  # fmt: skip
-    records.write_rows(folder, rows)
+    rows_csv.write(folder, rows)
     status = {"schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "error": None}
     files.write_json(folder / "status.json", status)
     made.reload(job.name)

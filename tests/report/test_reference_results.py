@@ -3,7 +3,7 @@
 import pytest
 
 from alexctl.campaign.campaign import Campaign
-from alexctl.store import files
+from alexctl.store import files, layout
 from alexctl.store.reference import reference
 from alexctl.verdicts import overview, tables
 
@@ -23,4 +23,4 @@ def test_the_tables_of_the_reference_trials_are_those_committed(committed, tmp_p
 def test_the_overview_of_the_reference_results_is_the_one_committed(tmp_path):
     found = reference()
     overview.write(tmp_path, overview.overview((path.name, files.read_json(path / "verdict.json")) for path in found))
-    assert (tmp_path / overview.FILE).read_bytes() == (found[0].parent / overview.FILE).read_bytes()
+    assert (tmp_path / layout.OVERVIEW).read_bytes() == (found[0].parent / layout.OVERVIEW).read_bytes()

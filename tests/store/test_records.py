@@ -6,8 +6,7 @@ import json
 import pytest
 from conftest import tiny_ablation
 
-from alexctl.store import files, records
-from alexctl.trials import trial
+from alexctl.store import files, layout, records, rows_csv
 
 ROW = {"epoch": 0.5, "step": 2, "train_loss": 1.25, "train_error": 0.5, "test_error": None, "train_seconds": 1.0,
        "eval_seconds": 0.0, "top5_error": None}  # fmt: skip
@@ -16,9 +15,9 @@ ROW = {"epoch": 0.5, "step": 2, "train_loss": 1.25, "train_error": 0.5, "test_er
 @pytest.fixture
 def folder(tmp_path):
     setting = tiny_ablation().setting("relu", "shapes", "0" * 16)
-    folder = tmp_path / records.trial_name("relu", 3, setting.hash8)
-    trial.create(folder, ablation="tiny", arm="relu", phase="final", seed=3, setting=setting)
-    records.write_rows(folder, [ROW, ROW | {"epoch": 1.0, "step": 4, "test_error": 0.25}])
+    folder = tmp_path / layout.trial_name("relu", 3, setting.hash8)
+    records.create(folder, ablation="tiny", arm="relu", phase="final", seed=3, setting=setting)
+    rows_csv.write(folder, [ROW, ROW | {"epoch": 1.0, "step": 4, "test_error": 0.25}])
     files.write_json(folder / "status.json", {"schema": 1, "state": "done", "num_rows": 2, "epochs_run": 1.0})
     return folder
 
@@ -33,20 +32,20 @@ def test_written_and_read(folder):
 def test_rows_of_before_the_top_5_error(folder):
     """Trials of before stay valid, their digest too."""
     old = [{key: value for key, value in ROW.items() if key != "top5_error"}]
-    records.write_rows(folder, old)
-    assert (folder / "rows.csv").read_text().splitlines()[0] == ",".join(records.FIRST_ROW_COLUMNS)
-    read = records.read_rows(folder / "rows.csv")
+    rows_csv.write(folder, old)
+    assert (folder / "rows.csv").read_text().splitlines()[0] == ",".join(rows_csv.FIRST_COLUMNS)
+    read = rows_csv.read(folder)
     assert list(read) == old
-    assert records.rows_digest(read) == records.rows_digest(old) != records.rows_digest([ROW])
-    records.write_rows(folder, [*old, ROW | {"epoch": 1.0, "step": 4}])  # one that was gone on with since
-    read = records.read_rows(folder / "rows.csv")
-    assert records.rows_digest(read) == records.rows_digest([*old, ROW | {"epoch": 1.0, "step": 4}])
+    assert rows_csv.digest(read) == rows_csv.digest(old) != rows_csv.digest([ROW])
+    rows_csv.write(folder, [*old, ROW | {"epoch": 1.0, "step": 4}])  # one that was gone on with since
+    read = rows_csv.read(folder)
+    assert rows_csv.digest(read) == rows_csv.digest([*old, ROW | {"epoch": 1.0, "step": 4}])
 
 
 def test_a_trial_of_before_that_diverged_without_a_row(folder):
     """Its digest is that of the first columns, whatever alexctl writes today."""
-    (folder / "rows.csv").write_text(",".join(records.FIRST_ROW_COLUMNS) + "\n")
-    digest = hashlib.sha256((",".join(records.FIRST_ROW_COLUMNS) + "\n").encode()).hexdigest()[:16]
+    (folder / "rows.csv").write_text(",".join(rows_csv.FIRST_COLUMNS) + "\n")
+    digest = hashlib.sha256((",".join(rows_csv.FIRST_COLUMNS) + "\n").encode()).hexdigest()[:16]
     status = {"schema": 1, "state": "diverged", "num_rows": 0, "epochs_run": 0.0, "rows_digest": digest}
     files.write_json(folder / "status.json", status)
     assert records.read_trial(folder).problem is None
@@ -170,7 +169,7 @@ def test_numbers_alexctl_would_not_write(folder, cell):
 def test_a_plausible_number_put_in_later(folder):
     """The end of a trial is recorded with a digest of its rows."""
     rows = records.read_trial(folder).rows
-    change_json(folder / "status.json", rows_digest=records.rows_digest(rows))
+    change_json(folder / "status.json", rows_digest=rows_csv.digest(rows))
     assert records.read_trial(folder).problem is None
     text = (folder / "rows.csv").read_text()
     (folder / "rows.csv").write_text(text.replace("1.25", "1.24"))

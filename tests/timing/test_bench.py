@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from alexctl.errors import UserError
+from alexctl.store import layout
 from alexctl.timing import bench as module
 from alexctl.timing import pace, peaks
 from alexctl.timing.bench import UNITS, Bench, Measured, bench
@@ -101,7 +102,7 @@ def test_estimates_know_how_workers_slow_each_other(tmp_path):
 
     def keep(ratio: float, **environment) -> None:
         table = {"schema": 1, "workers": 2, "ratios": {"workers_to_alone": ratio}, "environment": environment}
-        (tmp_path / pace.FILE).write_text(json.dumps(table), encoding="utf-8")
+        (tmp_path / layout.BENCH_JSON).write_text(json.dumps(table), encoding="utf-8")
 
     keep(1.6, **cpu)
     assert [pace.crowding(tmp_path, workers, CPU) for workers in (1, 2, 4)] == pytest.approx([1, 1.25, 1.75])
@@ -110,6 +111,6 @@ def test_estimates_know_how_workers_slow_each_other(tmp_path):
     assert pace.crowding(tmp_path, 2, CPU) == 1, "a lucky round is no gain"
     keep(1.6, cpu="another kind")
     assert pace.crowding(tmp_path, 2, CPU) is None
-    (tmp_path / pace.FILE).write_text('{"schema": 1}', encoding="utf-8")
+    (tmp_path / layout.BENCH_JSON).write_text('{"schema": 1}', encoding="utf-8")
     assert pace.crowding(tmp_path, 2, CPU) is None
     assert pace.crowding(tmp_path / "nowhere", 2, CPU) is None

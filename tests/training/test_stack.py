@@ -12,7 +12,7 @@ from alexctl.cli.progress import Screen
 from alexctl.data import shapes
 from alexctl.data.sources import prepare
 from alexctl.run import run
-from alexctl.store import files, records
+from alexctl.store import files, layout, records
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged, Training
 from alexctl.training.stack import Stack, shape_of, stackable
@@ -139,8 +139,8 @@ def test_alone_and_together_go_on_from_each_other(tiny_data):
 
 def lay(folder, data, seed, lr=0.01, **changes):
     setting = tiny_ablation(**changes).setting("relu", data.name, data.digest, lr=lr)
-    home = folder / records.trial_name("relu", seed, setting.hash8)
-    trial.create(home, ablation="tiny", arm="relu", phase="final", seed=seed, setting=setting)
+    home = folder / layout.trial_name("relu", seed, setting.hash8)
+    records.create(home, ablation="tiny", arm="relu", phase="final", seed=seed, setting=setting)
     return home
 
 

@@ -25,7 +25,7 @@ from alexctl.nets import build
 from alexctl.report.page import page
 from alexctl.report.rebuild import rebuild
 from alexctl.run import run
-from alexctl.store import records, reference
+from alexctl.store import layout, records, reference
 from alexctl.trials import inspection
 from alexctl.trials.trial import Keeping
 
@@ -61,14 +61,14 @@ def table(path):
 def net_of(record, data):
     setting = Setting.from_flat(record.setting)
     net = build(setting, image_shape=data.train_images.shape[1:], num_classes=len(data.classes), seed=0)
-    weights = safetensors.numpy.load_file(record.folder / records.WEIGHTS)
+    weights = safetensors.numpy.load_file(record.folder / layout.WEIGHTS)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     return net.eval()
 
 
 def test_only_the_first_seed_is_looked_at(kept):
     for record in records.trials_of(kept.folder):
-        there = [(record.folder / name).exists() for name in records.INSPECTION_FILES]
+        there = [(record.folder / name).exists() for name in layout.INSPECTION]
         assert there == [record.seed == 0] * 3
 
 
@@ -77,7 +77,7 @@ def test_what_is_kept_is_what_the_net_does(kept, tiny_data):
     record = next(r for r in records.trials_of(kept.folder) if r.arm == "two" and r.seed == 0)
     net = net_of(record, tiny_data)
     batches = Batches(tiny_data, device=torch.device("cpu"), scaling=net.input_scaling, batch_size=1)
-    predictions, neighbours = (table(record.folder / name) for name in records.INSPECTION_FILES[1:])
+    predictions, neighbours = (table(record.folder / name) for name in layout.INSPECTION[1:])
     images = list(dict.fromkeys(int(row["image"]) for row in predictions))
     assert len(images) == 8
     assert [tiny_data.test_labels[i] for i in images] == [0, 1, 2, 3, 5, 6, 7, 8]  # eight of ten classes
@@ -103,7 +103,7 @@ def test_what_is_kept_is_what_the_net_does(kept, tiny_data):
         for row in mine:
             assert distances[int(row["neighbour"])] == pytest.approx(float(row["distance"]), rel=1e-4)
             assert row["class"] == tiny_data.classes[tiny_data.train_labels[int(row["neighbour"])]]
-    tensors = safetensors.numpy.load_file(record.folder / records.INSPECTION_FILES[0])
+    tensors = safetensors.numpy.load_file(record.folder / layout.INSPECTION[0])
     assert np.array_equal(tensors["kernels"], net.conv1.weight.detach().permute(0, 2, 3, 1).numpy())
     assert tensors["towers"].tolist() == [2]
     assert np.array_equal(tensors["images"], tiny_data.test_images[images])

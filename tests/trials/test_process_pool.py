@@ -9,16 +9,15 @@ from pathlib import Path
 import pytest
 from conftest import tiny_ablation
 
-from alexctl.store import records
-from alexctl.trials import trial
+from alexctl.store import layout, records
 from alexctl.trials.process_pool import LocalPool
 from alexctl.trials.stacked import BROKEN
 
 
 def make(folder: Path, data, seed: int, **overrides) -> Path:
     setting = tiny_ablation(**overrides).setting("relu", data.name, data.digest)
-    folder = folder / records.trial_name("relu", seed, setting.hash8)
-    trial.create(folder, ablation="tiny", arm="relu", phase="final", seed=seed, setting=setting)
+    folder = folder / layout.trial_name("relu", seed, setting.hash8)
+    records.create(folder, ablation="tiny", arm="relu", phase="final", seed=seed, setting=setting)
     return folder
 
 
@@ -48,7 +47,7 @@ def test_a_worker_that_goes_costs_its_trial_only(tiny_root, tiny_data, tmp_path)
         assert died["folder"] == long.name
         assert "killed by SIGKILL" in died["why"]
         assert pool.free == 1
-        trial.record_death(long, died["why"])
+        records.write_death(long, died["why"])
         assert records.read_trial(long).state == "failed"
         pool.submit([(short, None)])
         assert wait(pool, "end")[-1] == {"event": "end", "folder": short.name, "state": "done"}

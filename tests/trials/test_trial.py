@@ -10,7 +10,7 @@ from conftest import tiny_ablation
 from safetensors.torch import load_file
 
 from alexctl.errors import UserError
-from alexctl.store import files, records
+from alexctl.store import files, layout, records, rows_csv
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training import device
 from alexctl.trials import trial
@@ -21,8 +21,8 @@ SECONDS = ("train_seconds", "eval_seconds")
 
 def make(folder: Path, data, **overrides) -> Path:
     setting = tiny_ablation(**overrides).setting("relu", data.name, data.digest)
-    folder = folder / records.trial_name("relu", 0, setting.hash8)
-    trial.create(folder, ablation="tiny", arm="relu", phase="final", seed=0, setting=setting)
+    folder = folder / layout.trial_name("relu", 0, setting.hash8)
+    records.create(folder, ablation="tiny", arm="relu", phase="final", seed=0, setting=setting)
     return folder
 
 
@@ -122,7 +122,7 @@ def test_a_lost_checkpoint_begins_the_trial_again(tiny_root, tiny_data, tmp_path
     (folder / "checkpoint.pt").unlink()
 
     def killed(row):
-        records.write_rows(folder, [row])
+        rows_csv.write(folder, [row])
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):

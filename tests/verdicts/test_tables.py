@@ -6,8 +6,7 @@ from conftest import TINY
 from alexctl.ablation.model import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.report.rebuild import rebuild, rebuild_all
-from alexctl.store import files, records
-from alexctl.trials import trial
+from alexctl.store import files, records, rows_csv
 from alexctl.verdicts.overview import overview
 from alexctl.verdicts.tables import derive
 
@@ -28,13 +27,13 @@ def finish(made: Campaign, arm: str, crossings=(), errors=(), train_error=0.3):
     """Trials that cross 25% training error at these epochs (None: never), or end with these test errors."""
     for job, end in zip(made.final_jobs(arm, 0.01), crossings or errors, strict=True):
         folder = made.folder / "trials" / job.name
-        trial.create(folder, ablation="tiny", arm=arm, phase="final", seed=job.seed, setting=job.setting)
+        records.create(folder, ablation="tiny", arm=arm, phase="final", seed=job.seed, setting=job.setting)
         row = {"step": 1, "train_loss": 1.0, "train_error": train_error, "train_seconds": 1.0, "eval_seconds": 0.0,
                "epoch": 0.5, "test_error": None, "top5_error": None}  # fmt: skip
         last = row | {"step": 2, "epoch": float(end or 100) if crossings else 1.0}
         last |= {"train_error": 0.25} if end is not None else {}
         last |= {"test_error": end, "top5_error": end / 2} if errors else {}
-        records.write_rows(folder, [row, last])
+        rows_csv.write(folder, [row, last])
         status = {"schema": 1, "state": "done", "num_rows": 2, "epochs_run": last["epoch"], "error": None}
         files.write_json(folder / "status.json", status)
         made.reload(job.name)
@@ -134,7 +133,7 @@ def test_seconds_are_compared_though_nothing_was_learned(tmp_path):
                     rows = [row | {"train_error": 0.9} for row in made.records[job.name].rows]
                     folder = made.folder / "trials" / job.name
                     (folder / "rows.csv").unlink()
-                    records.write_rows(folder, rows)
+                    rows_csv.write(folder, rows)
                     made.reload(job.name)
         (line,) = derive(made).verdict["comparisons"]
         assert line["verdict"].split(",")[0] == word

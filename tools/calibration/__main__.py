@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from alexctl.stats.looks import TABLE
-from alexctl.store import files
+from alexctl.store import files, layout
 from tools.calibration import levels
 from tools.calibration.cells import COLUMNS, cells
 from tools.calibration.draws import skewness_of_trials
@@ -22,10 +22,10 @@ def main(words: list[str]) -> None:
     if words == ["looks"]:
         files.write_atomic(TABLE, files.csv_text(levels.COLUMNS, levels.nominal_levels()))
         return
-    reference, document = TOP / "results" / "reference", TOP / "docs" / "statistics.md"
+    reference, document = TOP / layout.REFERENCE, TOP / "docs" / "statistics.md"
     lines = list(cells(*skewness_of_trials(reference)))
-    folder = files.make_folder(reference / "calibration")
-    files.write_atomic(folder / "calibration.csv", files.csv_text(COLUMNS, lines))
+    folder = files.make_folder(reference / layout.CALIBRATION)
+    files.write_atomic(folder / layout.CALIBRATION_CSV, files.csv_text(COLUMNS, lines))
     files.write_atomic(document, written(document.read_text(encoding="utf-8"), markdown(lines)))
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 from scipy import special
 
+from alexctl.store import layout
+
 Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
 
@@ -57,7 +59,7 @@ def race(rng: np.random.Generator, shape: tuple[int, int], effect: float, share:
 def skewness_of_trials(reference: Path) -> tuple[float, int]:
     """The skewness of log epochs to the target within an arm, pooled over the committed trials, and how many they are."""
     centred: list[float] = []
-    for path in sorted(reference.glob("*/trials.csv")):
+    for path in sorted(reference.glob(f"*/{layout.TRIALS_CSV}")):
         with path.open(encoding="utf-8", newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["phase"] == "final" and row["epochs_to_target"]]
         for arm in sorted({row["arm"] for row in rows}):

@@ -1,0 +1,70 @@
+"""How a results folder is laid out: the one place that knows the name of every file and folder in it.
+
+RESULTS/                          the report, the overview of all claims, bench/
+RESULTS/CAMPAIGN/                 the plan, and what is derived from the trials: verdict, tables, figures
+RESULTS/CAMPAIGN/trials/TRIAL/    one trial: what it is, what it ran on, its rows and how it ended
+"""
+
+import re
+from pathlib import Path, PurePosixPath
+
+from alexctl.ablation.model import Ablation
+
+# A results folder
+REPORT, REFERENCE_REPORT, OVERVIEW = "report.html", "reference-report.html", "overview.csv"
+BENCH, BENCH_CSV, BENCH_JSON = "bench", "bench.csv", "bench.json"
+
+# The reference results in a checkout, and what its makers measure beside the bench
+REFERENCE = PurePosixPath("results/reference")
+COSTS_CSV, UPKEEP_CSV, CALIBRATION, CALIBRATION_CSV = "costs.csv", "upkeep.csv", "calibration", "calibration.csv"
+
+# A campaign's folder
+PLAN, VERDICT, TRIALS = "plan.json", "verdict.json", "trials"
+TRIALS_CSV, CURVES_CSV, SUMMARY_CSV, SURVIVAL_CSV = "trials.csv", "curves.csv", "summary.csv", "survival.csv"
+PREDICTIONS_CSV, NEIGHBOURS_CSV = "predictions.csv", "neighbours.csv"  # of one trial, and in its folder too
+DRAWN_FROM = "figures.json"
+FIGURE, SEARCH, SURVIVAL, NET = "figure", "search", "survival", "net"  # each drawn as STEM.svg and STEM.png
+KERNELS, PREDICTIONS, NEIGHBOURS = "kernels", "predictions", "neighbours"
+
+# A trial's folder
+SETTING, ENV, STATUS, ROWS, LOG = "setting.json", "env.json", "status.json", "rows.csv", "stderr.log"
+CHECKPOINT, WEIGHTS, GALLERY = "checkpoint.pt", "weights.safetensors", "gallery.safetensors"
+INSPECTION = (GALLERY, PREDICTIONS_CSV, NEIGHBOURS_CSV)  # beside the weights of seed 0
+
+# Either, while it is worked on
+LOCK, HEARTBEAT = ".lock", ".heartbeat"
+
+_TRIAL = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
+
+
+def campaign_name(ablation: Ablation, data_name: str) -> str:
+    """NAME on the data its file asks for, NAME@DATA on other data, NAME@smoke for a smoke run."""
+    if ablation.smoke:
+        return f"{ablation.name}@smoke"
+    return ablation.name if data_name == ablation.data_of_file else f"{ablation.name}@{data_name}"
+
+
+def is_of(campaign: Path, ablation: str) -> bool:
+    """Whether a campaign's folder is that of an ablation, on whatever data."""
+    return campaign.name.split("@")[0] == ablation
+
+
+def trial_name(arm: str, seed: int, hash8: str) -> str:
+    """The name of a trial's folder: ARM-sSEED-HASH8."""
+    return f"{arm}-s{seed}-{hash8}"
+
+
+def parse_trial_name(name: str) -> tuple[str, int, str] | None:
+    """(arm, seed, hash8); None where it is no trial's name."""
+    match = _TRIAL.fullmatch(name)
+    return (match["arm"], int(match["seed"]), match["hash8"]) if match else None
+
+
+def trial(campaign: Path, name: str) -> Path:
+    """A trial's folder in its campaign's."""
+    return campaign / TRIALS / name
+
+
+def svg(stem: str) -> str:
+    """A figure's file for the page."""
+    return f"{stem}.svg"

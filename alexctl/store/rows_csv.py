@@ -1,0 +1,72 @@
+"""`rows.csv`, a trial's measurements: written whole, and read back only as alexctl writes it, cell by cell."""
+
+import hashlib
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from alexctl.store import layout
+from alexctl.store.files import cell_text, csv_text, write_atomic
+
+COLUMNS = (
+    "epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "top5_error",
+)  # fmt: skip
+FIRST_COLUMNS = COLUMNS[:-1]  # of trials from before the top-5 error was measured
+MAY_BE_EMPTY = ("test_error", "top5_error")
+
+
+def write(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """`rows.csv`, whole."""
+    write_atomic(folder / layout.ROWS, _text(rows))
+
+
+def read(folder: Path) -> tuple[dict[str, float | None], ...]:
+    """The rows of one trial; ValueError names the first thing that is not as alexctl wrote it."""
+    try:
+        text = (folder / layout.ROWS).read_bytes().decode("utf-8")
+    except OSError as error:
+        raise ValueError(f"rows.csv: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError("rows.csv is not UTF-8") from None
+    if not text.endswith("\n"):
+        raise ValueError("rows.csv is cut off")
+    header, *lines = text[:-1].split("\n")
+    columns = tuple(header.split(","))
+    if columns not in (COLUMNS, FIRST_COLUMNS):
+        raise ValueError("rows.csv has other columns than alexctl writes")
+    rows, last = [], -1
+    for number, line in enumerate(lines, start=2):
+        row = _read_row(line, columns, f"rows.csv line {number}")
+        if row["step"] <= last:
+            raise ValueError(f"rows.csv line {number} is out of order")
+        last = row["step"]
+        rows.append(row)
+    return tuple(rows)
+
+
+def _read_row(line: str, columns: tuple[str, ...], where: str) -> dict[str, float | None]:
+    cells = line.split(",")
+    if len(cells) != len(columns):
+        raise ValueError(f"{where} has {len(cells)} fields")
+    try:
+        row = {name: float(cell) if cell else None for name, cell in zip(columns, cells, strict=True)}
+    except ValueError:
+        raise ValueError(f"{where} holds something that is not a number") from None
+    missing = [name for name, value in row.items() if value is None and name not in MAY_BE_EMPTY]
+    if missing or any(value is not None and not math.isfinite(value) for value in row.values()):
+        raise ValueError(f"{where} lacks a finite number")
+    row["step"] = int(row["step"])
+    if ",".join(cell_text(row[column]) for column in columns) != line:
+        raise ValueError(f"{where} is not written as alexctl writes numbers")
+    return row
+
+
+def digest(rows: Sequence[dict[str, Any]]) -> str:
+    """16 hex digits that identify `rows.csv`."""
+    return hashlib.sha256(_text(rows).encode()).hexdigest()[:16]
+
+
+def _text(rows: Sequence[dict[str, Any]]) -> str:
+    measured = any("top5_error" in row for row in rows)  # without rows the digest is that of before, too
+    return csv_text(COLUMNS if measured else FIRST_COLUMNS, rows)
