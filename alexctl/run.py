@@ -15,7 +15,8 @@ from alexctl.nets.description import DRAWN, describe
 from alexctl.store import files, layout
 from alexctl.store.environment import git_state
 from alexctl.store.lock import FolderLock, Locked
-from alexctl.timing.pace import crowding, seconds_per_epoch
+from alexctl.timing.crowding import crowding
+from alexctl.timing.probe import seconds_per_epoch
 from alexctl.training.device import choose_device
 from alexctl.trials import trial
 from alexctl.verdicts.tables import Tables

@@ -14,7 +14,7 @@ from alexctl.ablation.load import load, shipped
 from alexctl.errors import UserError
 from alexctl.store import files, layout
 from alexctl.timing.costs import costs, whole_seconds
-from alexctl.timing.pace import latest
+from alexctl.timing.crowding import latest
 from tools.marked_blocks import rewritten
 
 COLUMNS = ("ablation", "data", "arms", "search_trials", "reported_trials", "seconds", "at_most", "workers")

@@ -6,7 +6,7 @@ from typing import Any
 
 from alexctl.errors import UserError
 from alexctl.store import files, layout
-from alexctl.timing.pace import latest
+from alexctl.timing.crowding import latest
 from tools.marked_blocks import rewritten
 
 BENCH = layout.REFERENCE / layout.BENCH

@@ -164,8 +164,8 @@ def _round(alone: Alone, crew: Crew | None, tutorial: Tutorial, tutorial_workers
         yield "idle", idle
         yield "convolutions_workers", crew.ask("convolve", seconds)[0]
         yield "gemm_workers", crew.ask("multiply", seconds / 4)[0]
-    yield "gemm_alone", peaks.gemm_flops(alone.device, seconds / 4, alone.sync)
-    yield "memory", peaks.copy_bytes(alone.device, seconds / 4, alone.sync)
+    yield "gemm_alone", peaks.gemm_flops(alone.training.device, seconds / 4, alone.sync)
+    yield "memory", peaks.copy_bytes(alone.training.device, seconds / 4, alone.sync)
     yield from norms.rates(seconds / 4).items()
     yield from alone.shares(seconds).items()
     yield "evaluation", alone.evaluation_share()

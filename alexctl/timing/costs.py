@@ -1,6 +1,6 @@
 """What an ablation costs before it is run: parameters, memory, trials, and the time they take on this machine."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from alexctl.nets import build
 from alexctl.nets.layer_table import layer_table, on_meta_device, totals
 from alexctl.nets.memory import training_bytes
 from alexctl.store import layout
+from alexctl.timing.crowding import crowding
 from alexctl.timing.estimates import Work, search_work, wall_seconds
-from alexctl.timing.pace import NUM_STEPS, crowding, pace
+from alexctl.timing.probe import image_seconds
 from alexctl.training.device import choose_device
 
 PATIENCE = 3.0  # seconds after which no further step is timed
@@ -67,37 +68,43 @@ def whole_seconds(found: list[Cost]) -> float:
 def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | None) -> Cost:
     plan, searched, workers = ablation.plan, arm in ablation.searched, default_workers(device.type)
     seeds = plan.looks[-1] if plan.looks else plan.seeds
-    known = {
-        "arm": arm, "workers": workers, "num_reported_trials": seeds,
-        "num_search_trials": len(plan.lr_grid) * plan.search_seeds if searched else 0, "crowded": crowded is not None,
-    }  # fmt: skip
+    cost = Cost(
+        arm=arm, workers=workers, num_reported_trials=seeds, crowded=crowded is not None,
+        num_search_trials=len(plan.lr_grid) * plan.search_seeds if searched else 0,
+    )  # fmt: skip
     if is_own({**ablation.base, **ablation.arms[arm]}["net"]):
-        return Cost(**known, problem="its net is code of your own, which is not run here")
+        return replace(cost, problem="its net is code of your own, which is not run here")
     try:
         data = facts(ablation.base["data"], ablation.image_size)
-        lr = min(plan.lr_grid) if searched else None
-        setting = ablation.setting(arm, ablation.base["data"], "", lr=lr)
-        knobs = setting.training
-        shape = (data.height, data.width) if knobs.crop is None else (knobs.crop, knobs.crop)
-        about = {"image_shape": (*shape, data.channels), "num_classes": data.num_classes}
-        net = on_meta_device(lambda: build(setting, **about, seed=0))
-        whole = totals(layer_table(net, about["image_shape"]))
-        known |= {"num_parameters": whole.num_parameters, "num_macs": whole.num_macs}
-        known["training_bytes"] = training_bytes(net, **about, batch_size=knobs.batch_size)
-        seconds = _epoch_seconds(setting, data, whole.num_macs, device)
+        setting = ablation.setting(arm, ablation.base["data"], "", lr=min(plan.lr_grid) if searched else None)
+        cost = _measured(cost, setting, data)
+        seconds = _epoch_seconds(setting, data, cost.num_macs, device) * (crowded or 1.0)
     except UserError as error:
-        return Cost(**known, problem=error.faults[0])
+        return replace(cost, problem=error.faults[0])
     except Exception as error:  # a net may raise what it likes
         reason = (str(error).splitlines() or [""])[0]
-        return Cost(**known, problem=f"can't train a single step: {type(error).__name__}: {reason}")
-    seconds *= crowded or 1.0
+        return replace(cost, problem=f"can't train a single step: {type(error).__name__}: {reason}")
+    knobs = setting.training
     search_epochs = plan.search_epochs or knobs.epochs
     work = Work(
         searching=search_work(len(plan.lr_grid), plan.search_seeds, search_epochs, seconds) if searched else (),
         reported=(seconds * knobs.epochs,) * seeds,
     )
     ends = plan.looks is not None or (knobs.target is not None and (searched or knobs.epochs_after_target is not None))
-    return Cost(**known, work=work, seconds=wall_seconds([work], workers), at_most=ends)
+    return replace(cost, work=work, seconds=wall_seconds([work], workers), at_most=ends)
+
+
+def _measured(cost: Cost, setting: Setting, data: Facts) -> Cost:
+    """With what the net has and needs."""
+    knobs, num_classes = setting.training, data.num_classes
+    height, width = (data.height, data.width) if knobs.crop is None else (knobs.crop, knobs.crop)
+    shape = (height, width, data.channels)
+    net = on_meta_device(lambda: build(setting, image_shape=shape, num_classes=num_classes, seed=0))
+    whole = totals(layer_table(net, shape))
+    return replace(
+        cost, num_parameters=whole.num_parameters, num_macs=whole.num_macs,
+        training_bytes=training_bytes(net, shape, num_classes, knobs.batch_size),
+    )  # fmt: skip
 
 
 def _epoch_seconds(setting: Setting, data: Facts, num_macs: int, device: torch.device) -> float:
@@ -109,11 +116,10 @@ def _epoch_seconds(setting: Setting, data: Facts, num_macs: int, device: torch.d
     batch = min(knobs.batch_size, num_train)
     if device.type == "cpu":
         batch = min(batch, max(4, int(STEP_MACS / num_macs)))
-    changes = {
-        "batch_size": batch, "num_train": None, "lr": 1e-9, "lr_drops": (), "epochs": NUM_STEPS + 2, "target": None,
-    }  # fmt: skip
-    brief = setting.model_copy(update={"training": knobs.model_copy(update=changes)})
-    measured = pace(brief, _random(data, batch), device, threads=1, patience=PATIENCE)
+    brief = knobs.model_copy(update={"batch_size": batch, "num_train": None, "lr": 1e-9})
+    measured = image_seconds(
+        setting.model_copy(update={"training": brief}), _random(data, batch), device, threads=1, patience=PATIENCE
+    )
     return measured.epoch(knobs, num_train, data.num_test)
 
 

@@ -8,8 +8,8 @@ from torch import nn
 from alexctl.ablation.load import load
 from alexctl.data.sources import DataSet
 from alexctl.nets.layers import ResponseNorm
-from alexctl.timing.peaks import per_second
 from alexctl.timing.throughput import Alone
+from alexctl.timing.timer import per_second
 
 SHAPE = (128, 64, 15, 15)  # the second one of alexnet32
 
@@ -18,11 +18,11 @@ class Norms:
     """Both layers on the same maps, and the net with and without."""
 
     def __init__(self, data: DataSet, device: torch.device, sync: Callable[[], None], *, batch_size: int):
-        draw = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
         like = {"device": device, "memory_format": torch.channels_last}
         self.sync = sync
-        self.maps = torch.randn(SHAPE, generator=draw).relu().to(**like).requires_grad_()
-        self.slope = torch.randn(SHAPE, generator=draw).to(**like)
+        self.maps = torch.randn(SHAPE, generator=generator).relu().to(**like).requires_grad_()
+        self.slope = torch.randn(SHAPE, generator=generator).to(**like)
         self.layers = {
             "norm": ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=True),
             "norm_torch": nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0),
@@ -35,7 +35,7 @@ class Norms:
 
     def rates(self, seconds: float) -> dict[str, float]:
         """Elements a second, forward and backward, of either layer; images a second of either net."""
-        found = {what: self.maps.numel() * per_second(lambda layer=layer: self._once(layer), seconds, self.sync)
+        found = {what: self.maps.numel() * per_second(lambda layer=layer: self._once(layer), self.sync, seconds)
                  for what, layer in self.layers.items()}  # fmt: skip
         return found | {what: net.rate(seconds) for what, net in self.nets.items()}
 

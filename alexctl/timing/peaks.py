@@ -1,12 +1,13 @@
 """What the machine itself can do: products of matrices, copies of memory, and the convolutions of a net by themselves."""
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from alexctl.timing.timer import per_second
 
 GEMM_SIDE = 1024
 COPY_BYTES = 2**28
@@ -38,9 +39,9 @@ def conv_shapes(net: nn.Module, images: Tensor) -> list[ConvShape]:
     """The convolutions of a net in the order of a forward pass on these images."""
     found: list[ConvShape] = []
 
-    def note(module: nn.Conv2d, given: tuple[Tensor, ...], made: Tensor) -> None:
+    def note(module: nn.Conv2d, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         found.append(ConvShape(
-            input=tuple(given[0].shape), weight=tuple(module.weight.shape), stride=module.stride,
+            input=tuple(inputs[0].shape), weight=tuple(module.weight.shape), stride=module.stride,
             padding=module.padding, groups=module.groups, first=not found,
         ))  # fmt: skip
 
@@ -60,15 +61,15 @@ class Convolutions:
     """The convolutions of a net, forward and backward, and nothing else; channels_last, as alexctl trains."""
 
     def __init__(self, shapes: list[ConvShape], device: torch.device):
-        draw = torch.Generator().manual_seed(0)
+        generator = torch.Generator().manual_seed(0)
         self.parts: list[tuple[ConvShape, Tensor, Tensor, Tensor]] = []
         for shape in shapes:
-            x, weight = (torch.randn(size, generator=draw).to(device, memory_format=torch.channels_last)
+            x, weight = (torch.randn(size, generator=generator).to(device, memory_format=torch.channels_last)
                          for size in (shape.input, shape.weight))  # fmt: skip
             x.requires_grad_(not shape.first)
             weight.requires_grad_()
-            made = self._forward(shape, x, weight)
-            self.parts.append((shape, x, weight, torch.ones_like(made.detach())))
+            output = self._forward(shape, x, weight)
+            self.parts.append((shape, x, weight, torch.ones_like(output.detach())))
 
     @staticmethod
     def _forward(shape: ConvShape, x: Tensor, weight: Tensor) -> Tensor:
@@ -88,24 +89,11 @@ class Convolutions:
 def gemm_flops(device: torch.device, seconds: float, sync: Callable[[], None]) -> float:
     """Floating-point operations a second of a product of two square matrices, float32."""
     one, other = (torch.randn(GEMM_SIDE, GEMM_SIDE, device=device) for _ in range(2))
-    return 2 * GEMM_SIDE**3 * per_second(lambda: torch.mm(one, other), seconds, sync)
+    return 2 * GEMM_SIDE**3 * per_second(lambda: torch.mm(one, other), sync, seconds)
 
 
 def copy_bytes(device: torch.device, seconds: float, sync: Callable[[], None]) -> float:
     """Bytes read and written a second by a copy larger than any cache."""
     source = torch.ones(COPY_BYTES // 4, device=device)
     target = torch.empty_like(source)
-    return 2 * COPY_BYTES * per_second(lambda: target.copy_(source), seconds, sync)
-
-
-def per_second(work: Callable[[], object], seconds: float, sync: Callable[[], None]) -> float:
-    """How often a second it is done, the first time not counted."""
-    work()
-    sync()
-    count, began = 0, time.perf_counter()
-    while True:
-        work()
-        sync()
-        count += 1
-        if (took := time.perf_counter() - began) > seconds:
-            return count / took
+    return 2 * COPY_BYTES * per_second(lambda: target.copy_(source), sync, seconds)

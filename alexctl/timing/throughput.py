@@ -1,10 +1,11 @@
-"""What alexctl trains a second: the loop of `train.py` in this process, and in worker processes all at once."""
+"""What alexctl trains a second: the loop of `training/` in this process, and in worker processes all at once."""
 
 import itertools
 import multiprocessing
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from alexctl.ablation.setting import Setting
 from alexctl.data.sources import DataSet, open_prepared
 from alexctl.nets.layers import set_step
 from alexctl.timing.peaks import Convolutions, conv_shapes, gemm_flops
-from alexctl.training.device import synchroniser
+from alexctl.timing.timer import per_second, seconds_of
+from alexctl.training.clock import Clock
+from alexctl.training.device import arithmetic, synchroniser
 from alexctl.training.loop import Training
 from alexctl.trials.process_pool import worker_environment
 
@@ -31,9 +34,12 @@ class Alone:
         self.sync = synchroniser(device)
         self.batch_size = min(self.training.batches.batch_size, self.training.batches.num_train)
         self.batches = self._endless()
+
+    @cached_property
+    def convolutions(self) -> Convolutions:
+        """Those of the net, for a batch of these images."""
         images, _ = next(self.batches)
-        self.convolutions = Convolutions(conv_shapes(self.training.net, images), device)
-        self.device = device
+        return Convolutions(conv_shapes(self.training.net, images), self.training.device)
 
     def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
         for epoch in itertools.count():
@@ -47,66 +53,50 @@ class Alone:
         self.training._learn(images, labels, 1.0)
         self.training.step += 1
 
+    def evaluator(self) -> Callable[[], Tensor]:
+        """A forward pass of one batch as an evaluation has it."""
+        training, (images, _) = self.training, next(self.batches)
+        training.net.eval()
+
+        def forward() -> Tensor:
+            with torch.inference_mode(), arithmetic(training.setting, training.device):
+                return training.net(images)
+
+        return forward
+
     def rate(self, seconds: float) -> float:
-        """Images a second, the first step not counted."""
-        self.step()
-        self.sync()
-        count, began = 0, time.perf_counter()
-        while True:
-            self.step()
-            count += self.batch_size
-            self.sync()
-            if (took := time.perf_counter() - began) > seconds:
-                return count / took
-
-    def shares(self, seconds: float) -> dict[str, float]:
-        """Which share of a step each of PARTS takes; they add up to 1."""
-        training, spent = self.training, dict.fromkeys(PARTS, 0.0)
-        end = time.perf_counter() + seconds
-
-        def lap(part: str, since: float) -> float:
-            self.sync()
-            now = time.perf_counter()
-            spent[part] += now - since
-            return now
-
-        while (now := time.perf_counter()) < end or not all(spent.values()):
-            images, labels = next(self.batches)
-            now = lap("data", now)
-            set_step(training.net, 0, training.step)
-            logits = training.net(images)
-            loss = F.cross_entropy(logits, labels)
-            now = lap("forward", now)
-            loss.backward()
-            now = lap("backward", now)
-            training.optimiser.step()
-            (logits.argmax(1) != labels).sum()
-            lap("optimiser", now)
-            training.step += 1
-        whole = sum(spent.values())
-        return {part: took / whole for part, took in spent.items()}
-
-    def evaluation_share(self) -> float:
-        """Which share of an epoch one evaluation on the test images adds, at the speed of training now."""
-        began = time.perf_counter()
-        self.training.errors_on("test")
-        self.sync()
-        evaluation = time.perf_counter() - began
-        epoch = self.training.batches.num_train / self.rate(0.0)
-        return evaluation / (evaluation + epoch)
+        """Images a second."""
+        return self.batch_size * per_second(self.step, self.sync, seconds)
 
     def convolution_rate(self, seconds: float) -> float:
         """Images a second if a step were its convolutions and nothing else."""
-        count, began = 0, time.perf_counter()
-        self.convolutions.once()
-        self.sync()
-        began = time.perf_counter()
-        while True:
-            self.convolutions.once()
-            count += self.batch_size
-            self.sync()
-            if (took := time.perf_counter() - began) > seconds:
-                return count / took
+        return self.batch_size * per_second(self.convolutions.once, self.sync, seconds)
+
+    def shares(self, seconds: float) -> dict[str, float]:
+        """Which share of a step each of PARTS takes; they add up to 1."""
+        training, clock = self.training, Clock(sync=self.sync, parts=PARTS)
+        while sum(clock.seconds.values()) < seconds or not all(clock.seconds.values()):
+            clock.switch("data")
+            images, labels = next(self.batches)
+            clock.switch("forward")
+            set_step(training.net, 0, training.step)
+            logits = training.net(images)
+            loss = F.cross_entropy(logits, labels)
+            clock.switch("backward")
+            loss.backward()
+            clock.switch("optimiser")
+            training.optimiser.step()
+            (logits.argmax(1) != labels).sum()
+            clock.switch(None)
+            training.step += 1
+        whole = sum(clock.seconds.values())
+        return {part: spent / whole for part, spent in clock.seconds.items()}
+
+    def evaluation_share(self) -> float:
+        """Which share of an epoch one evaluation on the test images adds, at the speed of training now."""
+        evaluation = seconds_of(lambda: self.training.errors_on("test"), self.sync)
+        epoch = self.training.batches.num_train / self.rate(0.0)
+        return evaluation / (evaluation + epoch)
 
 
 class Crew:
@@ -139,8 +129,8 @@ class Crew:
         """(what all of them do a second, added up; the share of the time that they were not computing)."""
         for line in self.lines:
             line.send((what, seconds))
-        said = [line.recv() for line in self.lines]
-        return sum(rate for rate, _ in said), sum(idle for _, idle in said) / len(said)
+        answers = [line.recv() for line in self.lines]
+        return sum(rate for rate, _ in answers), sum(idle for _, idle in answers) / len(answers)
 
     def close(self) -> None:
         for line in self.lines:
@@ -163,7 +153,7 @@ def _serve(line: Connection, flat: dict, name: str, digest: str, root: Path, thr
     work = {
         "train": alone.rate,
         "convolve": alone.convolution_rate,
-        "multiply": lambda seconds: gemm_flops(alone.device, seconds, alone.sync),
+        "multiply": lambda seconds: gemm_flops(alone.training.device, seconds, alone.sync),
     }
     line.send("ready")
     while True:

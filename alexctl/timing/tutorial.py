@@ -5,7 +5,7 @@ SGD with momentum, the loss read at every step. Only the batch size is that of t
 many workers as do it best; the tutorial's own 4 images a batch and 2 workers would be slower.
 """
 
-import time
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,6 +13,8 @@ import torch
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
+
+from alexctl.timing.timer import per_second
 
 
 class Images(Dataset):
@@ -43,6 +45,7 @@ class Tutorial:
         self.net, self.device, self.batch_size, self.threads = net.to(device), device, batch_size, threads
         self.criterion = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.001, momentum=0.9)
+        self.running_loss = 0.0
 
     def rate(self, seconds: float, *, workers: int) -> float:
         """Images a second with so many DataLoader workers, their start and the first step not counted."""
@@ -59,22 +62,14 @@ class Tutorial:
 
     def _rate(self, seconds: float, workers: int) -> float:
         loader = DataLoader(self.data, batch_size=self.batch_size, shuffle=True, num_workers=workers)
-        running_loss, count, began = 0.0, 0, None
-        while True:
-            for inputs, labels in loader:
-                if len(labels) < self.batch_size:
-                    continue
-                inputs, labels = inputs.to(self.device), labels.to(self.device)
-                self.optimizer.zero_grad()
-                outputs = self.net(inputs)
-                loss = self.criterion(outputs, labels)
-                loss.backward()
-                self.optimizer.step()
-                running_loss += loss.item()
-                now = time.perf_counter()
-                if began is None:
-                    began = now
-                    continue
-                count += len(labels)
-                if now - began > seconds:
-                    return count / (now - began)
+        batches = (batch for _ in itertools.count() for batch in loader if len(batch[1]) == self.batch_size)
+        return self.batch_size * per_second(lambda: self._step(*next(batches)), lambda: None, seconds)
+
+    def _step(self, inputs: torch.Tensor, labels: torch.Tensor) -> None:
+        inputs, labels = inputs.to(self.device), labels.to(self.device)
+        self.optimizer.zero_grad()
+        outputs = self.net(inputs)
+        loss = self.criterion(outputs, labels)
+        loss.backward()
+        self.optimizer.step()
+        self.running_loss += loss.item()  # waits for the device

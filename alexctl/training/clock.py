@@ -1,4 +1,4 @@
-"""The one clock: seconds of training and of evaluation, apart, with the time and the device injected."""
+"""The one clock: seconds of training and of evaluation (or of other parts), apart, with the time and the device injected."""
 
 import time
 from collections.abc import Callable
@@ -7,9 +7,14 @@ from collections.abc import Callable
 class Clock:
     """Adds up seconds by what they were spent on; `now` and `sync` are injected so that a test can turn the hands."""
 
-    def __init__(self, now: Callable[[], float] = time.perf_counter, sync: Callable[[], None] = lambda: None):
+    def __init__(
+        self,
+        now: Callable[[], float] = time.perf_counter,
+        sync: Callable[[], None] = lambda: None,
+        parts: tuple[str, ...] = ("train", "eval"),
+    ):
         self.now, self.sync = now, sync
-        self.seconds = {"train": 0.0, "eval": 0.0}
+        self.seconds = dict.fromkeys(parts, 0.0)
         self._part: str | None = None
         self._since = 0.0
 

@@ -9,7 +9,7 @@ import torch
 from alexctl.errors import UserError
 from alexctl.store import layout
 from alexctl.timing import bench as module
-from alexctl.timing import pace, peaks
+from alexctl.timing import crowding, peaks
 from alexctl.timing.bench import UNITS, Bench, Measured, bench
 from alexctl.timing.tutorial import Tutorial
 from tools import performance_page
@@ -40,11 +40,11 @@ def test_everything_is_measured(made, tmp_path):
         assert sum(shares) == pytest.approx(1)
     assert 0 <= medians["idle"] <= 1
     made.write(tmp_path)
-    assert pace.latest(tmp_path) == json.loads(module.as_json(made))
+    assert crowding.latest(tmp_path) == json.loads(module.as_json(made))
     lines = (tmp_path / "bench.csv").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "what,round,value,unit"
     assert len(lines) == 1 + len(made.measured)
-    assert "of the net's convolutions alone" in performance_page.block(pace.latest(tmp_path))
+    assert "of the net's convolutions alone" in performance_page.block(crowding.latest(tmp_path))
 
 
 def test_ratios_are_of_rounds():
@@ -54,7 +54,7 @@ def test_ratios_are_of_rounds():
     made = Bench(net="n", batch_size=1, data="d", workers=1, tutorial_workers=0, environment={}, measured=tuple(found))
     assert made.ratios() == {"alone_to_tutorial": 3}
     assert made.medians() == {"tutorial": 50, "alone": 200}
-    assert pace.latest(Path("nowhere")) is None
+    assert crowding.latest(Path("nowhere")) is None
 
 
 def test_the_tutorial_trains_what_the_tutorial_trains(tiny_data):
@@ -105,12 +105,12 @@ def test_estimates_know_how_workers_slow_each_other(tmp_path):
         (tmp_path / layout.BENCH_JSON).write_text(json.dumps(table), encoding="utf-8")
 
     keep(1.6, **cpu)
-    assert [pace.crowding(tmp_path, workers, CPU) for workers in (1, 2, 4)] == pytest.approx([1, 1.25, 1.75])
-    assert pace.crowding(tmp_path, 4, torch.device("cuda")) == 1
+    assert [crowding.crowding(tmp_path, workers, CPU) for workers in (1, 2, 4)] == pytest.approx([1, 1.25, 1.75])
+    assert crowding.crowding(tmp_path, 4, torch.device("cuda")) == 1
     keep(2.2, **cpu)
-    assert pace.crowding(tmp_path, 2, CPU) == 1, "a lucky round is no gain"
+    assert crowding.crowding(tmp_path, 2, CPU) == 1, "a lucky round is no gain"
     keep(1.6, cpu="another kind")
-    assert pace.crowding(tmp_path, 2, CPU) is None
+    assert crowding.crowding(tmp_path, 2, CPU) is None
     (tmp_path / layout.BENCH_JSON).write_text('{"schema": 1}', encoding="utf-8")
-    assert pace.crowding(tmp_path, 2, CPU) is None
-    assert pace.crowding(tmp_path / "nowhere", 2, CPU) is None
+    assert crowding.crowding(tmp_path, 2, CPU) is None
+    assert crowding.crowding(tmp_path / "nowhere", 2, CPU) is None

@@ -8,14 +8,14 @@ from conftest import tiny_ablation
 from alexctl.nets import cuda_convnet
 from alexctl.timing import costs as module
 from alexctl.timing.costs import costs, whole_seconds
-from alexctl.timing.pace import Pace
+from alexctl.timing.probe import ImageSeconds
 
 HERE = Path("nowhere")
 
 
 @pytest.fixture(autouse=True)
 def _two_seconds_a_step(monkeypatch):
-    monkeypatch.setattr(module, "pace", lambda *_, **__: Pace(learn=0.125, look=0.0))
+    monkeypatch.setattr(module, "image_seconds", lambda *_, **__: ImageSeconds(train=0.125, evaluate=0.0))
     monkeypatch.setattr(module, "default_workers", lambda _: 4)
 
 
@@ -44,8 +44,10 @@ def test_a_search_and_a_target_that_ends_trials():
 def test_a_larger_net_is_timed_on_a_part_of_its_batch(monkeypatch):
     seen = {}
     monkeypatch.setattr(module, "STEP_MACS", 8 * 12_298_240)
-    slow = Pace(learn=0.25, look=0.0)
-    monkeypatch.setattr(module, "pace", lambda _, data, *__, **___: seen.update(n=len(data.train_images)) or slow)
+    slow = ImageSeconds(train=0.25, evaluate=0.0)
+    monkeypatch.setattr(
+        module, "image_seconds", lambda _, data, *__, **___: seen.update(n=len(data.train_images)) or slow
+    )
     assert costs(tiny_ablation(num_train=160), HERE)[0].seconds == 0.25 * 160 * 2
     assert seen["n"] == 8
 

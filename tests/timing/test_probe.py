@@ -7,7 +7,7 @@ from conftest import tiny_ablation
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.nets.cuda_convnet import ACTIVATIONS
-from alexctl.timing.pace import Pace, seconds_per_epoch
+from alexctl.timing.probe import ImageSeconds, seconds_per_epoch
 from alexctl.training.loop import Training
 
 CPU = torch.device("cpu")
@@ -39,11 +39,11 @@ def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch):
 
 def test_an_epoch_counts_its_evaluations():
     """10 images to learn from and 4 to be tested on, at 2 s and 1 s each, by hand."""
-    pace = Pace(learn=2.0, look=1.0)
+    seconds_of_image = ImageSeconds(train=2.0, evaluate=1.0)
     knobs = tiny_ablation().setting("relu", "shapes", "0" * 16, lr=0.01).training
 
     def seconds(**changes) -> float:
-        return pace.epoch(knobs.model_copy(update=changes), 10, 4)
+        return seconds_of_image.epoch(knobs.model_copy(update=changes), 10, 4)
 
     assert seconds(evaluate_every=0) == 20
     assert seconds(evaluate_every=1) == 24

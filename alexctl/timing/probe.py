@@ -1,0 +1,70 @@
+"""Before the first real trial: every arm trains a few steps, which finds what would fail everywhere and how long it takes."""
+
+import math
+from dataclasses import dataclass
+from statistics import median_high
+
+import torch
+
+from alexctl.ablation.knobs import TrainingKnobs
+from alexctl.ablation.setting import Setting
+from alexctl.campaign.campaign import Campaign
+from alexctl.data.sources import DataSet
+from alexctl.errors import UserError
+from alexctl.timing.throughput import Alone
+from alexctl.timing.timer import laps
+
+NUM_STEPS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSeconds:
+    """Seconds of a worker for one image of a training step, and for one of an evaluation."""
+
+    train: float
+    evaluate: float
+
+    def epoch(self, knobs: TrainingKnobs, num_train: int, num_test: int) -> float:
+        """Seconds of an epoch of a reported trial, its evaluations and passes over the training images included."""
+        evaluated = num_test * knobs.test_views / knobs.evaluate_every if knobs.evaluate_every else 0.0
+        if knobs.train_error_from == "pass":
+            evaluated += num_train * knobs.rows_per_epoch
+        return self.train * num_train + self.evaluate * evaluated
+
+
+def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, threads: int) -> dict[str, float]:
+    """Each arm's seconds an epoch, from a few steps of a throw-away net; UserError names an arm that can't train one."""
+    seconds = {}
+    for arm in campaign.ablation.arms:
+        lr = min(campaign.ablation.plan.lr_grid) if arm in campaign.ablation.searched else None
+        try:
+            setting = campaign.setting(arm, "final", lr)
+            knobs = setting.training
+            measured = image_seconds(setting, data, device, threads)
+            seconds[arm] = measured.epoch(knobs, knobs.num_train or len(data.train_images), len(data.test_images))
+        except UserError:
+            raise
+        except Exception as error:
+            reason = (str(error).splitlines() or [""])[0]
+            raise UserError(
+                f"arm {arm} can't train a single step: {type(error).__name__}: {reason}", exit_code=1
+            ) from error
+    return seconds
+
+
+def image_seconds(
+    setting: Setting, data: DataSet, device: torch.device, threads: int, *, patience: float = math.inf
+) -> ImageSeconds:
+    """What an image takes one worker that has the machine for itself.
+
+    The median of NUM_STEPS steps after the first, or of what `patience` seconds allow, and a forward pass of one batch.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        alone = Alone(setting, data, device)
+        step = median_high(laps(alone.step, alone.sync, seconds=patience, most=NUM_STEPS))
+        (forward,) = laps(alone.evaluator(), alone.sync, most=1)
+    finally:
+        torch.set_num_threads(before)
+    return ImageSeconds(train=step / alone.batch_size, evaluate=forward / alone.batch_size)
