@@ -46,7 +46,7 @@ app.add_typer(data_app, name="data")
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from alexctl.cli.doctor import versions
+        from alexctl.cli.packages import versions
 
         typer.echo(versions())
         raise typer.Exit
