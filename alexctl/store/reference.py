@@ -34,3 +34,12 @@ def reference(name: str | None = None) -> list[Path]:
 def reference_verdicts(name: str | None = None) -> list[dict[str, Any]]:
     """What the reference results say, as their verdict.json have it."""
     return [read_json(path / layout.VERDICT) for path in reference(name)]
+
+
+def found_no_difference(name: str) -> bool:
+    """Whether there are reference results of an ablation, and all of their comparisons say so."""
+    try:
+        found = reference_verdicts(name)
+    except UserError:
+        return False
+    return all(line["verdict"] == "no difference" for verdict in found for line in verdict["comparisons"])

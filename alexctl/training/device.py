@@ -20,6 +20,13 @@ def choose_device(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+def native(device: torch.device) -> bool:
+    """Whether this device multiplies bfloat16 itself; one that imitates it is slower than with float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    return device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+
+
 def arithmetic(setting: Setting, device: torch.device) -> torch.autocast:
     """What a forward pass runs in: products of the setting's precision; weights, gradients and updates stay float32."""
     return torch.autocast(device.type, torch.bfloat16, enabled=setting.training.precision == "bfloat16")

@@ -11,6 +11,7 @@ from alexctl.campaign.scheduler import Options
 from alexctl.cli.progress import Screen
 from alexctl.errors import UserError
 from alexctl.run import run
+from alexctl.store import reference
 from alexctl.store.environment import environment
 from alexctl.store.files import read_json
 from alexctl.training.loop import Training
@@ -50,7 +51,7 @@ def found(monkeypatch):
             raise UserError(f"no results of {name}")
         return [{"comparisons": [{"verdict": word} for word in words[name]]}]
 
-    monkeypatch.setattr(precision, "reference_verdicts", verdicts)
+    monkeypatch.setattr(reference, "reference_verdicts", verdicts)
     monkeypatch.setattr(precision, "native", lambda device: True)
     return words
 
