@@ -70,7 +70,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         _draw_net(campaign, data)
         from alexctl.report.rebuild import rebuild
 
-        return campaign, rebuild(campaign)
+        return campaign, rebuild(campaign.evidence())
     finally:
         lock.release()
         if new and not (folder / layout.PLAN).exists():

@@ -8,7 +8,7 @@ from pydantic_core import PydanticKnownError
 
 from alexctl.ablation.checks import arm_faults, claim_faults, setting_faults
 from alexctl.ablation.faults import fault_line, in_toml, unknown_key
-from alexctl.ablation.knobs import TrainingKnobs
+from alexctl.ablation.knobs import Target, TrainingKnobs
 from alexctl.ablation.measures import MEASURES, Measure, named
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting, resolve
@@ -126,6 +126,12 @@ class Ablation(_Part):
     def subject(self) -> str:
         """The arm that is looked at more closely, its net and what it makes of images: the first that is no control."""
         return min(arm for arm in self.arms if arm != self.control)
+
+    @property
+    def target(self) -> Target | None:
+        """The target that the base sets; None where there is none, or each arm sets its own."""
+        table = self.base.get("target")
+        return Target.model_validate(table) if table else None
 
     @property
     def image_size(self) -> int:

@@ -11,8 +11,10 @@ from alexctl.campaign import lr_search
 from alexctl.errors import UserError
 from alexctl.stats import target_epoch
 from alexctl.store import layout, plan
+from alexctl.store.environment import mixed
 from alexctl.store.records import TrialRecord, clear, read_trial, trials_of
-from alexctl.verdicts.compare import Evidence, compare
+from alexctl.verdicts.compare import compare
+from alexctl.verdicts.evidence import Evidence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,7 @@ class Campaign:
         self.data_name, self.data_digest = data_name, data_digest
         self.retry_failed = False
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in trials_of(folder)}
-        self.failed_before = {name for name, record in self.records.items() if record.state == "failed"}
+        self.failed_before = {name for name, record in self.records.items() if record.failed}
         self._decisions: dict[str, lr_search.Decision] = {}
         self._final: dict[tuple[str, float], list[Job]] = {}
         self._seeds: tuple[int, int] | None = None
@@ -126,7 +128,7 @@ class Campaign:
         if arm not in self.ablation.searched:
             return []
         jobs = [job for rate in self._rates(arm) for job in self.search_jobs(arm, rate, None)]
-        return [job for job in jobs if self.record(job).state == "failed"]
+        return [job for job in jobs if self.record(job).failed]
 
     def _rates(self, arm: str) -> list[float]:
         """Every rate the search of an arm has tried or is about to."""
@@ -157,7 +159,7 @@ class Campaign:
                     if not self._complete(wanted):
                         break
                     judged = wanted
-                    if all(line["verdict"] != "undecided" for line in compare(self._evidence(judged))):
+                    if all(line["verdict"] != "undecided" for line in compare(self._judged(judged))):
                         break
             self._seeds = (wanted, judged)
         return self._seeds
@@ -166,21 +168,27 @@ class Campaign:
         """Whether so many seeds of every arm are over."""
         rates = {arm: self.rate(arm) for arm in self.ablation.arms}
         return None not in rates.values() and all(
-            self.record(job).state in ("done", "diverged")
-            for arm, lr in rates.items()
-            for job in self.final_jobs(arm, lr, seeds)
+            self.record(job).finished for arm, lr in rates.items() for job in self.final_jobs(arm, lr, seeds)
         )
 
     def evidence(self) -> Evidence:
-        """What the comparisons are judged on: all seeds, or where there are looks those of the last complete one."""
-        return self._evidence(self._wanted_and_judged()[1])
+        """Everything that tables, verdicts and figures are made of, as it stands."""
+        counted = self.counted()
+        final = (record.folder for record in counted if record.phase == "final")
+        return replace(
+            self._judged(self._wanted_and_judged()[1]),
+            counted=tuple(counted),
+            mixed=self.ablation.measure.one_machine and mixed(final),
+        )
 
-    def _evidence(self, seeds: int) -> Evidence:
-        rates = {arm: self.rate(arm) for arm in self.ablation.arms}
+    def _judged(self, seeds: int) -> Evidence:
+        """What so many seeds of every arm can be judged on; its other trials are left out."""
+        rates = {arm: rate for arm in self.ablation.arms if (rate := self.rate(arm)) is not None}
         return Evidence(
-            ablation=self.ablation, data_name=self.data_name, num_classes=self.num_classes,
-            final=[self.record(job) for arm, lr in rates.items() if lr is not None for job in self.final_jobs(arm, lr, seeds)],
-            broken=tuple(arm for arm in rates if self.search_failures(arm)), looks=self.ablation.plan.looks,
+            ablation=self.ablation, folder=self.folder, data_name=self.data_name, data_digest=self.data_digest,
+            num_classes=self.num_classes, rates=rates, counted=(),
+            judged=tuple(self.record(job) for arm, lr in rates.items() for job in self.final_jobs(arm, lr, seeds)),
+            broken=tuple(arm for arm in self.ablation.arms if self.search_failures(arm)),
         )  # fmt: skip
 
     def ready(self) -> list[Job]:
@@ -209,7 +217,7 @@ class Campaign:
     def _as_counted(self, job: Job) -> TrialRecord:
         """A search trial counts as far as the rule runs it, however far it got."""
         record = self.record(job)
-        if job.phase != "search" or record.state == "failed":
+        if job.phase != "search" or record.failed:
             return record
         end = self.decision(job.arm).ends.get(job.setting.training.lr)
         if end is None:  # it still runs
@@ -226,19 +234,19 @@ class Campaign:
         Should such a rate be needed again, it starts afresh.
         """
         for record in self.counted():
-            if record.state in ("stopped", "done", "diverged"):
+            if record.over:
                 clear(record.folder)
 
     def failed(self) -> list[TrialRecord]:
         """The counted trials that failed."""
-        return [record for record in self.counted() if record.state == "failed"]
+        return [record for record in self.counted() if record.failed]
 
     def _control_first(self) -> list[str]:
         return sorted(self.ablation.arms, key=lambda arm: arm != self.ablation.control)
 
     def _open(self, job: Job) -> bool:
         record = self.record(job)
-        if record.state == "failed":
+        if record.failed:
             return self._again(record)
         return not is_over(record, job.until)
 
@@ -250,7 +258,7 @@ def is_over(record: TrialRecord, until: float | None) -> bool:
     """Whether a trial has nothing left to run: it has ended, or is as far as its search wants it for now."""
     if record.state == "paused" and until is not None:
         return record.status.get("epochs_run", 0.0) >= until - 1e-9
-    return record.state in ("done", "diverged", "stopped")
+    return record.over
 
 
 def progress_of(record: TrialRecord) -> lr_search.Progress:
@@ -259,5 +267,5 @@ def progress_of(record: TrialRecord) -> lr_search.Progress:
         epochs=[row["epoch"] for row in record.rows],
         errors=[row["train_error"] for row in record.rows],
         crossing=target_epoch(record.rows, record.setting.get("target")),
-        diverged=record.state in ("diverged", "failed"),
+        diverged=record.failed or record.state == "diverged",
     )

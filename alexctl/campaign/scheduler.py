@@ -177,7 +177,7 @@ class Scheduler:
         if event["event"] == "error":
             raise UserError(event["message"], exit_code=event["exit_code"])
         if event["event"] == "died":
-            if self.campaign.reload(job.name).state not in ("done", "diverged"):  # it may just not have said so
+            if not self.campaign.reload(job.name).finished:  # it may just not have said so
                 records.write_death(layout.trial(self.campaign.folder, job.name), event["why"])
         elif event["state"] == BROKEN:
             self.alone.add(job.name)
@@ -187,10 +187,10 @@ class Scheduler:
             self.later[job.name] = time.monotonic() + 1.0
             return
         record = self.campaign.reload(job.name)
-        if record.state == "failed":
+        if record.failed:
             self.tried.add(job.name)
         self.watcher.ended(job, record.state, record.status.get("error"))
-        if record.state == "failed" and self.options.fail_fast:
+        if record.failed and self.options.fail_fast:
             raise UserError(
                 f"{job.name} failed: {record.status.get('error')}; stopped because of --fail-fast", exit_code=1
             )

@@ -58,7 +58,7 @@ class Screen:
                 "one epoch takes": numbers.duration(seconds[arm], ".1f") if seconds else "-",
             })  # fmt: skip
         self.console.print(rich_table(rows, self.console))
-        done = sum(record.state in ("done", "diverged") for record in campaign.counted() if record.phase == "final")
+        done = sum(record.finished for record in campaign.counted() if record.phase == "final")
         total = len(ablation.arms) * campaign.num_seeds
         self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
@@ -154,7 +154,7 @@ class Screen:
             at = row["epoch"] if row else 0.0
             error = f"training error {row['train_error']:.1%}" if row else "starting"
             table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
-        final = [r for r in campaign.counted() if r.phase == "final" and r.state in ("done", "diverged")]
+        final = [r for r in campaign.counted() if r.phase == "final" and r.finished]
         searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
         parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
         if searching:

@@ -75,7 +75,7 @@ def stopped(campaign) -> None:
 def _left(campaign) -> str:
     """What is done and what the same command would go on with."""
     final = [record for record in campaign.counted() if record.phase == "final"]
-    done = sum(record.state in ("done", "diverged") for record in final)
+    done = sum(record.finished for record in final)
     failed = len(campaign.failed())
     words = [f"{done} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials are done"]
     words += [f"{numbers.counted(failed, 'trial')} failed"] if failed else []

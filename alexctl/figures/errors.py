@@ -10,6 +10,7 @@ from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import median_curve
 from alexctl.figures.finals import draw_rows, final_values, measure_rows
 from alexctl.figures.page import WIDTH, arm_looks, page, sample, sampled, style, wrapped
+from alexctl.store.records import FINISHED
 
 PANEL = 1.8  # inches
 EDGE = 0.1  # inches between the figure's right edge and what stands next to it
@@ -78,7 +79,7 @@ def _draw_lines(axes: Axes, lines: pd.DataFrame, measure: str, looks: dict) -> N
             if rows["status"].iloc[0] == "diverged":
                 axes.plot(*rows[["epoch", "error"]].iloc[-1], "x", markersize=4, color=look["color"], gid="diverged")
         # A trial that failed or is not finished says nothing; one that diverged counts as above the others.
-        over = mine[mine["status"].isin(["done", "diverged"])]
+        over = mine[mine["status"].isin(FINISHED)]
         median = median_curve(over if len(over) else mine, -math.inf, "error")
         above = {"zorder": 3 - i / len(looks)}  # the control's dashes show on a line that runs just as it does
         axes.plot(median["epoch"], median["error"], linewidth=1.8, label=arm, gid="median", **above, **look)

@@ -14,6 +14,7 @@ from alexctl.ablation.measures import MEASURES
 from alexctl.figures.page import WIDTH, sample, width_of, wrapped
 from alexctl.figures.palette import GREY
 from alexctl.stats import mean_interval
+from alexctl.store.records import FINISHED
 
 NAME = {"fontsize": 8, "fontweight": "bold", "linespacing": 1.0}
 NOTE = {"fontsize": 6.5, "linespacing": 1.05}
@@ -62,7 +63,7 @@ def number(values: Sequence[float], unit: str) -> str:
 def note(rows: pd.DataFrame) -> str:
     """How many seeds an arm's number rests on and what befell the others, a line each."""
     total, n = len(rows), int(rows["value"].notna().sum())
-    states = rows["status"].where(rows["status"].isin(["done", "diverged", "failed"]), "not finished")
+    states = rows["status"].where(rows["status"].isin([*FINISHED, "failed"]), "not finished")
     words = [f"n = {n}" + ", no interval" * (0 < n < 3)]
     words += [f"{count} of {total} {what}" for what in ("diverged", "failed", "not finished")
               if (count := int((states == what).sum()))]  # fmt: skip

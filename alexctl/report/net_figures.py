@@ -8,14 +8,14 @@ import pandas as pd
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError, printable
 from alexctl.figures import images
 from alexctl.report import figure_cache
 from alexctl.store import files, layout
+from alexctl.verdicts.evidence import Evidence
 
 
-def draw(campaign: Campaign) -> None:
+def draw(evidence: Evidence) -> None:
     """Draws the kernels of every arm's seed 0, and images by the ablation's subject.
 
     Writes predictions.csv and neighbours.csv of that arm too. Where no trial kept its weights there is none of it.
@@ -23,34 +23,32 @@ def draw(campaign: Campaign) -> None:
     """
     found = {
         record.arm: record.folder
-        for record in campaign.counted()
-        if record.phase == "final"
-        and record.seed == 0
-        and all((record.folder / n).is_file() for n in layout.INSPECTION)
+        for record in evidence.final
+        if record.seed == 0 and all((record.folder / n).is_file() for n in layout.INSPECTION)
     }
     found = dict(sorted(found.items()))
     tensors = {arm: _tensors(folder) for arm, folder in found.items()}
     with_kernels = [arm for arm in found if "kernels" in tensors[arm]]
     if with_kernels:
         figure_cache.draw(
-            campaign.folder, layout.KERNELS, images.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
+            evidence.folder, layout.KERNELS, images.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
             arms=with_kernels, towers=[int(tensors[arm]["towers"][0]) for arm in with_kernels],
             caption="Kernels of the first layer after training with seed 0. Zero is mid grey; each arm has a scale of its own.",
         )  # fmt: skip
-    arm = campaign.ablation.subject
+    arm = evidence.ablation.subject
     if arm not in found:
         return
-    data, shown, near = campaign.data_name, tensors[arm]["images"], tensors[arm]["near"]
+    data, shown, near = evidence.data_name, tensors[arm]["images"], tensors[arm]["near"]
     predictions, neighbours = (
-        _table(campaign, arm, found[arm] / name) for name in (layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV)
+        _table(evidence, arm, found[arm] / name) for name in (layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV)
     )
     figure_cache.draw(
-        campaign.folder, layout.PREDICTIONS, images.five_most_probable, predictions, shown,
+        evidence.folder, layout.PREDICTIONS, images.five_most_probable, predictions, shown,
         caption=f"Test images of {data} and what {arm}, seed 0, takes them for: its most probable classes, the true one "
         "in bold. The first image of each of so many classes, chosen by no eye.",
     )  # fmt: skip
     figure_cache.draw(
-        campaign.folder, layout.NEIGHBOURS, images.nearest_images, neighbours, shown[: len(near)], near,
+        evidence.folder, layout.NEIGHBOURS, images.nearest_images, neighbours, shown[: len(near)], near,
         caption=f"Test images of {data} (left) and the training images nearest to them in what the last layer of "
         f"{arm}, seed 0, sees.",
     )  # fmt: skip
@@ -67,7 +65,7 @@ def _tensors(folder: Path) -> dict[str, np.ndarray]:
         raise _damaged(folder / layout.GALLERY) from None
 
 
-def _table(campaign: Campaign, arm: str, path: Path) -> pd.DataFrame:
+def _table(evidence: Evidence, arm: str, path: Path) -> pd.DataFrame:
     """One of a trial's CSVs, also written into the campaign's folder with the arm it is of."""
     try:
         with path.open(encoding="utf-8", newline="") as file:
@@ -77,10 +75,10 @@ def _table(campaign: Campaign, arm: str, path: Path) -> pd.DataFrame:
             row |= {key: int(row[key]) for key in ("image", "rank", "neighbour") if key in row}
     except (OSError, ValueError, TypeError, csv.Error):
         raise _damaged(path) from None
-    rows = [{"ablation": campaign.ablation.name, "arm": arm, "seed": 0, **row} for row in rows]
+    rows = [{"ablation": evidence.ablation.name, "arm": arm, "seed": 0, **row} for row in rows]
     if not rows:
         raise _damaged(path)
-    files.write_atomic(campaign.folder / path.name, files.csv_text(tuple(rows[0]), rows))
+    files.write_atomic(evidence.folder / path.name, files.csv_text(tuple(rows[0]), rows))
     return pd.DataFrame(rows)
 
 

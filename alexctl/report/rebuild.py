@@ -1,5 +1,6 @@
 """Rebuilds what is derived in results/ (CSVs, verdict, figures) from the trials: no training, no data, no torch."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -13,54 +14,72 @@ from alexctl.figures.rates import learning_rate_search
 from alexctl.figures.survival import survival_curves
 from alexctl.report import figure_cache, net_figures
 from alexctl.store import files, layout, reference
-from alexctl.store.environment import mixed
 from alexctl.store.lock import FolderLock, Locked
-from alexctl.verdicts import overview, tables
-from alexctl.verdicts.tables import Tables
+from alexctl.verdicts import overview
+from alexctl.verdicts.evidence import Evidence
+from alexctl.verdicts.tables import Tables, derive
 
 
-def rebuild(campaign: Campaign) -> Tables:
+def rebuild(evidence: Evidence) -> Tables:
     """Derives and writes one campaign's tables, verdict and figures; returns the tables."""
-    made = tables.derive(campaign)
-    tables.write(campaign, made)
+    made = derive(evidence)
+    write(made, evidence.folder)
     try:
-        _draw(campaign, made)
-        _draw_search(campaign, made)
-        _draw_survival(campaign, made)
-        net_figures.draw(campaign)
+        _draw(evidence, made)
+        _draw_search(evidence, made)
+        _draw_survival(evidence, made)
+        net_figures.draw(evidence)
     except OSError as error:
-        raise files.storage_error(campaign.folder, error) from None
+        raise files.storage_error(evidence.folder, error) from None
     return made
 
 
-def _draw(campaign: Campaign, made: Tables) -> None:
+def write(tables: Tables, folder: Path) -> None:
+    """Writes the CSVs and verdict.json into a campaign's folder, each whole."""
+    frames = {
+        layout.TRIALS_CSV: tables.trials, layout.CURVES_CSV: tables.curves, layout.SUMMARY_CSV: tables.summary,
+        layout.SURVIVAL_CSV: tables.survival,
+    }  # fmt: skip
+    for name, frame in frames.items():
+        if frame is tables.survival and frame.empty:
+            continue
+        files.write_atomic(folder / name, files.csv_text(tuple(frame.columns), frame.to_dict("records")))
+    files.write_json(folder / layout.VERDICT, tables.verdict)
+
+
+def write_overview(folder: Path, verdicts: Iterable[tuple[str, dict[str, Any]]]) -> None:
+    """Writes overview.csv into a results folder; `verdicts` are its campaigns, (name of the folder, verdict.json)."""
+    files.write_atomic(folder / layout.OVERVIEW, files.csv_text(overview.COLUMNS, overview.overview(verdicts)))
+
+
+def _draw(evidence: Evidence, made: Tables) -> None:
     """The paper's Figure 1 where arms race to a target, else what each arm came to."""
-    ablation, target = campaign.ablation, tables.target_of(campaign)
+    ablation, target = evidence.ablation, evidence.ablation.target
     trials, curves = (frame[frame["phase"] == "final"] for frame in (made.trials, made.curves))
-    common = {"measure": ablation.measure.name, "control": ablation.control, "caption": caption(campaign, made)}
+    common = {"measure": ablation.measure.name, "control": ablation.control, "caption": caption(evidence, made)}
     if curves.empty:
         return
-    if ablation.measure.one_machine and mixed(layout.trial(campaign.folder, name) for name in trials["trial"]):
-        figure_cache.remove(campaign.folder, layout.FIGURE)
+    if evidence.mixed:
+        figure_cache.remove(evidence.folder, layout.FIGURE)
     elif not ablation.measure.race:
-        figure_cache.draw(campaign.folder, layout.FIGURE, arm_comparison, curves, trials, **common)
+        figure_cache.draw(evidence.folder, layout.FIGURE, arm_comparison, curves, trials, **common)
     elif target is not None:  # else each arm has a target of its own, so there is no one line to race to
         common["budget"] = float(ablation.base.get("epochs", trials["epochs_run"].max()))
         common |= {"target": target.at_most, "ghosts": list(ablation.claim.landmarks.items())}
-        figure_cache.draw(campaign.folder, layout.FIGURE, learning_curves, curves, trials, **common)
+        figure_cache.draw(evidence.folder, layout.FIGURE, learning_curves, curves, trials, **common)
 
 
-def _draw_search(campaign: Campaign, made: Tables) -> None:
+def _draw_search(evidence: Evidence, made: Tables) -> None:
     """The learning-rate search, as far as it went."""
-    target = tables.target_of(campaign)
+    target = evidence.ablation.target
     trials, curves = (frame[frame["phase"] == "search"] for frame in (made.trials, made.curves))
     begun = trials[trials["epochs_run"] > 0]
     if begun.empty:
         return
     figure_cache.draw(
-        campaign.folder, layout.SEARCH, _search, begun, curves, control=campaign.ablation.control,
+        evidence.folder, layout.SEARCH, _search, begun, curves, control=evidence.ablation.control,
         measure_label=None if target is None else f"epochs to {target.at_most:.0%} training error",
-        winners={arm: lr for arm in campaign.ablation.searched if (lr := campaign.rate(arm)) is not None},
+        winners={arm: evidence.rates[arm] for arm in evidence.ablation.searched if arm in evidence.rates},
     )  # fmt: skip
 
 
@@ -68,30 +87,29 @@ def _search(begun: pd.DataFrame, curves: pd.DataFrame, **options: Any) -> Figure
     return learning_rate_search(begun, curves=curves, **options)
 
 
-def _draw_survival(campaign: Campaign, made: Tables) -> None:
+def _draw_survival(evidence: Evidence, made: Tables) -> None:
     """The share of each arm that is still on its way, where some trial never arrived; else there is no such figure."""
     if made.survival.empty:
-        # from before, when one had not arrived yet
-        figure_cache.remove(campaign.folder, layout.SURVIVAL)
-        (campaign.folder / layout.SURVIVAL_CSV).unlink(missing_ok=True)
+        for stale in evidence.folder.glob(f"{layout.SURVIVAL}.*"):  # from before, when one had not arrived yet
+            stale.unlink()
         return
-    target = tables.target_of(campaign)
+    target = evidence.ablation.target
     words = "the target" if target is None else f"{target.at_most:.0%} {target.metric.replace('_', ' ')}"
     words = words.replace("train error", "training error")
     figure_cache.draw(
-        campaign.folder, layout.SURVIVAL, survival_curves, made.survival,
-        control=campaign.ablation.control, target=words,
+        evidence.folder, layout.SURVIVAL, survival_curves, made.survival,
+        control=evidence.ablation.control, target=words,
     )  # fmt: skip
 
 
-def caption(campaign: Campaign, made: Tables) -> str:
+def caption(evidence: Evidence, made: Tables) -> str:
     """What stands under the figure: the data, the effect with its interval, the paper's number."""
     lines = []
     for line in made.verdict["comparisons"]:
         if line["n"]:
             sides = f"{line['control']} to {line['arm']} on " if line["control"] else "On "
-            lines.append(f"{sides}{campaign.data_name}: {line['description']}")
-    lines.append(str(campaign.ablation.claim))
+            lines.append(f"{sides}{evidence.data_name}: {line['description']}")
+    lines.append(str(evidence.ablation.claim))
     return "".join(f"{line}. " for line in lines).rstrip()
 
 
@@ -112,10 +130,10 @@ def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:
         except Locked:
             lock = None
         try:
-            made.append(rebuild(campaign))
+            made.append(rebuild(campaign.evidence()))
         finally:
             if lock:
                 lock.release()
     if name is None:
-        overview.write(folder, overview.overview((tables_.folder.name, tables_.verdict) for tables_ in made))
+        write_overview(folder, ((tables.folder.name, tables.verdict) for tables in made))
     return made

@@ -56,9 +56,6 @@ def git_state() -> dict[str, Any]:
 CLOCK = ("platform", "cpu", "device", "threads")  # what, with the version of torch, a second depends on
 
 
-MIXED = "Not judged: seconds are compared only within one machine, and these trials ran on several."
-
-
 def clock(env: dict[str, Any]) -> tuple:
     """What a trial's seconds depend on, of its env.json."""
     return *(env.get(part) for part in CLOCK), env.get("packages", {}).get("torch")

@@ -12,6 +12,7 @@ from alexctl.store import layout, rows_csv
 from alexctl.store.files import SCHEMA, make_folder, read_json, sweep, write_json
 
 STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
+FINISHED = ("done", "diverged")  # those of a trial that came to its own end
 
 
 def create(folder: Path, *, ablation: str, arm: str, phase: str, seed: int, setting: Setting) -> None:
@@ -85,6 +86,26 @@ class TrialRecord:
         """pending, or what status.json says: paused, interrupted, done, diverged, stopped or failed."""
         return self.status.get("state", "pending")
 
+    @property
+    def finished(self) -> bool:
+        """Whether it came to its own end: it is done, or it diverged."""
+        return self.state in FINISHED
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing of it is left to run: it finished, or its search has stopped it."""
+        return self.finished or self.state == "stopped"
+
+    @property
+    def failed(self) -> bool:
+        return self.state == "failed"
+
+    @property
+    def log(self) -> str | None:
+        """Where a failed trial's log lies in its campaign's folder; None where there is none."""
+        kept = self.failed and (self.folder / layout.LOG).exists()
+        return f"{layout.TRIALS}/{self.folder.name}/{layout.LOG}" if kept else None
+
 
 def read_trial(folder: Path) -> TrialRecord | None:
     """One trial as it lies there, checked against its own hash; None if the folder is not a trial's."""
@@ -126,7 +147,7 @@ def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], .
     state, count = status.get("state"), status.get("num_rows")
     if state not in STATES or type(count) is not int or type(status.get("epochs_run")) not in (int, float):
         raise ValueError("status.json is damaged")
-    ended = state in ("done", "diverged")
+    ended = state in FINISHED
     # A trial that was gone on with and then killed has more rows than its status knows of; a failed one may have begun
     # again before its first checkpoint and have fewer.
     if (len(rows) < count and state != "failed") or (ended and len(rows) > count) or (state == "done" and not rows):

@@ -58,7 +58,7 @@ def remaining_work(campaign: Campaign, seconds: dict[str, float]) -> Iterator[Wo
         trials = []
         for job in campaign.final_jobs(arm, rate):
             record = campaign.record(job)
-            if record.state not in ("done", "diverged", "failed"):
+            if not (record.finished or record.failed):
                 ran = record.rows[-1]["epoch"] if record.rows else 0.0
                 trials.append(max(0.25, expected - ran) * seconds[arm])
         yield Work(reported=tuple(trials))

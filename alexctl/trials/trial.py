@@ -234,5 +234,5 @@ class TrialRun:
             prepare_seconds=getattr(self, "prepare_seconds", None),
             parameters=sum(p.numel() for p in self.training.net.parameters()) if self.training else None,
         )  # fmt: skip
-        if state in ("done", "diverged"):
+        if state in records.FINISHED:
             (self.folder / layout.CHECKPOINT).unlink(missing_ok=True)

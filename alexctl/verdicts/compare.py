@@ -1,56 +1,24 @@
 """From trials to what they say of the claim: each arm against the control, or the interaction of two knobs."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
 from alexctl import stats
 from alexctl.ablation.checks import level as level_of_knob
-from alexctl.ablation.measures import Measure
-from alexctl.ablation.model import Ablation
 from alexctl.stats.intervals import FEWEST_FLIPS, MOST_FLIPS
-from alexctl.stats.looks import level_of
-from alexctl.store.records import TrialRecord
 from alexctl.verdicts import rules
+from alexctl.verdicts.evidence import Evidence
 from alexctl.verdicts.sentences import describe
 
 FAMILY = 0.05  # the error that all looks, or all claims of a report, may have together
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evidence:
-    """What an ablation is judged on: the reported trials of one campaign, and how often they were looked at.
-
-    `broken` are the arms whose learning-rate search lacks a trial. `looks` are the numbers of seeds planned to be looked
-    at; None: one look, at whatever there is.
-    """
-
-    ablation: Ablation
-    final: list[TrialRecord]
-    data_name: str
-    num_classes: int
-    broken: tuple[str, ...] = ()
-    looks: tuple[int, ...] | None = None
-
-    @property
-    def level(self) -> float:
-        """Of every interval: wider where there are several looks."""
-        return level_of(self.looks)
-
-    def outcomes(self, arm: str) -> dict[int, stats.Outcome]:
-        """What an arm's finished trials say of the measure, by seed."""
-        known = {r.seed: outcome(r, self.ablation.measure) for r in self.final if r.arm == arm}
-        return {seed: result for seed, result in known.items() if result is not None}
-
-
-def outcome(record: TrialRecord, measure: Measure) -> stats.Outcome | None:
-    """What one finished trial says of the measure; None when it says nothing (failed, not finished)."""
-    if record.state == "diverged":
-        return stats.Outcome(diverged=True)
-    return measure.read(record.rows, record.setting) if record.state == "done" else None
+MIXED = "Not judged: seconds are compared only within one machine, and these trials ran on several."
 
 
 def compare(evidence: Evidence) -> list[dict[str, Any]]:
     """The comparisons of verdict.json: one an arm that is not the control, or the one interaction."""
+    if evidence.mixed:
+        unjudged = compare(replace(evidence, judged=(), mixed=False))
+        return [line | {"verdict": "not judged", "sentence": MIXED} for line in unjudged]
     ablation = evidence.ablation
     if ablation.compares == "interaction":
         return [_interaction(evidence)]
@@ -107,7 +75,7 @@ def _words(evidence: Evidence, effect: stats.Effect, **about) -> str:
 def _effect(evidence: Evidence, control: str, arm: str) -> stats.Effect:
     ablation, budget = evidence.ablation, None
     if ablation.measure.race:
-        budget = float(ablation.base.get("epochs", evidence.final[0].setting["epochs"]))
+        budget = float(ablation.base.get("epochs", evidence.judged[0].setting["epochs"]))
     sides = (evidence.outcomes(name) for name in (control, arm))
     return stats.paired_effect(*sides, scale=ablation.measure.scale, budget=budget, level=evidence.level)
 
@@ -139,7 +107,7 @@ def _missing(evidence: Evidence, arms: list[str]) -> dict[str, Any] | None:
         return {"verdict": "not judged", "sentence": sentence}
     if all(evidence.outcomes(arm) for arm in arms):
         return None
-    if evidence.looks and not evidence.final:
+    if evidence.looks and not evidence.judged:
         return {"verdict": "not run yet", "sentence": f"Not judged before the first look, at n = {evidence.looks[0]}."}
     return {"verdict": "not run yet"}
 
@@ -188,12 +156,8 @@ def _learned(evidence: Evidence, arms: list[str]) -> bool:
     chance = 1 - 1 / evidence.num_classes
     return any(
         stats.learned(
-            [r.rows[-1]["train_error"] if r.rows else chance for r in evidence.final if r.arm == arm and _over(r)],
+            [r.rows[-1]["train_error"] if r.rows else chance for r in evidence.judged if r.arm == arm and r.finished],
             chance,
         )
         for arm in arms
     )
-
-
-def _over(record: TrialRecord) -> bool:
-    return record.state in ("done", "diverged")

@@ -1,11 +1,9 @@
 """All claims of a report side by side: a line a comparison, and which of them stand among all the others."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 from alexctl import stats
-from alexctl.store import files, layout
 from alexctl.verdicts.compare import FAMILY
 
 DIRECTIONS = ("positive", "negative")
@@ -31,8 +29,3 @@ def overview(found: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]
         line["p_holm"] = p
         line["stands"] = "yes" if p < FAMILY and line["verdict"].startswith("supported") else "no"
     return lines
-
-
-def write(folder: Path, lines: list[dict[str, Any]]) -> None:
-    """Writes overview.csv into a results folder."""
-    files.write_atomic(folder / layout.OVERVIEW, files.csv_text(COLUMNS, lines))

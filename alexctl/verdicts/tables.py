@@ -1,18 +1,17 @@
-"""From trials to tables: trials.csv, curves.csv, summary.csv and verdict.json, rebuilt whole at any time."""
+"""From evidence to tables: the frames of trials, curves, summary and survival, and the dictionary of the verdict."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from alexctl import stats
-from alexctl.ablation.knobs import Target
-from alexctl.campaign.campaign import Campaign
-from alexctl.store import files, layout
-from alexctl.store.environment import MIXED, mixed
+from alexctl.ablation.model import Ablation
+from alexctl.store import files
 from alexctl.store.records import TrialRecord
-from alexctl.verdicts.compare import Evidence, compare, interval_words, outcome
+from alexctl.verdicts.compare import compare, interval_words
+from alexctl.verdicts.evidence import Evidence, outcome
 
 CURVE_COLUMNS = (
     "ablation", "arm", "phase", "seed", "lr", "epoch", "step", "train_loss", "train_error", "test_error",
@@ -40,95 +39,72 @@ class Tables:
     verdict: dict[str, Any]
 
 
-def trial_columns(campaign: Campaign) -> tuple[str, ...]:
+def derive(evidence: Evidence) -> Tables:
+    """All tables of a campaign."""
+    return Tables(
+        folder=evidence.folder,
+        trials=_trials(evidence),
+        curves=_curves(evidence),
+        summary=_summary(evidence),
+        survival=_survival(evidence),
+        verdict=_verdict(evidence),
+    )
+
+
+def trial_columns(ablation: Ablation) -> tuple[str, ...]:
     """The columns of trials.csv, in their order; the measure has one of its own name."""
-    varies = tuple(key for key in campaign.ablation.varies if key != "lr")
+    varies = tuple(key for key in ablation.varies if key != "lr")
     measured = ("epochs_to_target", "censored", "epochs_run", *ENDS)
-    own = tuple({campaign.ablation.measure.name} - set(measured))
+    own = tuple({ablation.measure.name} - set(measured))
     return ("ablation", "arm", "phase", "seed", "status", *varies, "lr", *measured, *own, "trial", "error", "log")
 
 
-def derive(campaign: Campaign) -> Tables:
-    """All tables of a campaign, from its plan and what lies in its trials' folders."""
-    records = campaign.counted()
-    trials = [_trial(campaign, record) for record in records]
-    curves = [
-        {
-            "ablation": campaign.ablation.name,
-            "arm": r.arm,
-            "phase": r.phase,
-            "seed": r.seed,
-            "lr": r.setting["lr"],
-            **row,
-        }
-        for r in records
-        for row in r.rows
-    ]
-    knobs = {key: [trial[key] for trial in trials] for key in campaign.ablation.varies}
-    frame = pd.DataFrame(trials, columns=trial_columns(campaign))
+def _trials(evidence: Evidence) -> pd.DataFrame:
+    ablation = evidence.ablation
+    lines = [_trial(ablation, record) for record in evidence.counted]
+    knobs = {key: [line[key] for line in lines] for key in ablation.varies}
+    frame = pd.DataFrame(lines, columns=trial_columns(ablation))
     # As they are: beside an arm that has no such knob a whole number would become a fraction.
     frame = frame.assign(**{key: pd.Series(values, dtype=object) for key, values in knobs.items() if key != "lr"})
-    frame = frame.sort_values(["arm", "phase", "lr", "seed"], kind="stable", ignore_index=True)
-    curve_frame = pd.DataFrame(curves, columns=CURVE_COLUMNS).sort_values(
-        ["arm", "phase", "lr", "seed", "step"], kind="stable", ignore_index=True
-    )
-    final = [record for record in records if record.phase == "final"]
-    return Tables(
-        folder=campaign.folder,
-        trials=frame,
-        curves=curve_frame,
-        summary=_summary(campaign, final),
-        survival=_survival(campaign, final),
-        verdict=_verdict(campaign, campaign.evidence()),
-    )
+    return frame.sort_values(["arm", "phase", "lr", "seed"], kind="stable", ignore_index=True)
 
 
-def write(campaign: Campaign, tables: Tables) -> None:
-    """Writes the CSVs and verdict.json into the campaign's folder, each whole."""
-    frames = {
-        layout.TRIALS_CSV: tables.trials, layout.CURVES_CSV: tables.curves, layout.SUMMARY_CSV: tables.summary,
-        layout.SURVIVAL_CSV: tables.survival,
-    }  # fmt: skip
-    for name, frame in frames.items():
-        if frame is tables.survival and frame.empty:
-            continue
-        text = files.csv_text(tuple(frame.columns), frame.astype(object).where(frame.notna(), None).to_dict("records"))
-        files.write_atomic(campaign.folder / name, text)
-    files.write_json(campaign.folder / layout.VERDICT, tables.verdict)
-
-
-def _trial(campaign: Campaign, record: TrialRecord) -> dict[str, Any]:
-    setting, last = record.setting, record.rows[-1] if record.rows else {}
+def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
+    setting, last, measure = record.setting, record.rows[-1] if record.rows else {}, ablation.measure
     crossing = stats.target_epoch(record.rows, setting.get("target"))
-    raced = record.state == "done" and setting.get("target") is not None
-    failed = record.state == "failed"
-    measure = campaign.ablation.measure
     said = outcome(record, measure) if record.phase == "final" else None
     censored = said.censored if measure.race and said else crossing is None
+    raced = record.state == "done" and setting.get("target") is not None
     return {
         measure.name: said and said.value,
-        "ablation": campaign.ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
-        "status": record.state, **{key: setting.get(key) for key in campaign.ablation.varies}, "lr": setting["lr"],
+        "ablation": ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
+        "status": record.state, **{key: setting.get(key) for key in ablation.varies}, "lr": setting["lr"],
         "epochs_to_target": crossing, "censored": censored if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
-        "trial": record.folder.name, "error": record.status.get("error"),
-        "log": f"{layout.TRIALS}/{record.folder.name}/{layout.LOG}" if failed and (record.folder / layout.LOG).exists() else None,
+        "trial": record.folder.name, "error": record.status.get("error"), "log": record.log,
     }  # fmt: skip
 
 
-def _summary(campaign: Campaign, final: list[TrialRecord]) -> pd.DataFrame:
+def _curves(evidence: Evidence) -> pd.DataFrame:
+    about = [(r, {"ablation": evidence.ablation.name, "arm": r.arm, "phase": r.phase, "seed": r.seed, "lr": r.setting["lr"]})
+             for r in evidence.counted]  # fmt: skip
+    frame = pd.DataFrame([which | row for record, which in about for row in record.rows], columns=CURVE_COLUMNS)
+    return frame.sort_values(["arm", "phase", "lr", "seed", "step"], kind="stable", ignore_index=True)
+
+
+def _summary(evidence: Evidence) -> pd.DataFrame:
     rows = []
-    for arm in sorted(campaign.ablation.arms):
-        mine = [r for r in final if r.arm == arm]
-        outcomes = [o for r in mine if (o := outcome(r, campaign.ablation.measure)) is not None]
+    for arm in sorted(evidence.ablation.arms):
+        mine = [r for r in evidence.final if r.arm == arm]
+        outcomes = [o for r in mine if (o := outcome(r, evidence.ablation.measure)) is not None]
         values = pd.Series([o.value for o in outcomes if o.usable], dtype=float)
         censored = sum(o.censored for o in outcomes)
         # With censored trials a mean would be a lie, and a median one too unless most trials crossed.
         whole = len(values) and not censored and len(values) == len(outcomes)
         rows.append({
-            "ablation": campaign.ablation.name, "arm": arm, "n": len(outcomes), "num_censored": censored,
-            "num_diverged": sum(o.diverged for o in outcomes), "num_failed": sum(r.state == "failed" for r in mine),
+            "ablation": evidence.ablation.name, "arm": arm, "n": len(outcomes), "num_censored": censored,
+            "num_diverged": sum(o.diverged for o in outcomes), "num_failed": sum(r.failed for r in mine),
             "median": values.median() if whole else None, "mean": values.mean() if whole else None,
             "spread": values.std() if whole and len(values) > 1 else None,
             "lr": mine[0].setting["lr"] if mine else None,
@@ -137,45 +113,29 @@ def _summary(campaign: Campaign, final: list[TrialRecord]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS, dtype=object)
 
 
-def _survival(campaign: Campaign, final: list[TrialRecord]) -> pd.DataFrame:
+def _survival(evidence: Evidence) -> pd.DataFrame:
     """The share of each arm's trials that have not met the target yet, where a trial never did.
 
     A diverged trial has not met it either, and counts as censored at its budget.
     """
+    ablation, lines = evidence.ablation, []
     races = {
-        arm: [r for r in final if r.arm == arm and r.state in ("done", "diverged")] for arm in campaign.ablation.arms
+        arm: [(o, r) for r in evidence.final if r.arm == arm and (o := outcome(r, ablation.measure)) is not None]
+        for arm in ablation.arms
     }
-    said = {arm: [outcome(r, campaign.ablation.measure) for r in records] for arm, records in races.items()}
-    lines = []
-    if campaign.ablation.measure.race and any(o.censored for them in said.values() for o in them):
-        for arm, records in sorted(races.items()):
-            epochs = [
-                o.value if o.usable else float(r.setting["epochs"]) for o, r in zip(said[arm], records, strict=True)
-            ]
-            steps = stats.survival(epochs, [not o.usable for o in said[arm]])
-            lines += [(campaign.ablation.name, arm, *step) for step in steps]
+    if ablation.measure.race and any(o.censored for race in races.values() for o, _ in race):
+        for arm, race in sorted(races.items()):
+            epochs = [o.value if o.usable else float(r.setting["epochs"]) for o, r in race]
+            steps = stats.survival(epochs, [not o.usable for o, _ in race])
+            lines += [(ablation.name, arm, *step) for step in steps]
     return pd.DataFrame(lines, columns=SURVIVAL_COLUMNS)
 
 
-def _verdict(campaign: Campaign, evidence: Evidence) -> dict[str, Any]:
-    ablation = campaign.ablation
+def _verdict(evidence: Evidence) -> dict[str, Any]:
+    ablation = evidence.ablation
     return {
-        "schema": files.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": campaign.data_name,
-        "data_digest": campaign.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
+        "schema": files.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": evidence.data_name,
+        "data_digest": evidence.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
         "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
-        "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": _comparisons(evidence),
+        "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": compare(evidence),
     }  # fmt: skip
-
-
-def _comparisons(evidence: Evidence) -> list[dict[str, Any]]:
-    """Each comparison, unless seconds of several machines would be set against each other."""
-    if evidence.ablation.measure.one_machine and mixed(record.folder for record in evidence.final):
-        unjudged = compare(replace(evidence, final=[]))
-        return [line | {"verdict": "not judged", "sentence": MIXED} for line in unjudged]
-    return compare(evidence)
-
-
-def target_of(campaign: Campaign) -> Target | None:
-    """The target the ablation's base sets, if it does."""
-    table = campaign.ablation.base.get("target")
-    return Target.model_validate(table) if table else None

@@ -170,7 +170,7 @@ def test_a_knob_that_varies_has_a_column_of_its_own(tmp_path):
     from alexctl.verdicts.tables import CURVE_COLUMNS, trial_columns
 
     known = {*COLUMNS, *TrainingKnobs.model_fields, "activation", "seed", "epoch", "step"}
-    assert known >= {*trial_columns(campaign(tmp_path)), *CURVE_COLUMNS}
+    assert known >= {*trial_columns(campaign(tmp_path).ablation), *CURVE_COLUMNS}
 
 
 def test_classes_will_do_and_several_faults_are_told_at_once(own_code):

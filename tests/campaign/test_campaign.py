@@ -9,8 +9,9 @@ from conftest import tiny_ablation
 
 from alexctl.campaign.campaign import Campaign, progress_of
 from alexctl.errors import UserError
+from alexctl.report.rebuild import write
 from alexctl.store import files, records, rows_csv
-from alexctl.verdicts.tables import derive, write
+from alexctl.verdicts.tables import derive
 
 
 def campaign(folder, **overrides) -> Campaign:
@@ -108,7 +109,7 @@ def test_a_failed_search_trial_holds_the_verdict(tmp_path):
     finish(made, jobs[1], [0.4], state="failed")
     assert made.rate("tanh") is None
     assert [job.arm for job in made.ready()] == ["relu", "relu"]
-    (line,) = derive(made).verdict["comparisons"]
+    (line,) = derive(made.evidence()).verdict["comparisons"]
     assert line["sentence"] == "Not judged: the learning-rate search of tanh lacks a trial that failed."
     again = campaign(tmp_path, lr="search", lr_grid=[0.1, 0.2], lr_widenings=0)
     again.retry_failed = True
@@ -157,7 +158,7 @@ def test_tables_by_hand(tmp_path):
     }  # fmt: skip
     for job in made.ready():
         finish(made, job, curves[job.arm, job.seed])
-    tables = derive(made)
+    tables = derive(made.evidence())
     final = tables.trials.set_index(["arm", "seed"])
     assert final.loc[("tanh", 0), "epochs_to_target"] == 4.0
     assert final.loc[("relu", 1), "epochs_to_target"] == pytest.approx(1.5)
@@ -170,7 +171,7 @@ def test_tables_by_hand(tmp_path):
     assert (line["bound"], line["n"], line["seeds"]) == ("at_least", 3, [0, 1, 2])
     assert line["values"] == pytest.approx([2.0, 8 / 1.5, 4.0])
     assert line["high"] is None
-    write(made, tables)
+    write(tables, made.folder)
     lines = (tmp_path / "trials.csv").read_text().splitlines()
     assert lines[0].startswith("ablation,arm,phase,seed,status,activation,lr,epochs_to_target,censored,epochs_run,")
     assert lines[1].startswith("tiny,relu,final,0,done,relu,0.01,2.0,false,2.0,")

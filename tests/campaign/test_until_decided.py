@@ -27,14 +27,14 @@ def test_looks_go_on_until_decided(tmp_path):
     assert {(job.arm, job.seed) for job in made.ready()} == {
         (arm, seed) for arm in ("relu", "tanh") for seed in range(4)
     }
-    (line,) = derive(made).verdict["comparisons"]
+    (line,) = derive(made.evidence()).verdict["comparisons"]
     assert (line["verdict"], line["sentence"]) == ("not run yet", "Not judged before the first look, at n = 4.")
     undecided = finish_all(made, lambda seed: 4.0 if seed % 2 else 0.25)
     assert next(undecided) == 6
     assert {job.seed for job in made.ready()} == {4, 5}
     assert next(undecided) == 10
     assert list(undecided) == [10]
-    verdict = derive(made).verdict
+    verdict = derive(made.evidence()).verdict
     assert (verdict["interval"], verdict["level"]) == ("for 3 looks at n = 4, 6, 10", pytest.approx(0.97924))
     (line,) = verdict["comparisons"]
     assert (line["n"], line["verdict"]) == (10, "undecided")
@@ -44,7 +44,7 @@ def test_looks_go_on_until_decided(tmp_path):
 def test_a_look_that_decides_is_the_last(tmp_path):
     made = campaign(tmp_path, looks=LOOKS, epochs=64)
     assert list(finish_all(made, lambda seed: 6.0 + 0.01 * seed)) == [4]
-    (line,) = derive(made).verdict["comparisons"]
+    (line,) = derive(made.evidence()).verdict["comparisons"]
     assert (line["n"], line["verdict"]) == (4, "supported")
     again = campaign(tmp_path, looks=LOOKS, epochs=64)  # resume reads it all from the folder
     assert (again.num_seeds, again.ready()) == (4, [])
@@ -57,7 +57,7 @@ def test_between_two_looks_the_last_one_counts(tmp_path):
     for job in made.ready():
         if job.seed == 4:
             finish(made, job, [0.2])
-    tables = derive(campaign(tmp_path, looks=LOOKS, epochs=64))
+    tables = derive(campaign(tmp_path, looks=LOOKS, epochs=64).evidence())
     assert tables.verdict["comparisons"][0]["n"] == 4
     assert (tables.trials["status"] == "done").sum() == 10
 
@@ -69,7 +69,7 @@ def test_a_failed_trial_keeps_the_next_look_away(tmp_path):
     for job in others:
         finish(made, job, [0.5, 0.2])
     assert (made.ready(), made.num_seeds) == ([], 4)
-    assert derive(made).verdict["comparisons"][0]["verdict"] == "not run yet"
+    assert derive(made.evidence()).verdict["comparisons"][0]["verdict"] == "not run yet"
 
 
 def test_looking_is_not_mixed_with_a_fixed_number_in_silence(tmp_path):

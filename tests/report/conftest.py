@@ -6,8 +6,8 @@ import pytest
 from conftest import TINY
 
 from alexctl.report.page import page
+from alexctl.report.rebuild import write_overview
 from alexctl.store import files, records
-from alexctl.verdicts import overview
 from report.made_up import falling, lay, shipped, small, wobble
 
 EVIL = "=cmd() <script>alert(1)</script>"
@@ -43,9 +43,7 @@ def everything(tmp_path_factory) -> Path:
     lay(folder, smoke, lambda job: [0.9, 0.9])
     lay(folder, shipped("lrn-by-dropout", epochs=3, lr_drops=[2]),
         lambda job: falling(0.3 + 0.01 * wobble(job.arm, job.seed), 3, speed=1.0), data="cifar10")  # fmt: skip
-    overview.write(folder, overview.overview(
-        (path.name, files.read_json(path / "verdict.json")) for path in records.campaigns(folder)
-    ))  # fmt: skip
+    write_overview(folder, ((path.name, files.read_json(path / "verdict.json")) for path in records.campaigns(folder)))
     return folder
 
 

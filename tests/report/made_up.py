@@ -51,7 +51,7 @@ def lay(
             files.write_json(folder / "trials" / job.name / "env.json", ENVIRONMENT | environment(job))
         if not any(job.phase == "search" for job in jobs):
             break
-    rebuild(Campaign.open(folder))
+    rebuild(Campaign.open(folder).evidence())
     return campaign
 
 

@@ -44,7 +44,7 @@ def test_a_new_measure_is_one_entry(monkeypatch, tmp_path, capsys, measure, writ
     target = {"target": {"metric": "train_error", "at_most": 0.25}, "epochs": 3} if measure.race else {"epochs": 3}
     folder = lay(tmp_path, small(measure.name, base=target), errors).folder
     campaign = Campaign.open(folder)
-    made = rebuild(campaign)
+    made = rebuild(campaign.evidence())
     (line,) = made.verdict["comparisons"]
     assert (made.verdict["measure"], line["scale"], line["n"]) == (measure.name, measure.scale, 3)
     with (folder / "trials.csv").open(encoding="utf-8") as file:

@@ -139,7 +139,7 @@ def test_the_same_files_are_the_same_bytes(everything, html, tmp_path):
     assert page(records.campaigns(everything)) == html
     moved = shutil.copytree(everything, tmp_path / "else where")
     assert page(records.campaigns(moved)) == html
-    rebuild(Campaign.open(moved / "one-seed"))
+    rebuild(Campaign.open(moved / "one-seed").evidence())
     assert page(records.campaigns(moved)) == html
 
 
@@ -174,7 +174,7 @@ def test_rebuilding_and_writing_take_seconds(everything, tmp_path):
     copy = shutil.copytree(everything, tmp_path / "results")
     begun = time.process_time()
     for campaign in records.campaigns(copy):
-        rebuild(Campaign.open(campaign))
+        rebuild(Campaign.open(campaign).evidence())
     write(copy / "report.html", records.campaigns(copy))
     assert time.process_time() - begun < 5
 
@@ -246,7 +246,7 @@ def test_an_arm_that_has_not_run(tmp_path):
     folder = tmp_path / "tiny"
     (folder / "trials").mkdir(parents=True)
     Campaign(ablation, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=folder).write_plan({})
-    rebuild(Campaign.open(folder))
+    rebuild(Campaign.open(folder).evidence())
     text = Reader(page([folder])).elements[0].text
     assert "Not run yet." in text
     assert "no number" in text

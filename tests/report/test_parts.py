@@ -197,20 +197,20 @@ def test_a_figure_is_drawn_once(everything, tmp_path, monkeypatch):
     folder = shutil.copytree(everything / "one-seed", tmp_path / "one-seed")
     saved, save = [], figure_cache.save
     monkeypatch.setattr(figure_cache, "save", lambda figure, stem: saved.append(stem.name) or save(figure, stem))
-    rebuild(Campaign.open(folder))
+    rebuild(Campaign.open(folder).evidence())
     assert saved == []
     before = (folder / "figure.svg").read_bytes()
     (folder / "figure.svg").write_text("<svg/>")
-    rebuild(Campaign.open(folder))
+    rebuild(Campaign.open(folder).evidence())
     assert saved == ["figure"]
     assert (folder / "figure.svg").read_bytes() == before
     plan = json.loads((folder / "plan.json").read_text())
     plan["ablation"]["claim"]["says"] = "another claim"  # it stands in the caption
     (folder / "plan.json").write_text(json.dumps(plan))
-    rebuild(Campaign.open(folder))
+    rebuild(Campaign.open(folder).evidence())
     assert saved == ["figure", "figure"]
     (folder / layout.DRAWN_FROM).unlink()
-    rebuild(Campaign.open(folder))
+    rebuild(Campaign.open(folder).evidence())
     assert saved == ["figure"] * 3
 
 

@@ -56,7 +56,7 @@ def words_of(path) -> list[str]:
 
 def test_a_difference_of_errors_has_a_figure_and_no_censored_trial(tmp_path):
     made = finished(tmp_path, "test_error")
-    tables = rebuild(made)
+    tables = rebuild(made.evidence())
     assert {path.name for path in tmp_path.glob("figure.*")} == {"figure.svg", "figure.png"}
     assert not list(tmp_path.glob("search.*"))
     words = words_of(tmp_path / "figure.svg")
@@ -71,7 +71,7 @@ def test_a_difference_of_errors_has_a_figure_and_no_censored_trial(tmp_path):
 
 def test_seconds_of_a_diverged_trial_are_left_out(tmp_path):
     """Its pair is not taken for one that ran over a budget of epochs."""
-    tables = rebuild(finished(tmp_path, "seconds_per_epoch", state="diverged"))
+    tables = rebuild(finished(tmp_path, "seconds_per_epoch", state="diverged").evidence())
     (line,) = tables.verdict["comparisons"]
     assert (line["n"], line["bound"], line["values"]) == (2, "exact", [1.0, 1.0])
     assert "1 of 3 pairs left out" in line["description"]
@@ -83,7 +83,7 @@ def test_a_search_without_a_target_has_a_figure(tmp_path):
     while jobs := made.ready():
         for job in jobs:
             finish(made, job, [0.6, 0.5 - job.setting.training.lr])
-    rebuild(made)
+    rebuild(made.evidence())
     words = words_of(tmp_path / "search.svg")
     assert {"training error in epoch 2 (%)", "0.02", "▽ ran to the end"} <= set(words)
     assert not any("target" in text for text in words)
@@ -92,9 +92,9 @@ def test_a_search_without_a_target_has_a_figure(tmp_path):
 
 def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):
     made = campaign(tmp_path, "test_error", effect=None)
-    tables = rebuild(made)
+    tables = rebuild(made.evidence())
     assert not list(tmp_path.glob("figure.*"))
-    assert caption(made, tables) == f"{made.ablation.claim}."
+    assert caption(made.evidence(), tables) == f"{made.ablation.claim}."
 
 
 @pytest.mark.parametrize(
@@ -106,11 +106,11 @@ def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):
 )
 def test_what_is_printed(tmp_path, capsys, measure, expected):
     made = finished(tmp_path, measure, state="diverged")
-    show_results.result(made, rebuild(made))
+    show_results.result(made, rebuild(made.evidence()))
     printed = capsys.readouterr().out
     assert "To bear in mind" not in printed
     made.ablation = made.ablation.model_copy(update={"note": "Equal epochs favour tanh."})
-    show_results.result(made, rebuild(made))
+    show_results.result(made, rebuild(made.evidence()))
     assert capsys.readouterr().out == printed.replace(
         f"{made.ablation.claim}\n", f"{made.ablation.claim}\nTo bear in mind: Equal epochs favour tanh.\n"
     )

@@ -154,7 +154,7 @@ def test_the_report_shows_it(kept):
     ):
         assert words in html
     before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
-    rebuild(kept)
+    rebuild(kept.evidence())
     assert {path.name: path.read_bytes() for path in folder.glob("*.*")} == before
 
 
@@ -163,9 +163,9 @@ def test_a_damaged_one_is_named(kept, tmp_path):
     file = next(copy.glob("trials/two-s0-*/gallery.safetensors"))
     file.write_bytes(file.read_bytes()[:100])
     with pytest.raises(UserError, match=r"^two-s0-\w+/gallery.safetensors is damaged; delete it"):
-        rebuild(Campaign.open(copy))
+        rebuild(Campaign.open(copy).evidence())
     file.unlink()
-    rebuild(Campaign.open(copy))  # without its images
+    rebuild(Campaign.open(copy).evidence())  # without its images
 
 
 def test_without_weights_there_is_none(tmp_path, tiny_root, tiny_data):

@@ -45,16 +45,16 @@ def test_an_interaction_is_one_comparison(tmp_path):
     finish(made, "old", [40, 42, 44])
     finish(made, "old-relu", [5, 5.25, 5.5])  # 8 times
     finish(made, "new", [6, 8, 10])
-    assert derive(made).verdict["comparisons"][0]["verdict"] == "not run yet"
+    assert derive(made.evidence()).verdict["comparisons"][0]["verdict"] == "not run yet"
     finish(made, "new-relu", [3, 4, 5])  # twice
-    (line,) = derive(made).verdict["comparisons"]
+    (line,) = derive(made.evidence()).verdict["comparisons"]
     assert (line["arm"], line["control"], line["n"]) == ("activation x init", None, 3)
     assert line["effect"] == pytest.approx(2 / 8)
     assert line["verdict"] == "supported"
     assert "activation x init ratio 0.250" in line["sentence"]
     assert "init = 2012: ratio 8.00" in line["sentence"]
     assert "init = fan-in: ratio 2.00" in line["sentence"]
-    assert [line["arm"] for line in overview([("tiny", derive(made).verdict)])] == ["activation x init"]
+    assert [line["arm"] for line in overview([("tiny", derive(made.evidence()).verdict)])] == ["activation x init"]
 
 
 def test_an_interaction_counts_the_trials_that_never_crossed(tmp_path):
@@ -64,7 +64,7 @@ def test_an_interaction_counts_the_trials_that_never_crossed(tmp_path):
     finish(made, "old-relu", [5, 5.25, 5.5])
     finish(made, "new", [6, 8, 10])
     finish(made, "new-relu", [3, 4, 5])
-    (line,) = derive(made).verdict["comparisons"]
+    (line,) = derive(made.evidence()).verdict["comparisons"]
     assert line["bound"] == "at_most"  # the first effect is larger than it looks, so the second falls further short
     assert "2 of 6 init = 2012 trials censored" in line["sentence"]
 
@@ -83,11 +83,11 @@ def test_a_size_for_each_arm(tmp_path):
     finish(made, "whole", errors=[0.20, 0.21, 0.22])
     finish(made, "a", errors=[0.22, 0.2305, 0.2395])
     finish(made, "b", errors=[0.24, 0.25, 0.26])
-    first, second = derive(made).verdict["comparisons"]
+    first, second = derive(made.evidence()).verdict["comparisons"]
     assert (first["claimed"], second["claimed"]) == (-2.0, None)
     assert (first["verdict"], second["verdict"]) == ("supported", "supported")
     assert first["effect"] == pytest.approx(-2)
-    assert derive(made).trials["top5_error"].tolist()[:3] == pytest.approx([0.11, 0.11525, 0.11975])
+    assert derive(made.evidence()).trials["top5_error"].tolist()[:3] == pytest.approx([0.11, 0.11525, 0.11975])
 
 
 def test_second_opinions(tmp_path):
@@ -95,7 +95,7 @@ def test_second_opinions(tmp_path):
     made = campaign(tmp_path, seeds=6)
     finish(made, "tanh", [40, 42, 44, 41, 43, 45])
     finish(made, "relu", [20, 22, 21, 19, 23, 20])
-    (line,) = derive(made).verdict["comparisons"]
+    (line,) = derive(made.evidence()).verdict["comparisons"]
     assert (line["sign_flip_p"], line["sign_flip_note"], line["direction"]) == (2 / 64, None, "positive")
     assert line["p_value"] < 0.001
     assert (line["level"], line["interval"]) == (0.95, "for one look")
@@ -106,18 +106,18 @@ def test_second_opinions_that_can_not_be_had(tmp_path):
     few = campaign(tmp_path / "few")
     finish(few, "tanh", [40, 42, 44])
     finish(few, "relu", [20, 22, 21])
-    (line,) = derive(few).verdict["comparisons"]
+    (line,) = derive(few.evidence()).verdict["comparisons"]
     assert (line["sign_flip_p"], line["sign_flip_note"]) == (None, "n < 6: cannot reach 5%")
     bounded = campaign(tmp_path / "bounded", seeds=6)
     finish(bounded, "tanh", [None, 42, 44, 41, 43, 45])
     finish(bounded, "relu", [20, 22, 21, 19, 23, 20])
-    (line,) = derive(bounded).verdict["comparisons"]
+    (line,) = derive(bounded.evidence()).verdict["comparisons"]
     assert (line["bound"], line["sign_flip_p"], line["sign_flip_note"]) == ("at_least", None, None)
     assert line["smallest_effect"] is None
     many = campaign(tmp_path / "many", seeds=25)
     finish(many, "tanh", [40 + i / 10 for i in range(25)])
     finish(many, "relu", [20 + i % 3 for i in range(25)])
-    (line,) = derive(many).verdict["comparisons"]
+    (line,) = derive(many.evidence()).verdict["comparisons"]
     assert (line["sign_flip_p"], line["sign_flip_note"]) == (None, "n > 24: too many to enumerate")
 
 
@@ -135,7 +135,7 @@ def test_seconds_are_compared_though_nothing_was_learned(tmp_path):
                     (folder / "rows.csv").unlink()
                     rows_csv.write(folder, rows)
                     made.reload(job.name)
-        (line,) = derive(made).verdict["comparisons"]
+        (line,) = derive(made.evidence()).verdict["comparisons"]
         assert line["verdict"].split(",")[0] == word
 
 
@@ -166,7 +166,7 @@ def test_the_overview_says_what_stands(tmp_path):
     wrong = campaign(tmp_path / "wrong")
     finish(wrong, "relu", [40, 42, 44])
     finish(wrong, "tanh", [20.5, 21.1, 21.9])
-    said = {made: (made.folder.name, derive(made).verdict) for made in (weak, strong, wrong)}
+    said = {made: (made.folder.name, derive(made.evidence()).verdict) for made in (weak, strong, wrong)}
     lines = overview(said.values())
     assert [line["verdict"].split(",")[0] for line in lines] == ["supported", "supported", "contradicted"]
     assert [line["stands"] for line in lines] == ["yes", "yes", "no"]
@@ -191,7 +191,7 @@ def test_survival_is_written_where_a_trial_never_arrived_and_only_there(tmp_path
     made = campaign(tmp_path)
     finish(made, "tanh", [40, None, 44])
     finish(made, "relu", [20, 22, 21])
-    rebuild(made)
+    rebuild(made.evidence())
     assert (tmp_path / "survival.csv").read_text().splitlines() == [
         "ablation,arm,epoch,share,n_at_risk", "tiny,relu,0.0,1.0,3",
         f"tiny,relu,20.0,{1 - 1 / 3},3", f"tiny,relu,21.0,{(1 - 1 / 3) * (1 - 1 / 2)},2", "tiny,relu,22.0,0.0,1",
@@ -200,7 +200,7 @@ def test_survival_is_written_where_a_trial_never_arrived_and_only_there(tmp_path
     ]  # fmt: skip
     assert {path.name for path in tmp_path.glob("survival.*")} == {"survival.csv", "survival.svg", "survival.png"}
     finish(made, "tanh", [40, 42, 44])
-    rebuild(made)
+    rebuild(made.evidence())
     assert not list(tmp_path.glob("survival.*"))
 
 
@@ -212,6 +212,6 @@ def test_a_diverged_trial_is_on_its_way_to_the_end(tmp_path):
     status = made.folder / "trials" / job.name / "status.json"
     files.write_json(status, files.read_json(status) | {"state": "diverged"})
     made.reload(job.name)
-    survival = derive(made).survival
+    survival = derive(made.evidence()).survival
     last = survival[survival["arm"] == "relu"].iloc[-1]
     assert (last["epoch"], last["share"]) == (100.0, pytest.approx(1 / 3))
