@@ -14,7 +14,7 @@ def significant(value: float, digits: int = 3) -> str:
 def effect(value: float, scale: str) -> str:
     """A ratio to three digits; points and differences with their sign. The unit is not written."""
     if scale == "ratio":
-        return significant(value)
+        return significant(value) if 1e-4 < value < 1e7 else f"{value:.2e}"
     return f"{value:+.2f}" if scale == "points" else f"{value:+.3g}"
 
 

@@ -236,9 +236,11 @@ def stats(
     arm: Annotated[str, typer.Option(metavar="COLUMN", help="The column that names a run's arm.")],
     pair: Annotated[str, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")],
     measure: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is compared.")],
-    control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm the others are held against. Default: the first in the file.")] = None,
-    scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm.")] = Scale.difference,
-    claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit: above 0 (a ratio: above 1) the arm is lower.")] = None,
+    control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm the others are held against. Default: the first in the file; a claim needs it said.")] = None,
+    where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows in which a column has this value; may be given again.")] = None,
+    scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm. Where higher is better, arm - control and arm / control.")] = Scale.difference,
+    better: Annotated[bool | None, typer.Option("--higher-is-better/--lower-is-better", help="Which way is better. Default: as the column's name says, such as accuracy or error.")] = None,
+    claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit: above 0 (a ratio: above 1) the arm is better.")] = None,
     margin: Annotated[float | None, typer.Option(metavar="M", help="An effect smaller than this does not matter. Default: a quarter of the claim.")] = None,
     require: RequireOption = None,
     fail_on: FailOnOption = None,
@@ -246,11 +248,15 @@ def stats(
 ) -> None:  # fmt: skip
     """The same statistics for any CSV: effect, interval, sign-flip test and verdict, paired by a column."""
     from alexctl.cli import show_results
-    from alexctl.verdicts.from_csv import compare, read
+    from alexctl.verdicts.csv_runs import read
+    from alexctl.verdicts.from_csv import compare
 
-    runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value)
-    lines = compare(runs, control=control, claim=claim, margin=margin)
-    show_results.statistics(lines, runs.notes, as_json=json_)
+    if claim is None and (require is not None or "contradicted" in (fail_on or ())):
+        option = "--fail-on contradicted" if require is None else "--require"
+        raise UserError(f"{option}: judges what a claim says of the arms; add --claim X")
+    runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value, where=where or ())
+    lines, notes = compare(runs, control=control, claim=claim, margin=margin, higher_is_better=better)
+    show_results.statistics(lines, notes, as_json=json_)
     _gate(require, fail_on, [{"comparisons": lines}])
 
 

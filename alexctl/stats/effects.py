@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy import special  # a tenth of the import time of scipy.stats
 
-from alexctl.stats.intervals import mean_interval
+from alexctl.stats.intervals import mean_interval, near_one
 
 Scale = Literal["ratio", "points", "difference"]
 Bound = Literal["exact", "at_least", "at_most", "none"]
@@ -153,7 +153,10 @@ def _size(pairs: list[Pair], bound: Bound, scale: Scale, level: float) -> dict[s
     size["estimate"] = from_theta(float(thetas.mean()), scale)
     if len(pairs) < 3:
         return size
-    mean, sd, low, high = mean_interval(thetas, level)
+    rounding = None
+    if scale == "difference":  # in any unit: what rounds is the two numbers, however small their difference
+        rounding = 1e-14 * max(abs(v) for pair in pairs for v in (pair.control, pair.arm))
+    mean, sd, low, high = mean_interval(thetas, level, rounding)
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.float64(mean) / (sd / math.sqrt(len(thetas)))
     p = 1.0 if np.isnan(t) else float(2 * special.stdtr(len(thetas) - 1, -abs(t)))
@@ -167,8 +170,8 @@ def _size(pairs: list[Pair], bound: Bound, scale: Scale, level: float) -> dict[s
         sides = np.array(
             [[to_theta(v, scale) if scale == "ratio" else v for v in (pair.control, pair.arm)] for pair in pairs]
         )
-        if (np.ptp(sides, axis=0) > 1e-12).all():
-            size["correlation"] = float(np.corrcoef(sides.T)[0, 1])
+        if (np.ptp(sides, axis=0) > (1e-12 if rounding is None else rounding)).all():
+            size["correlation"] = float(np.corrcoef([near_one(side)[0] for side in sides.T])[0, 1])
     return size
 
 

@@ -9,17 +9,29 @@ from scipy import special  # a tenth of the import time of scipy.stats
 FEWEST_FLIPS, MOST_FLIPS = 6, 24  # differences: with fewer the test can't reach 5%, with more it can't be enumerated
 
 
-def mean_interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float, float, float]:
+def mean_interval(
+    values: Sequence[float], level: float = 0.95, rounding: float | None = None
+) -> tuple[float, float, float, float]:
     """Mean, standard deviation and both ends of Student's t interval (at least 2 values).
 
-    A spread that is only rounding counts as none: the interval then has no width.
+    A spread that is only rounding counts as none: the interval then has no width. `rounding` is the largest such
+    spread; by default that of numbers near 1, or of the values if they are larger.
     """
-    values = np.asarray(values, dtype=float)
-    mean, sd = float(values.mean()), float(values.std(ddof=1))
-    if sd <= 1e-12 * max(1.0, float(np.abs(values).max())):
+    values, exponent = near_one(values)
+    mean, sd = math.ldexp(float(values.mean()), exponent), math.ldexp(float(values.std(ddof=1)), exponent)
+    if rounding is None:
+        rounding = 1e-12 * max(1.0, math.ldexp(float(np.abs(values).max()), exponent))
+    if sd <= rounding:
         sd = 0.0
     half = half_width(sd, len(values), level)
     return mean, sd, mean - half, mean + half
+
+
+def near_one(values: Sequence[float]) -> tuple[np.ndarray, int]:
+    """The values divided by a power of two, which rounds nothing, and its exponent: the square of 1e200 is no float."""
+    values = np.asarray(values, dtype=float)
+    exponent = math.frexp(float(np.abs(values).max()))[1]
+    return np.ldexp(values, -exponent), exponent
 
 
 def half_width(sd: float, n: int, level: float = 0.95) -> float:

@@ -283,23 +283,6 @@ def test_until_decided(tmp_path, capsys):
     assert "this campaign was looked at until decided (n = 4, 5) and now has a fixed number of seeds" in err
 
 
-def test_statistics_of_a_csv(tmp_path, capsys):
-    lines = [f"{arm},{seed},{0.2 + seed / 100 - (arm != 'base') * (0.02 + seed / 1000)}" for arm in ("base", "<b>\x1b=cmd()")
-             for seed in range(6)]  # fmt: skip
-    (tmp_path / "runs.csv").write_text("\n".join(["model,seed,error", *lines]) + "\n")
-    words = ["stats", "runs.csv", "--arm", "model", "--pair", "seed", "--measure", "error", "--scale", "points"]
-    code, out, _ = alexctl(*words, "--claim", "-1.4", capsys=capsys)
-    assert code == 0
-    head, first, sentence = out.splitlines()
-    assert head.split() == ["arm", "control", "pairs", "effect", "p", "sign-flip", "p", "correlation", "verdict"]
-    assert first.split()[:5] == ["<b>\\x1b=cmd()", "base", "6", "+2.25", "points"]
-    assert first.split()[-1] == "contradicted"
-    assert "lower by 2.25 points" in sentence
-    code, out, _ = alexctl(*words, "--claim", "-1.4", "--fail-on", "contradicted", "--json", capsys=capsys)
-    assert code == 3
-    assert json.loads(out)["comparisons"][0]["sign_flip_p"] == 2 / 64
-
-
 def test_a_results_folder_that_is_a_file(tmp_path, capsys):
     (tmp_path / "results").write_text("")
     code, _, err = alexctl("ablate", mine(tmp_path), "--workers", "1", capsys=capsys)

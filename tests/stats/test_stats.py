@@ -311,6 +311,13 @@ def test_mean_interval_of_rounding_noise_has_no_width():
     assert mean_interval([math.log(12 / 2), math.log(18 / 3), math.log(6)])[1] == 0
 
 
+@pytest.mark.parametrize("exponent", [-900, 900])
+def test_mean_interval_of_any_size(exponent):
+    unit = 2.0**exponent  # its square is no float
+    near_one = mean_interval([1.0, 2.0, 4.0])
+    assert mean_interval([unit, 2 * unit, 4 * unit], rounding=0.0) == tuple(unit * value for value in near_one)
+
+
 def test_an_interaction_is_the_difference_of_the_differences():
     first = paired_effect(side(0.30, 0.31, 0.33), side(0.29, 0.30, 0.30), scale="points")  # 1, 1, 3
     second = paired_effect(side(0.30, 0.34, 0.30), side(0.25, 0.30, 0.24), scale="points")  # 5, 4, 6

@@ -1,49 +1,40 @@
-"""Anybody's CSV: what is read, what is refused with its line, and the same statistics as for our own trials."""
+"""The same statistics for anybody's CSV: effects, which side is better, and what a claim must be told."""
+
+import json
 
 import pytest
 
 from alexctl.errors import UserError
 from alexctl.stats import Outcome, paired_effect
-from alexctl.verdicts.from_csv import compare, read
-
-TIDY = """\
-run,model,seed,error
-a,base,0,0.21
-b,base,1,0.22
-c,base,2,0.20
-d,wide,0,0.19
-e,wide,1,0.20
-f,wide,2.0,0.185
-"""
+from alexctl.verdicts.csv_runs import Runs
+from alexctl.verdicts.from_csv import compare, guess_direction
 
 
-def write(folder, text, name="runs.csv"):
-    path = folder / name
-    path.write_bytes(text.encode() if isinstance(text, str) else text)
-    return path
+def runs_of(scale="difference", measure="error", notes=(), **arms):
+    """Arms of values, one a seed; None is a run that is not there, "x" one that diverged."""
+    arms = arms or {"base": (0.21, 0.22, 0.20), "wide": (0.19, 0.20, 0.185)}
+    outcomes = {
+        arm: {str(i): Outcome(diverged=True) if v == "x" else Outcome(value=v) for i, v in enumerate(values) if v is not None}
+        for arm, values in arms.items()
+    }  # fmt: skip
+    num_pairs = max(map(len, arms.values()))
+    return Runs(name="runs.csv", measure=measure, scale=scale, arms=outcomes, notes=notes,
+                pairs=tuple(str(i) for i in range(num_pairs)))  # fmt: skip
 
 
-def runs_of(folder, text=TIDY, scale="difference", **columns):
-    return read(write(folder, text), **{"arm": "model", "pair": "seed", "measure": "error", **columns}, scale=scale)
+def lines_of(runs, **options):
+    lines, _ = compare(runs, **options)
+    json.dumps(lines, allow_nan=False)
+    return lines
 
 
-def faults_of(folder, text, scale="difference", **columns):
-    with pytest.raises(UserError) as caught:
-        runs_of(folder, text, scale, **columns)
-    return list(caught.value.faults)
-
-
-def test_the_same_statistics_as_for_our_own(tmp_path):
-    (line,) = compare(runs_of(tmp_path, scale="points"), control=None, claim=1.4, margin=None)
+def test_the_same_statistics_as_for_our_own():
+    (line,) = lines_of(runs_of("points"), control="base", claim=1.4)
     sides = ({i: Outcome(value=v) for i, v in enumerate(vs)} for vs in ((0.21, 0.22, 0.20), (0.19, 0.20, 0.185)))
     effect = paired_effect(*sides, scale="points")
     assert (line["effect"], line["low"], line["high"]) == (effect.estimate, effect.low, effect.high)
-    assert (line["arm"], line["control"], line["pairs"], line["verdict"]) == (
-        "wide",
-        "base",
-        ["0", "1", "2"],
-        "supported",
-    )
+    assert (line["arm"], line["control"], line["pairs"]) == ("wide", "base", ["0", "1", "2"])
+    assert line["verdict"] == "supported"
     assert line["p_value"] == pytest.approx(effect.p_value)
     assert line["sign_flip_note"] == "n < 6: cannot reach 5%"
     assert line["sentence"].startswith(
@@ -51,90 +42,87 @@ def test_the_same_statistics_as_for_our_own(tmp_path):
     )
 
 
-def test_units(tmp_path):
-    effects = [compare(runs_of(tmp_path, scale=scale), control="wide", claim=None, margin=None)[0]["effect"]
-               for scale in ("difference", "points", "ratio")]  # fmt: skip
+def test_units():
+    effects = [lines_of(runs_of(scale), control="wide")[0]["effect"] for scale in ("difference", "points", "ratio")]
     assert effects == pytest.approx([-0.055 / 3, -5.5 / 3, (19 / 21 * 20 / 22 * 18.5 / 20) ** (1 / 3)])
 
 
 @pytest.mark.parametrize(("control", "word"), [("base", "lower"), ("wide", "higher")])
-def test_without_a_claim_the_verdict_is_which_side_is_lower(tmp_path, control, word):
-    (line,) = compare(runs_of(tmp_path), control=control, claim=None, margin=None)
+@pytest.mark.parametrize("better", [None, True, False])
+def test_without_a_claim_the_verdict_is_which_side_is_lower(control, word, better):
+    (line,) = lines_of(runs_of(), control=control, higher_is_better=better)
     assert line["verdict"] == word
     assert (
         line["sentence"]
         == f"{word.capitalize()} (on runs.csv): {word} by 0.0183 (95% interval 0.0112 to 0.0255, n = 3 pairs)."
     )
+    assert (line["effect"] > 0) == ((word == "higher") == bool(better))
 
 
-def test_a_margin_without_a_claim(tmp_path):
-    (line,) = compare(runs_of(tmp_path), control=None, claim=None, margin=0.03)
+@pytest.mark.parametrize("better", [True, False])
+def test_a_claim_is_of_the_better_side(better):
+    (line,) = lines_of(runs_of(measure="x"), control="base", claim=0.02, higher_is_better=better)
+    assert line["verdict"] == ("contradicted" if better else "supported")
+    assert "lower by 0.0183 (95% interval 0.0112 to 0.0255, n = 3 pairs)" in line["sentence"]
+    assert line["effect"] == pytest.approx((-1 if better else 1) * 0.055 / 3)
+    (line,) = lines_of(runs_of("ratio", measure="x"), control="base", claim=1.1, higher_is_better=better)
+    assert line["verdict"] == ("contradicted" if better else "supported")
+    assert f"ratio {'0.913' if better else '1.10'} (" in line["sentence"]
+
+
+def test_a_margin_without_a_claim():
+    (line,) = lines_of(runs_of(), control="base", margin=0.03)
     assert line["verdict"] == "no difference"
     assert "any effect is within the margin, 0.03." in line["sentence"]
 
 
-def test_pairs_may_be_words_and_missing_ones_are_counted(tmp_path):
-    text = "model,seed,error\nbase,x,1\nbase,y,2\nwide,y,1\nwide,z,5\nother,x,nan\nother,y,3\nwide,x,\n"
-    runs = runs_of(tmp_path, text)
-    wide, other = compare(runs, control=None, claim=None, margin=None)
-    assert (wide["pairs"], wide["values"], wide["num_unpaired"]) == (["y"], [1.0], 2)
-    assert "2 pairs on one side only" in wide["sentence"]
-    assert (other["pairs"], other["num_left_out"]) == (["y"], 1)
-    assert "1 of 2 arm trials diverged; 1 of 2 pairs left out" in other["sentence"]
-    assert runs.notes == ("1 run without a value of error, left out: line 8",)
+@pytest.mark.parametrize("better", [True, False])
+def test_missing_pairs_and_diverged_runs_are_counted_on_their_side(better):
+    runs = runs_of("ratio", base=(1, 2, 3, 4), wide=(None, 1, 2, 3), other=("x", 3, "x", 4))
+    wide, other = lines_of(runs, control="base", higher_is_better=better)
+    assert (wide["pairs"], wide["num_unpaired"]) == (["1", "2", "3"], 1)
+    assert "1 pair on one side only" in wide["sentence"]
+    assert (other["pairs"], other["num_left_out"]) == (["1", "3"], 2)
+    assert "2 of 4 arm trials diverged; 2 of 4 pairs left out" in other["sentence"]
 
 
-def test_numbers_pair_as_numbers_and_sort_as_numbers(tmp_path):
-    text = "model,seed,error\na,10,1\na,9,1\na,2.0,1\nb,2,1\nb,1e1,1\n"
-    runs = runs_of(tmp_path, text)
-    assert runs.pairs == ("2", "9", "10")
-    assert compare(runs, control=None, claim=None, margin=None)[0]["pairs"] == ["2", "10"]
-
-
-@pytest.mark.parametrize(
-    ("text", "faults"),
-    [
-        (TIDY.replace("0.22", "0,22"), ["runs.csv line 3 has 5 fields where the header has 4"]),
-        (TIDY.replace("0.22", "high\x1b[2J"), ["runs.csv line 3: error is 'high\\x1b[2J', which is no number"]),
-        (TIDY.replace("c,base,2", "c,base,1"), ["runs.csv line 4: 'base' has pair '1' in line 3 already; keep one line a run, such as its last"]),
-        (TIDY.replace("c,base,2", "c,base,"), ["runs.csv line 4: seed is empty"]),
-        (TIDY.replace("wide", "base")[:60], ["runs.csv holds one arm only, 'base'; a comparison needs two arms or more in the column 'model'"]),
-        ("run,model,seed,error\n", ["runs.csv holds no runs; a comparison needs two arms or more in the column 'model'"]),
-        (b"model,seed,error\n\xff,1,2\n", ["runs.csv: byte 18 is no UTF-8 text; save it as CSV in UTF-8"]),
-        ("model,seed,error,error\n", ["--measure: runs.csv has two columns 'error'; rename one"]),
-        ("", ["--arm: runs.csv has no column 'model', there are none", "--pair: runs.csv has no column 'seed', there are none", "--measure: runs.csv has no column 'error', there are none"]),
-    ],
-)  # fmt: skip
-def test_a_bad_file_is_named_with_its_line(tmp_path, text, faults):
-    assert faults_of(tmp_path, text) == faults
-
-
-def test_missing_columns_are_all_named_with_the_nearest(tmp_path):
-    assert faults_of(tmp_path, TIDY, arm="Model", measure="eror") == [
-        "--arm: runs.csv has no column 'Model', did you mean 'model'?",
-        "--measure: runs.csv has no column 'eror', did you mean 'error'?",
-    ]
-    assert faults_of(tmp_path, TIDY, arm="seed") == [
-        "--arm, --pair and --measure: should be three columns, not one twice"
-    ]
-
-
-def test_many_faults_are_cut_short(tmp_path):
-    faults = faults_of(tmp_path, TIDY, measure="run")
-    assert len(faults) == 6
-    assert faults[-1] == "and 1 more like these"
+def test_no_pair_in_common_is_not_judged():
+    (line,) = lines_of(runs_of(base=(1, 2, None, None), wide=(None, None, 3, 4)), control="base", claim=1)
+    assert (line["verdict"], line["n"]) == ("not judged", 0)
+    assert line["sentence"] == (
+        "Not judged (on runs.csv): no size can be given, since no pair has a value on both sides "
+        "(n = 0 pairs; 4 pairs on one side only)."
+    )
 
 
 @pytest.mark.parametrize(
-    ("scale", "fault"),
+    ("words", "higher"),
     [
-        ("points", "runs.csv line 2: error is 21, no fraction of 1; take --scale difference for per cent"),
-        ("ratio", "runs.csv line 3: error is -22; a ratio needs numbers above 0, take --scale difference"),
+        ("test_acc testAcc Accuracy@1 F1 eval_F1-score AUC ROC_AUC mAP val/accuracy reward score R2", True),
+        ("test_error loss val.loss epochs_to_target RMSE trainSeconds metrics.err", False),
+        ("value top1 x error_score neg_mean_squared_error one_minus_acc time_to_accuracy faccture scoreboard", None),
     ],
 )
-def test_numbers_that_do_not_fit_the_scale(tmp_path, scale, fault):
-    text = TIDY.replace("0.21", "21").replace("0.22", "-22")
-    assert fault in faults_of(tmp_path, text, scale)
+def test_a_name_tells_which_way_is_better_only_with_one_voice(words, higher):
+    assert {guess_direction(word) for word in words.split()} == {higher}
+
+
+def test_what_was_taken_for_granted_is_said():
+    first = "the control is 'base', the first arm in the file; --control names another"
+    assert compare(runs_of(measure="value", notes=("a row left out",)))[1] == (first, "a row left out")
+    up = "test_acc: higher is taken for better, by its name; else add --lower-is-better"
+    assert compare(runs_of(measure="test_acc"), control="base")[1] == (up,)
+    down = "error: lower is taken for better, by its name; else add --higher-is-better"
+    assert compare(runs_of(), control="base", claim=1)[1] == (down,)
+    assert compare(runs_of(), control="base", claim=1, higher_is_better=False)[1] == ()
+
+
+def test_many_comparisons_are_counted_and_held_against_their_number():
+    lines, notes = compare(runs_of(base=(5, 6, 7), a=(4, 5, 6.01), b=(4, 5.5, 6.8), c=(1, None, None)), control="base")
+    assert [line["holm_p"] for line in lines] == pytest.approx([3 * lines[0]["p_value"], 2 * lines[1]["p_value"], None])
+    assert notes == (
+        "3 comparisons, each with an interval and a verdict of its own; after Holm's correction for their number 1 differs at 5%: a",
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,16 +133,55 @@ def test_numbers_that_do_not_fit_the_scale(tmp_path, scale, fault):
         ("ratio", {"claim": -1.0}, "--claim: should be a ratio above 0 and not 1, not -1; where no effect is claimed give --margin instead"),
         ("ratio", {"margin": 0.5}, "--margin: should be a factor above 1, not 0.5"),
         ("points", {"margin": float("nan")}, "--margin: should be above 0, not nan"),
+        ("points", {"claim": 2.0}, "--claim: say with --control which arm it is held against, choose from: base, wide"),
     ],
 )  # fmt: skip
-def test_an_option_that_can_not_be_meant(tmp_path, scale, options, fault):
+def test_an_option_that_can_not_be_meant(scale, options, fault):
     with pytest.raises(UserError) as caught:
-        compare(runs_of(tmp_path, scale=scale), **{"control": None, "claim": None, "margin": None, **options})
+        compare(runs_of(scale), **options)
     assert caught.value.faults == (fault,)
 
 
-def test_a_file_that_is_not_there(tmp_path):
-    with pytest.raises(UserError, match=r"nothing\.csv: can't be read: No such file"):
-        read(tmp_path / "nothing.csv", arm="a", pair="b", measure="c", scale="ratio")
-    with pytest.raises(UserError, match="can't be read"):
-        read(tmp_path, arm="a", pair="b", measure="c", scale="ratio")
+def test_a_claim_needs_to_know_which_way_is_better():
+    with pytest.raises(UserError) as caught:
+        compare(runs_of(measure="value"), control="base", claim=2.0)
+    assert caught.value.faults == (
+        "--claim: whether a higher value is better can't be told from its name; "
+        "add --higher-is-better or --lower-is-better",
+    )
+
+
+EDGES = {
+    "large": (1e290, -1e290, 3e289, 0.0), "squares": (1e200, 2e200, -1e160, 1e-200), "tiny": (1e-290, 5e-324, 0.0, -2e-290),
+    "denormal": (1e-289, 5e-324, 1e-310, 0.0), "close": (1.0, 1.0000000000000002, 1.0, 1.0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", EDGES)
+@pytest.mark.parametrize("claim", [None, 1e308, 5e-324])
+@pytest.mark.parametrize("better", [True, False])
+def test_differences_at_the_edge_of_floating_point_are_numbers(name, claim, better):
+    values = EDGES[name]
+    runs = runs_of(base=values, wide=values[::-1], other=(*values[1:], values[0]))
+    for line in lines_of(runs, control="base", claim=claim, margin=1e308, higher_is_better=better):
+        assert line["low"] <= line["effect"] <= line["high"]
+        assert len(line["sentence"]) < 300
+
+
+@pytest.mark.parametrize("claim", [None, 1e308, 5e-324, 1.0000000000000002])
+def test_ratios_at_the_edge_of_floating_point_are_numbers(claim):
+    runs = runs_of("ratio", base=(1e30, 1e-30, 1e30), wide=(1e-30, 1e30, 1e-30), other=(1e30, 1e-30, 9e29))
+    for line in lines_of(runs, control="base", claim=claim):
+        assert line["low"] <= line["effect"] <= line["high"]
+        assert len(line["sentence"]) < 300
+
+
+def test_the_unit_of_a_difference_changes_nothing_but_the_unit():
+    base, wide = (2.0, 2.1, 1.9, 2.2), (1.7, 1.9, 1.8, 1.8)
+    (line,) = lines_of(runs_of(base=base, wide=wide))
+    for unit in (2.0**-900, 2.0**-70, 2.0**900):
+        (scaled,) = lines_of(runs_of(base=[v * unit for v in base], wide=[v * unit for v in wide]))
+        for key in ("verdict", "p_value", "correlation", "sign_flip_p"):
+            assert scaled[key] == line[key]
+        for key in ("effect", "low", "high", "smallest_effect"):
+            assert scaled[key] == line[key] * unit
