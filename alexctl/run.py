@@ -9,7 +9,7 @@ from alexctl.campaign.reuse import FinishedElsewhere
 from alexctl.campaign.scheduler import STACK, Options, Scheduler, Watcher
 from alexctl.data.sources import DataSet, data_root, prepare
 from alexctl.errors import UserError
-from alexctl.figures.architecture import drawing
+from alexctl.figures.architecture import figure_2
 from alexctl.machine import default_workers
 from alexctl.nets.description import DRAWN, describe
 from alexctl.store import files, layout
@@ -85,7 +85,7 @@ def _draw_net(campaign: Campaign, data: DataSet) -> None:
     if setting.training.net in DRAWN:
         size = setting.training.crop or data.train_images.shape[1]
         described = describe(setting.training.net, setting.net, size, len(data.classes))
-        files.write_atomic(campaign.folder / layout.svg(layout.NET), drawing(described))
+        files.write_atomic(campaign.folder / layout.svg(layout.NET), figure_2(described))
 
 
 def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING
 from alexctl import numbers
 from alexctl.cli.console import say, shown, table
 from alexctl.errors import UserError, printable
-from alexctl.figures.architecture import drawing
+from alexctl.figures.architecture import figure_2
 from alexctl.nets.description import DRAWN, Description
 from alexctl.store import files
 
 if TYPE_CHECKING:
-    from alexctl.nets.description import Description
     from alexctl.nets.layer_table import LayerRow
     from alexctl.timing.costs import Cost
 
@@ -47,7 +46,7 @@ def costs(found: "list[Cost]") -> None:
     say(" ".join(notes))
 
 
-def net(described: "Description", drawn: Path | None, *, as_json: bool) -> None:
+def net(described: Description, drawn: Path | None, *, as_json: bool) -> None:
     """`alexctl show --net NET`."""
     if as_json:
         print(json.dumps(asdict(described), indent=1, ensure_ascii=False))
@@ -103,7 +102,7 @@ def draw(described: Description, path: Path) -> None:
     if not described.drawable:
         raise UserError(f"--svg draws {' and '.join(DRAWN)}, the nets of Figure 2, not {described.net}")
     try:
-        files.write_atomic(path, drawing(described))
+        files.write_atomic(path, figure_2(described))
     except UserError as error:
         reason = getattr(error.__context__, "strerror", None) or "no such place"
         raise UserError(f"can't write {printable(str(path))}: {reason}; give --svg another path", exit_code=1) from None

@@ -3,15 +3,12 @@
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
 
 from alexctl.errors import printable
 from alexctl.figures.palette import NOTES, TOWERS
 from alexctl.figures.svg import Drawing, Point
 from alexctl.nets.description import Description
-
-if TYPE_CHECKING:
-    from alexctl.nets.layer_table import LayerRow
+from alexctl.nets.layer_table import LayerRow
 
 ACROSS, UP = 0.42, 0.34  # the slanted edge of a box, by its length
 TALLEST, WIDEST, THIN = 112, 74, 11  # pixels of the largest map's side, of the most maps, and at the least
@@ -23,11 +20,11 @@ MARGIN, LINE = 24, 16
 class Stage:
     """A layer with weights and what follows it: norms and pools."""
 
-    row: "LayerRow"
-    after: list["LayerRow"] = field(default_factory=list)
+    row: LayerRow
+    after: list[LayerRow] = field(default_factory=list)
 
     @property
-    def out(self) -> "LayerRow":
+    def out(self) -> LayerRow:
         """The row whose maps the next layer reads."""
         return self.after[-1] if self.after else self.row
 
@@ -56,7 +53,7 @@ class Box:
         return self.x + self.w + u * self.dx, self.y + v * self.h - u * self.dy
 
 
-def architecture(rows: "Sequence[LayerRow]", *, image_shape: tuple[int, int, int], title: str) -> str:
+def architecture(rows: Sequence[LayerRow], *, image_shape: tuple[int, int, int], title: str) -> str:
     """The SVG of a net of convolutional and then fully connected layers for images of (height, width, channels).
 
     Sides grow with the root of a map's, widths with the number of maps of a tower; an arrow has the colour of the
@@ -66,7 +63,7 @@ def architecture(rows: "Sequence[LayerRow]", *, image_shape: tuple[int, int, int
 
 
 class _Figure:
-    def __init__(self, rows: "Sequence[LayerRow]", image_shape: tuple[int, int, int], title: str):
+    def __init__(self, rows: Sequence[LayerRow], image_shape: tuple[int, int, int], title: str):
         self.rows, self.image_shape, self.title = rows, image_shape, printable(title)
         self.stages: list[Stage] = []
         for row in rows:
@@ -180,7 +177,7 @@ class _Figure:
             if row.stride != 1:
                 self.drawing.words(x, y + (28 if single else 0), f"stride of {row.stride}")
 
-    def _kernel(self, row: "LayerRow", read: tuple[int, int], box: Box, spot: float, shade: str) -> list[Point]:
+    def _kernel(self, row: LayerRow, read: tuple[int, int], box: Box, spot: float, shade: str) -> list[Point]:
         """A small box through all maps of a box, by its share of the sides that it reads; its corners on the right face."""
         height, width = read
         v = min(0.9, max(row.kernel / height, 9 / box.h)) / 2
@@ -252,18 +249,14 @@ class _Figure:
         return drawing.text(width, y, self.title)
 
 
-def _kernel_words(row: "LayerRow") -> str:
+def _kernel_words(row: LayerRow) -> str:
     return f"{row.kernel}×{row.kernel}"
 
 
-def drawing(described: Description) -> str:
+def figure_2(described: Description) -> str:
     """Figure 2 of a drawable net, as SVG."""
-    from alexctl.figures.architecture import architecture
-
-    told = ", ".join(f"{key} = {_told(value)}" for key, value in described.changed.items())
-    title = f"{described.net}, {told}" if told else described.net
+    changed = (
+        f"{key} = {list(value) if isinstance(value, tuple) else value}" for key, value in described.changed.items()
+    )
+    title = ", ".join([described.net, *changed])
     return architecture(described.layers, image_shape=described.image_shape, title=title)
-
-
-def _told(value: Any) -> str:
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)

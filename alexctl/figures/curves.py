@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import Placer, arm_looks, around, page, sample, sampled, short, style
+from alexctl.figures.page import Placer, arm_styles, around, page, rc_style, sample, sampled, short
 from alexctl.figures.palette import GREY, PAPER
 
 
@@ -21,17 +21,17 @@ def learning_curves(
     control: str,
     budget: float,
     caption: str,
-    ghosts: Sequence[tuple[str, float]] = (),
+    landmarks: Sequence[tuple[str, float]] = (),
 ) -> Figure:
     """Figure 1 in the paper's manner: training error against epochs, a thin line a seed, the median bold.
 
     `curves` and `trials` are the tables of those names, of one ablation; only final trials are drawn. `measure` is
-    the column of crossings; `ghosts` are the paper's own, an arm and its epochs each.
+    the column of crossings; `landmarks` are the paper's own, an arm and its epochs each.
     """
     curves = curves[(curves["phase"] == "final") & curves["train_error"].notna()]
     trials = trials[trials["phase"] == "final"]
-    looks = arm_looks(trials["arm"], control)
-    with style():
+    styles = arm_styles(trials["arm"], control)
+    with rc_style():
         figure, axes = page(3.3, caption + sampled(curves["seed"]))
         # The paper's axis ends at 0.8; arms that hardly learned need the rest.
         top = 0.8 if not len(curves) or curves.groupby("arm")["train_error"].min().max() < 0.7 else 1.0
@@ -41,20 +41,20 @@ def learning_curves(
             ylim=(0, top),
             yticks=[0, 0.25, 0.5, 0.75, 1][: 4 + (top == 1)],
         )
-        last = max([*curves["epoch"], *(epoch for _, epoch in ghosts)], default=1.0)
+        last = max([*curves["epoch"], *(epoch for _, epoch in landmarks)], default=1.0)
         axes.set_xlim(0, 1.06 * last)
         axes.axhline(target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, gid="target")
         placer = Placer(axes)
-        for arm, look in looks.items():
-            _draw_arm(axes, curves[curves["arm"] == arm], target, arm, look)
+        for arm, style in styles.items():
+            _draw_arm(axes, curves[curves["arm"] == arm], target, arm, style)
         placer.avoid_lines()
         marks = [
-            _mark_crossing(axes, trials[trials["arm"] == arm][measure], target, budget, arm, looks[arm])
-            for arm in looks
+            _mark_crossing(axes, trials[trials["arm"] == arm][measure], target, budget, arm, styles[arm])
+            for arm in styles
         ]
         for x, y, words, colour in sorted(marks, key=lambda mark: (-mark[0], mark[1])):
             placer.put(words, around(x, y), color=colour, fontweight="bold")
-        _draw_ghosts(axes, placer, target, ghosts, looks)
+        _draw_landmarks(axes, placer, target, landmarks, styles)
         figure.draw_without_rendering()
     return figure
 
@@ -96,35 +96,39 @@ def crossing_label(epochs_to_target: Sequence[float], budget: float) -> tuple[fl
     return float(median), f"{median:.1f} epochs" + (f" ({never} of {ordered.size} > {budget:g})" if never else "")
 
 
-def _draw_arm(axes: Axes, curves: pd.DataFrame, target: float, arm: str, look: dict) -> None:
+def _draw_arm(axes: Axes, curves: pd.DataFrame, target: float, arm: str, style: dict) -> None:
     shown = curves[curves["seed"].isin(sample(curves["seed"]))]
     for seed, rows in shown.sort_values("epoch").groupby("seed"):
-        axes.plot(rows["epoch"], rows["train_error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=look["color"])
+        axes.plot(
+            rows["epoch"], rows["train_error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=style["color"]
+        )
     median = median_curve(curves, target)
-    axes.plot(median["epoch"], median["train_error"], linewidth=1.8, label=arm, gid="median", **look)
+    axes.plot(median["epoch"], median["train_error"], linewidth=1.8, label=arm, gid="median", **style)
 
 
 def _mark_crossing(
-    axes: Axes, crossings: pd.Series, target: float, budget: float, arm: str, look: dict
+    axes: Axes, crossings: pd.Series, target: float, budget: float, arm: str, style: dict
 ) -> tuple[float, float, str, str]:
     """Marks where an arm's median meets the target, or how far it got; gives place, label and colour."""
     crossing, words = crossing_label(crossings, budget)
     if crossing is None:
         line = next(line.get_xydata() for line in axes.lines if line.get_label() == arm)
         x, y = map(float, line[-1]) if len(line) else (0.0, target)
-        axes.plot(x, y, ">", markersize=5, color=look["color"], clip_on=False, zorder=5, gid="censored")
+        axes.plot(x, y, ">", markersize=5, color=style["color"], clip_on=False, zorder=5, gid="censored")
     else:
         x, y = crossing, target
-        axes.plot(x, y, "o", markersize=5, color=look["color"], zorder=5, gid="crossing")
-    return x, y, f"{short(arm)} {words}", look["color"]
+        axes.plot(x, y, "o", markersize=5, color=style["color"], zorder=5, gid="crossing")
+    return x, y, f"{short(arm)} {words}", style["color"]
 
 
-def _draw_ghosts(axes: Axes, placer: "Placer", target: float, ghosts: Sequence[tuple[str, float]], looks: dict) -> None:
-    for arm, epochs in ghosts:
-        colour = looks.get(arm, {"color": GREY})["color"]
+def _draw_landmarks(
+    axes: Axes, placer: "Placer", target: float, landmarks: Sequence[tuple[str, float]], styles: dict
+) -> None:
+    for arm, epochs in landmarks:
+        colour = styles.get(arm, {"color": GREY})["color"]
         axes.plot(epochs, target, "D", markersize=4.5, markerfacecolor=PAPER, markeredgecolor=colour, alpha=0.55)
-    if ghosts:
-        words = "◇ read off the paper's Figure 1: " + ", ".join(f"{short(arm)} {epochs:g}" for arm, epochs in ghosts)
+    if landmarks:
+        words = "◇ read off the paper's Figure 1: " + ", ".join(f"{short(arm)} {epochs:g}" for arm, epochs in landmarks)
         heights = ((0.02, "bottom"), (0.79, "top"), (0.1, "bottom"), (0.17, "bottom"))
         sides = ((0.995, "right"), (0.5, "center"), (0.015, "left"))
         right = axes.get_xlim()[1]

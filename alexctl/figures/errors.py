@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import median_curve
 from alexctl.figures.finals import draw_rows, final_values, measure_rows
-from alexctl.figures.page import WIDTH, arm_looks, page, sample, sampled, style, wrapped
+from alexctl.figures.page import WIDTH, arm_styles, page, rc_style, sample, sampled, wrapped
 from alexctl.store.records import FINISHED
 
 PANEL = 1.8  # inches
@@ -25,17 +25,17 @@ def arm_comparison(
     values come from `trials`. Without such a column in `curves` (seconds, say) there are only the final values.
     """
     finals = final_values(trials, measure)
-    looks = arm_looks(finals["arm"], control)
+    styles = arm_styles(finals["arm"], control)
     lines = _error_lines(curves, finals, measure)
-    with style():
-        rows = measure_rows(finals, measure, looks)
+    with rc_style():
+        rows = measure_rows(finals, measure, styles)
         above = [max(PANEL, sum(0.04 + 0.13 * (1 + name.count("\n")) for name in rows.names))] * bool(len(lines))
         gap = rows.head + 0.42
         height = sum(above) + gap * len(above) + rows.height + (0.1 if above else rows.head + 0.06)
         figure, *panels = page(height, caption + sampled(finals["seed"]), [*above, rows.height], gap=gap)
         if above:
-            _draw_lines(panels[0], lines, measure, looks)
-        draw_rows(panels[-1], rows, finals, measure, looks)
+            _draw_lines(panels[0], lines, measure, styles)
+        draw_rows(panels[-1], rows, finals, measure, styles)
         figure.draw_without_rendering()
     return figure
 
@@ -64,7 +64,7 @@ def _error_lines(curves: pd.DataFrame, finals: pd.DataFrame, measure: str) -> pd
     return rows.merge(finals[["arm", "seed", "status"]], on=["arm", "seed"]).sort_values("epoch", kind="stable")
 
 
-def _draw_lines(axes: Axes, lines: pd.DataFrame, measure: str, looks: dict) -> None:
+def _draw_lines(axes: Axes, lines: pd.DataFrame, measure: str, styles: dict) -> None:
     done = lines[lines["status"] == "done"]
     low, high = view(done if len(done) else lines)
     last = lines["epoch"].max()
@@ -72,20 +72,20 @@ def _draw_lines(axes: Axes, lines: pd.DataFrame, measure: str, looks: dict) -> N
     axes.locator_params(axis="y", nbins=6)
     axes.locator_params(axis="x", integer=True)
     ends = []
-    for i, (arm, look) in enumerate(looks.items()):
+    for i, (arm, style) in enumerate(styles.items()):
         mine = lines[lines["arm"] == arm]
         for seed, rows in mine[mine["seed"].isin(sample(mine["seed"]))].groupby("seed"):
-            axes.plot(rows["epoch"], rows["error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=look["color"])
+            axes.plot(rows["epoch"], rows["error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=style["color"])
             if rows["status"].iloc[0] == "diverged":
-                axes.plot(*rows[["epoch", "error"]].iloc[-1], "x", markersize=4, color=look["color"], gid="diverged")
+                axes.plot(*rows[["epoch", "error"]].iloc[-1], "x", markersize=4, color=style["color"], gid="diverged")
         # A trial that failed or is not finished says nothing; one that diverged counts as above the others.
         over = mine[mine["status"].isin(FINISHED)]
         median = median_curve(over if len(over) else mine, -math.inf, "error")
-        above = {"zorder": 3 - i / len(looks)}  # the control's dashes show on a line that runs just as it does
-        axes.plot(median["epoch"], median["error"], linewidth=1.8, label=arm, gid="median", **above, **look)
+        above = {"zorder": 3 - i / len(styles)}  # the control's dashes show on a line that runs just as it does
+        axes.plot(median["epoch"], median["error"], linewidth=1.8, label=arm, gid="median", **above, **style)
         seen = median[(median["error"] >= low) & (median["error"] <= high)]
         if len(seen):
-            ends.append((float(seen["error"].iloc[-1]), float(seen["epoch"].iloc[-1]), arm, look["color"]))
+            ends.append((float(seen["error"].iloc[-1]), float(seen["epoch"].iloc[-1]), arm, style["color"]))
     _label_ends(axes, ends)
 
 

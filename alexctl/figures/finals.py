@@ -70,20 +70,20 @@ def note(rows: pd.DataFrame) -> str:
     return "\n".join(words)
 
 
-def measure_rows(finals: pd.DataFrame, measure: str, looks: dict) -> Rows:
+def measure_rows(finals: pd.DataFrame, measure: str, styles: dict) -> Rows:
     """Everything that is written in the panel, and the room it takes."""
-    of = {arm: finals[finals["arm"] == arm] for arm in looks}
+    of = {arm: finals[finals["arm"] == arm] for arm in styles}
     values = {arm: rows["value"].dropna().tolist() for arm, rows in of.items()}
-    names = tuple(wrapped(arm) for arm in looks)
+    names = tuple(wrapped(arm) for arm in styles)
     notes = tuple(note(rows) for rows in of.values())
     numbers = tuple(number(mine, MEASURES[measure].unit) for mine in values.values())
     key = ["dot: a seed"]
     if any(len(mine) > 2 for mine in values.values()):
         key.append("bar: the mean with its 95% interval (Student's t)")
-    if len(pairs(finals, looks)):
+    if len(pairs(finals, styles)):
         key.append("grey line: the same seed in both arms")
     key = "\n".join(textwrap.wrap("; ".join(key), 76))
-    least = 0.45 if len(looks) == 2 else 0.32
+    least = 0.45 if len(styles) == 2 else 0.32
     heights = [max(least, 0.06 + _block(name, words)) for name, words in zip(names, notes, strict=True)]
     return Rows(
         names=names, notes=notes, numbers=numbers, heights=tuple(heights), key=key,
@@ -92,13 +92,13 @@ def measure_rows(finals: pd.DataFrame, measure: str, looks: dict) -> Rows:
     )  # fmt: skip
 
 
-def pairs(finals: pd.DataFrame, looks: dict) -> pd.DataFrame:
+def pairs(finals: pd.DataFrame, styles: dict) -> pd.DataFrame:
     """Where there are just two arms: their values side by side, a row a seed that both have."""
     table = finals.dropna(subset="value").pivot(index="seed", columns="arm", values="value")
-    return table[list(looks)].dropna() if len(looks) == 2 and set(looks) <= set(table) else table.iloc[:0]
+    return table[list(styles)].dropna() if len(styles) == 2 and set(styles) <= set(table) else table.iloc[:0]
 
 
-def draw_rows(axes: Axes, rows: Rows, finals: pd.DataFrame, measure: str, looks: dict) -> None:
+def draw_rows(axes: Axes, rows: Rows, finals: pd.DataFrame, measure: str, styles: dict) -> None:
     """The panel; its y axis is in inches, downwards."""
     figure = axes.figure
     _, bottom, _, tall = axes.get_position().bounds
@@ -114,8 +114,8 @@ def draw_rows(axes: Axes, rows: Rows, finals: pd.DataFrame, measure: str, looks:
     span = np.diff(axes.get_xlim())[0]
     centres = np.cumsum(rows.heights) - np.array(rows.heights) / 2
     dots = {}
-    for arm, y, name, words, written in zip(looks, centres, rows.names, rows.notes, rows.numbers, strict=True):
-        colour = looks[arm]["color"]
+    for arm, y, name, words, written in zip(styles, centres, rows.names, rows.notes, rows.numbers, strict=True):
+        colour = styles[arm]["color"]
         mine = finals[(finals["arm"] == arm) & finals["value"].notna()]
         values = mine["value"].to_numpy()
         levels = stacked(values, 1.05 * DOT / 72 * span / (right - left))
@@ -128,8 +128,8 @@ def draw_rows(axes: Axes, rows: Rows, finals: pd.DataFrame, measure: str, looks:
             axes.plot(*zip(*dots[arm].values(), strict=True), "o", markersize=DOT, markeredgewidth=0, color=colour,
                       gid="values", label=arm, zorder=3, clip_on=False)  # fmt: skip
         _write(axes, y, (name, words, written), colour, right - left)
-    for seed in sample(pairs(finals, looks).index):
-        ends = [dots[arm][seed] for arm in looks]
+    for seed in sample(pairs(finals, styles).index):
+        ends = [dots[arm][seed] for arm in styles]
         axes.plot(*zip(*ends, strict=True), linewidth=0.5, color=GREY, alpha=0.6, gid=f"pair {seed}", zorder=2)
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import WIDTH, page, short, style
+from alexctl.figures.page import WIDTH, page, rc_style, short
 from alexctl.figures.palette import GREY, INK, LINE, MARKED
 
 COLUMNS = 16  # kernels a row, as in Figure 3
@@ -27,7 +27,7 @@ def first_kernels(*kernels: np.ndarray, arms: Sequence[str], towers: Sequence[in
     sheets = [_mosaic(part) for _, _, part in panels]
     wide = WIDTH - 2 * MARGIN
     heights = [wide * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
-    with style():
+    with rc_style():
         figure, whole = page(sum(heights) + 0.24 * len(heights) - FOOT, caption)
         whole.set_axis_off()
         total = y = figure.get_figheight()
@@ -69,7 +69,7 @@ def five_most_probable(predictions: pd.DataFrame, images: np.ndarray, *, caption
     """
     groups = [group for _, group in predictions.groupby("image", sort=False)]
     rows, high, apart = -(-len(groups) // 2), 0.82, 0.16
-    with style():
+    with rc_style():
         figure, sheet = page(rows * (high + apart) - FOOT, caption)
         sheet.set_axis_off()
         total = figure.get_figheight()
@@ -104,7 +104,7 @@ def nearest_images(neighbours: pd.DataFrame, images: np.ndarray, near: np.ndarra
     columns = near.shape[1] + 1
     side = (WIDTH - 2 * MARGIN - 0.14) / columns
     high = side + 0.14
-    with style():
+    with rc_style():
         figure, sheet = page(len(groups) * high - FOOT, caption)
         sheet.set_axis_off()
         total = figure.get_figheight()

@@ -48,8 +48,8 @@ STYLE = {
 
 
 @contextmanager
-def style() -> Iterator[None]:
-    """Our look and no other, whatever a user's matplotlibrc says; a name in a rare script draws boxes, not warnings."""
+def rc_style() -> Iterator[None]:
+    """Our style and no other, whatever a user's matplotlibrc says; a name in a rare script draws boxes, not warnings."""
     with matplotlib.rc_context(), warnings.catch_warnings():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(STYLE)
@@ -65,7 +65,7 @@ def save(figure: Figure, stem: Path) -> list[Path]:
         path = stem.with_name(f"{stem.name}.{kind}")
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            with style():
+            with rc_style():
                 figure.savefig(temporary, format=kind, **options)
             temporary.replace(path)
         finally:
@@ -74,13 +74,13 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     return paths
 
 
-def arm_looks(arms: Sequence[str], control: str) -> dict[str, dict]:
+def arm_styles(arms: Sequence[str], control: str) -> dict[str, dict]:
     """Colour and line style of each arm, control first: never told apart by colour alone."""
     others = [arm for arm in dict.fromkeys(arms) if arm != control]
-    looks = {control: {"color": INK, "linestyle": "--"}} if control in set(arms) else {}
+    styles = {control: {"color": INK, "linestyle": "--"}} if control in set(arms) else {}
     for i, arm in enumerate(others):
-        looks[arm] = {"color": ARMS[i % len(ARMS)], "linestyle": DASHES[i % len(DASHES)]}
-    return looks
+        styles[arm] = {"color": ARMS[i % len(ARMS)], "linestyle": DASHES[i % len(DASHES)]}
+    return styles
 
 
 def page(
@@ -140,11 +140,11 @@ def wrapped(name: str) -> str:
     return "\n".join(textwrap.wrap(printable(name), 16))
 
 
-def width_of(words: str, **look) -> float:
+def width_of(words: str, **style) -> float:
     """Inches."""
     figure = Figure(figsize=(1, 1))
     FigureCanvasAgg(figure)
-    return figure.text(0, 0, words, **look).get_window_extent().width / figure.dpi
+    return figure.text(0, 0, words, **style).get_window_extent().width / figure.dpi
 
 
 def make_room(panels: Sequence[Axes], left: float, right: float = 0.0) -> None:
@@ -168,13 +168,13 @@ class Placer:
         """Takes all lines drawn so far as they stand; the axes' limits must not change any more."""
         self.points = np.concatenate([self.points, *(_dense(line) for line in self.axes.lines)])
 
-    def put(self, words: str, spots: Sequence[tuple], **look) -> Text:
+    def put(self, words: str, spots: Sequence[tuple], **style) -> Text:
         """Writes the words at the best spot (x, y, ha, va[, dx, dy in points])."""
         best, least, leader_points = None, math.inf, np.empty((0, 2))
         for x, y, ha, va, *offset in spots:
             far = offset and max(map(abs, offset)) > 12
             corner = (float(ha == "right"), float(va == "top"))
-            leader = {"arrowstyle": "-", "linewidth": 0.5, "color": look["color"], "shrinkA": 0, "relpos": corner}
+            leader = {"arrowstyle": "-", "linewidth": 0.5, "color": style["color"], "shrinkA": 0, "relpos": corner}
             text = self.axes.annotate(
                 words,
                 (x, y),
@@ -185,7 +185,7 @@ class Placer:
                 zorder=6,
                 annotation_clip=False,
                 arrowprops=leader if far else None,
-                **look,
+                **style,
             )
             line = self._leader(text) if far else np.empty((0, 2))
             cost = self._cost(_box(text)) + 1_000 * sum(_within(line, box).any() for box in self.boxes)

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alexctl.figures.curves import crossing_label
-from alexctl.figures.page import WIDTH, Placer, arm_looks, around, make_room, page, short, style, width_of, wrapped
+from alexctl.figures.page import WIDTH, Placer, arm_styles, around, make_room, page, rc_style, short, width_of, wrapped
 from alexctl.figures.palette import GREY
 
-FATES = {"stopped": ("o", "stopped by the search"), "done": ("v", "ran to the end"), "diverged": ("x", "diverged"),
+OUTCOMES = {"stopped": ("o", "stopped by the search"), "done": ("v", "ran to the end"), "diverged": ("x", "diverged"),
          "failed": ("+", "failed"), "not finished": ("d", "not finished")}  # fmt: skip
 GLYPHS = {"o": "○", "v": "▽", "x": "×", "+": "+", "d": "◇"}
 
@@ -33,25 +33,25 @@ def learning_rate_search(
     not cut short by its own failure. `measure_label` names the target; where there is none, that panel is the figure,
     below what became of every rate.
     """
-    looks = arm_looks(search["arm"], control)
+    styles = arm_styles(search["arm"], control)
     alive = search[search["status"].isin(["done", "stopped"])]
     equal = float(alive["epochs_run"].min()) if curves is not None and "lr" in curves and len(alive) else math.nan
     if measure_label is None:
         errors = pd.DataFrame() if math.isnan(equal) else errors_over(curves, equal)
-        return _ranking(search, errors, equal, winners, looks, caption)
+        return _ranking(search, errors, equal, winners, styles, caption)
     errors = pd.DataFrame() if math.isnan(equal) else errors_at(curves, equal)
     lost = search[search["epochs_to_target"].isna()]
-    heights = [0.17 * len(looks) + 0.1] * bool(len(lost)) + [1.9] + [0.95] * bool(len(errors))
-    with style():
+    heights = [0.17 * len(styles) + 0.1] * bool(len(lost)) + [1.9] + [0.95] * bool(len(errors))
+    with rc_style():
         figure, *panels = page(
             sum(heights) + 0.12 * (len(heights) - 1) + (0.34 if len(lost) else 0.1), caption, heights
         )
         _set_rates(panels, search)
         if len(lost):
-            _draw_fates(panels[0], lost, "target not reached; the number is the epochs run", looks)
-        _draw_reached(panels[bool(len(lost))], search, measure_label, winners, looks)
+            _draw_outcomes(panels[0], lost, "target not reached; the number is the epochs run", styles)
+        _draw_reached(panels[bool(len(lost))], search, measure_label, winners, styles)
         if len(errors):
-            _draw_errors(panels[-1], errors, equal, winners, looks)
+            _draw_errors(panels[-1], errors, equal, winners, styles)
         figure.draw_without_rendering()
     return figure
 
@@ -94,30 +94,30 @@ def errors_over(curves: pd.DataFrame, epochs: float) -> pd.DataFrame:
     return rows.groupby(["arm", "lr", "seed"], as_index=False)["train_error"].mean()
 
 
-def _draw_fates(axes: Axes, trials: pd.DataFrame, title: str, looks: dict, title_at: float = 0.0) -> None:
-    """What became of rates: a row an arm, a mark by fate, the epochs each was given; the key begins at `title_at`."""
-    arms = list(looks)
+def _draw_outcomes(axes: Axes, trials: pd.DataFrame, title: str, styles: dict, title_at: float = 0.0) -> None:
+    """What became of rates: a row an arm, a mark by outcome, the epochs each was given; the key begins at `title_at`."""
+    arms = list(styles)
     axes.set(ylim=(len(arms) - 0.4, -0.6), yticks=range(len(arms)))
     axes.set_yticklabels([wrapped(arm) for arm in arms], fontsize=7)
     axes.spines[["bottom", "left"]].set_visible(False)
     axes.tick_params(length=0)
     for label, arm in zip(axes.get_yticklabels(), arms, strict=True):
-        label.set_color(looks[arm]["color"])
-    fates = trials["status"].where(trials["status"].isin(FATES), "not finished")
-    trials = trials.assign(fate=fates, broken=fates.isin(["diverged", "failed"]))
+        label.set_color(styles[arm]["color"])
+    outcomes = trials["status"].where(trials["status"].isin(OUTCOMES), "not finished")
+    trials = trials.assign(outcome=outcomes, broken=outcomes.isin(["diverged", "failed"]))
     for (arm, rate), rows in trials.groupby(["arm", "lr"]):
         # Of several seeds one that broke decides, as in the search.
         row = rows.sort_values(["broken", "epochs_run"], kind="stable").iloc[-1]
-        marker, _ = FATES[row["fate"]]
-        axes.plot(rate, arms.index(arm), marker, markersize=4, color=looks[arm]["color"], markerfacecolor="none")
+        marker, _ = OUTCOMES[row["outcome"]]
+        axes.plot(rate, arms.index(arm), marker, markersize=4, color=styles[arm]["color"], markerfacecolor="none")
         axes.annotate(f"{row['epochs_run']:.3g}", (rate, arms.index(arm)), (4, 0), textcoords="offset points",
-                      va="center", fontsize=6.5, color=looks[arm]["color"])  # fmt: skip
-    present = [fate for fate in FATES if fate in set(trials["fate"])]
-    key = "   ".join(f"{GLYPHS[FATES[fate][0]]} {FATES[fate][1]}" for fate in present)
+                      va="center", fontsize=6.5, color=styles[arm]["color"])  # fmt: skip
+    present = [outcome for outcome in OUTCOMES if outcome in set(trials["outcome"])]
+    key = "   ".join(f"{GLYPHS[OUTCOMES[outcome][0]]} {OUTCOMES[outcome][1]}" for outcome in present)
     axes.set_title(f"{title}\n{key}", fontsize=6.5, color=GREY, loc="left", pad=3, x=title_at)
 
 
-def _draw_reached(axes: Axes, search: pd.DataFrame, label: str, winners: Mapping[str, float], looks: dict) -> None:
+def _draw_reached(axes: Axes, search: pd.DataFrame, label: str, winners: Mapping[str, float], styles: dict) -> None:
     axes.set_ylabel(label)
     reached = search["epochs_to_target"].dropna()
     if not len(reached):
@@ -131,77 +131,76 @@ def _draw_reached(axes: Axes, search: pd.DataFrame, label: str, winners: Mapping
     axes.set_yticks([], minor=True)
     axes.set_ylim(low, high)
     rings = {}
-    for arm, look in looks.items():
+    for arm, style in styles.items():
         trials = search[search["arm"] == arm]
         median = trials.groupby("lr")["epochs_to_target"].agg(lambda v: crossing_label(v, 0)[0] or math.nan)
-        axes.plot(median.index, median, label=arm, gid="median", linewidth=1.5, **look)
-        axes.plot(trials["lr"], trials["epochs_to_target"], ".", markersize=4, color=look["color"], gid="trials")
+        axes.plot(median.index, median, label=arm, gid="median", linewidth=1.5, **style)
+        axes.plot(trials["lr"], trials["epochs_to_target"], ".", markersize=4, color=style["color"], gid="trials")
         if math.isfinite(median.get(winners.get(arm), math.nan)):
             rings[arm] = (winners[arm], median[winners[arm]], winners[arm] in (trials["lr"].min(), trials["lr"].max()))
     placer = Placer(axes)
     placer.avoid_lines()
     for arm, (rate, epochs, edge) in rings.items():
-        colour = looks[arm]["color"]
-        axes.plot(rate, epochs, "o", markersize=9, markerfacecolor="none", markeredgecolor=colour, gid="winner")
+        _ring(axes, rate, epochs, styles[arm], 9)
         words = f"{short(arm)}: {rate:g}" + " (edge of the grid)" * bool(edge)
         spots = [(*spot[:4], spot[4] * 1.6, spot[5] * 1.6) for spot in around(rate, epochs)]
-        placer.put(words, spots, color=colour, fontweight="bold")
+        placer.put(words, spots, color=styles[arm]["color"], fontweight="bold")
 
 
 def _ranking(
-    search: pd.DataFrame, errors: pd.DataFrame, epochs: float, winners: Mapping[str, float], looks: dict, caption: str
+    search: pd.DataFrame, errors: pd.DataFrame, epochs: float, winners: Mapping[str, float], styles: dict, caption: str
 ) -> Figure:
     """The figure where there is no target: what became of every rate, and the error of all in the same epoch."""
     edges = {arm: rows["lr"].agg(["min", "max"]).tolist() for arm, rows in search.groupby("arm")}
     words = {arm: f"{rate:g}" + "\n(grid's edge)" * (rate in edges[arm]) for arm, rate in winners.items()}
-    with style():
-        left = max(width_of(wrapped(arm), fontsize=7) for arm in looks) + 0.12
+    with rc_style():
+        left = max(width_of(wrapped(arm), fontsize=7) for arm in styles) + 0.12
         right = max((width_of(text, fontsize=7, fontweight="bold") for text in words.values()), default=0) + 0.06
-        num_lines = max(1 + text.count("\n") for text in [*words.values(), *map(wrapped, looks)])
-        heights = [(0.07 + 0.11 * num_lines) * len(looks) + 0.1] + [1.9] * bool(len(errors))
+        num_lines = max(1 + text.count("\n") for text in [*words.values(), *map(wrapped, styles)])
+        heights = [(0.07 + 0.11 * num_lines) * len(styles) + 0.1] + [1.9] * bool(len(errors))
         figure, *panels = page(sum(heights) + 0.12 * (len(heights) - 1) + 0.34, caption, heights)
         make_room(panels, left, right)
         _set_rates(panels, search)
-        fates = panels[0]
-        x, _, width, _ = fates.get_position().bounds
+        top = panels[0]
+        x, _, width, _ = top.get_position().bounds
         title = "number: the epochs a rate was run; of those run furthest the best is ringed"
-        _draw_fates(fates, search, title, looks, title_at=(0.06 / WIDTH - x) / width)
-        for i, (arm, look) in enumerate(looks.items()):
-            fates.plot([0.01, 0.07], [i, i], transform=fates.get_yaxis_transform(), linewidth=1.2, gid="key", **look)
+        _draw_outcomes(top, search, title, styles, title_at=(0.06 / WIDTH - x) / width)
+        for i, (arm, style) in enumerate(styles.items()):
+            top.plot([0.01, 0.07], [i, i], transform=top.get_yaxis_transform(), linewidth=1.2, gid="key", **style)
             if arm in words:
-                _ring(fates, winners[arm], i, look, 7)
-                fates.annotate(words[arm], (1, i), (2, 0), xycoords=fates.get_yaxis_transform(), va="center", fontsize=7,
-                               textcoords="offset points", fontweight="bold", color=look["color"])  # fmt: skip
+                _ring(top, winners[arm], i, style, 7)
+                top.annotate(words[arm], (1, i), (2, 0), xycoords=top.get_yaxis_transform(), va="center", fontsize=7,
+                               textcoords="offset points", fontweight="bold", color=style["color"])  # fmt: skip
         if len(errors):
             panels[1].set_ylabel(f"training error in epoch {epochs:.3g} (%)")
             panels[1].margins(y=0.1)
             percent = errors.assign(train_error=100 * errors["train_error"])
-            for i, (arm, look) in enumerate(looks.items()):
-                above = {**look, "zorder": 3 - i / len(looks)}  # the control's dashes show on a line just like it
+            for i, (arm, style) in enumerate(styles.items()):
+                above = {**style, "zorder": 3 - i / len(styles)}  # the control's dashes show on a line just like it
                 place = _draw_median(panels[1], percent[percent["arm"] == arm], winners.get(arm), arm, above)
-                _ring(panels[1], *place, look, 9) if place else None
+                _ring(panels[1], *place, style, 9) if place else None
         figure.draw_without_rendering()
     return figure
 
 
-def _ring(axes: Axes, rate: float, height: float, look: dict, size: float) -> None:
-    axes.plot(rate, height, "o", markersize=size, markerfacecolor="none", markeredgecolor=look["color"], gid="winner")
+def _ring(axes: Axes, rate: float, height: float, style: dict, size: float) -> None:
+    axes.plot(rate, height, "o", markersize=size, markerfacecolor="none", markeredgecolor=style["color"], gid="winner")
 
 
-def _draw_errors(axes: Axes, errors: pd.DataFrame, epochs: float, winners: Mapping[str, float], looks: dict) -> None:
+def _draw_errors(axes: Axes, errors: pd.DataFrame, epochs: float, winners: Mapping[str, float], styles: dict) -> None:
     axes.set_ylabel(f"training error\nafter {epochs:.3g} epoch{'s' * (epochs != 1)}", fontsize=7)
     axes.margins(y=0.15)
     axes.locator_params(axis="y", nbins=3)
-    for arm, look in looks.items():
-        place = _draw_median(axes, errors[errors["arm"] == arm], winners.get(arm), arm, look)
+    for arm, style in styles.items():
+        place = _draw_median(axes, errors[errors["arm"] == arm], winners.get(arm), arm, style)
         if place:
-            axes.plot(*place, "o", markersize=8, markerfacecolor="none", color=look["color"])
+            _ring(axes, *place, style, 8)
 
 
 def _draw_median(
-    axes: Axes, errors: pd.DataFrame, winner: float | None, arm: str, look: dict
+    axes: Axes, errors: pd.DataFrame, winner: float | None, arm: str, style: dict
 ) -> tuple[float, float] | None:
     """Draws an arm's median error by rate; gives the winner's place."""
     median = errors.groupby("lr")["train_error"].median()
-    axes.plot(median.index, median, marker=".", markersize=4, linewidth=1.2, gid="errors", label=arm, **look)
+    axes.plot(median.index, median, marker=".", markersize=4, linewidth=1.2, gid="errors", label=arm, **style)
     return (winner, median[winner]) if winner in median.index else None

@@ -20,16 +20,16 @@ class Drawing:
         self.shapes: list[str] = []
         self.labels: list[str] = []
 
-    def polygon(self, points: Sequence[Point], **look: Any) -> None:
+    def polygon(self, points: Sequence[Point], **style: Any) -> None:
         """A closed shape."""
-        self.shapes.append(f'<polygon points="{" ".join(map(_point, points))}"{_look(look)}/>')
+        self.shapes.append(f'<polygon points="{" ".join(map(_point, points))}"{_attributes(style)}/>')
 
-    def line(self, start: Point, end: Point, colour: str, **look: Any) -> None:
+    def line(self, start: Point, end: Point, colour: str, **style: Any) -> None:
         """A thin line."""
         (x1, y1), (x2, y2) = start, end
         self.shapes.append(
             f'<line x1="{_number(x1)}" y1="{_number(y1)}" x2="{_number(x2)}" y2="{_number(y2)}"'
-            f"{_look({'stroke': colour, **look})}/>"
+            f"{_attributes({'stroke': colour, **style})}/>"
         )
 
     def head(self, start: Point, end: Point, colour: str) -> None:
@@ -51,9 +51,9 @@ class Drawing:
         self, x: float, y: float, what: Any, *, anchor: str = "start", bold: bool = False, colour: str = LETTERS
     ) -> None:
         """Words on a base line at y; control characters are spelled out."""
-        look = {"text_anchor": anchor, "fill": colour} | ({"font_weight": "bold"} if bold else {})
+        style = {"text_anchor": anchor, "fill": colour} | ({"font_weight": "bold"} if bold else {})
         text = escape(printable(str(what)))
-        self.labels.append(f'<text x="{_number(x)}" y="{_number(y)}"{_look(look)}>{text}</text>')
+        self.labels.append(f'<text x="{_number(x)}" y="{_number(y)}"{_attributes(style)}>{text}</text>')
 
     def text(self, width: float, height: float, title: str) -> str:
         """The whole file."""
@@ -71,8 +71,8 @@ class Drawing:
         ])  # fmt: skip
 
 
-def _look(look: dict[str, Any]) -> str:
-    return "".join(f' {key.replace("_", "-")}="{value}"' for key, value in look.items())
+def _attributes(style: dict[str, Any]) -> str:
+    return "".join(f' {key.replace("_", "-")}="{value}"' for key, value in style.items())
 
 
 def _point(point: Point) -> str:

@@ -65,7 +65,7 @@ def _draw(evidence: Evidence, made: Tables) -> None:
         figure_cache.draw(evidence.folder, layout.FIGURE, arm_comparison, curves, trials, **common)
     elif target is not None:  # else each arm has a target of its own, so there is no one line to race to
         common["budget"] = float(ablation.base.get("epochs", trials["epochs_run"].max()))
-        common |= {"target": target.at_most, "ghosts": list(ablation.claim.landmarks.items())}
+        common |= {"target": target.at_most, "landmarks": list(ablation.claim.landmarks.items())}
         figure_cache.draw(evidence.folder, layout.FIGURE, learning_curves, curves, trials, **common)
 
 

@@ -8,7 +8,7 @@ import pytest
 from matplotlib.text import Annotation, Text
 
 from alexctl.figures.curves import crossing_label, learning_curves, median_curve
-from alexctl.figures.page import MOST_LINES, arm_looks, sample, sampled, save
+from alexctl.figures.page import MOST_LINES, arm_styles, sample, sampled, save
 from alexctl.figures.rates import errors_at, learning_rate_search
 
 NAN = float("nan")
@@ -45,7 +45,7 @@ TRIALS = pd.DataFrame(
 
 
 def draw(curves=CURVES, trials=TRIALS, **changes):
-    options = {"target": 0.25, "control": "tanh", "budget": 6, "caption": "A caption.", "ghosts": GHOSTS} | changes
+    options = {"target": 0.25, "control": "tanh", "budget": 6, "caption": "A caption.", "landmarks": GHOSTS} | changes
     return learning_curves(curves, trials, **options)
 
 
@@ -72,10 +72,10 @@ def test_the_target_and_the_papers_landmarks():
     figure = draw()
     (target,) = lines(figure, "target")
     assert target.get_ydata() == [0.25, 0.25]
-    ghosts = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
-    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in ghosts] == [(6, 0.25), (36, 0.25)]
+    landmarks = [line for line in figure.axes[0].lines if line.get_marker() == "D"]
+    assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in landmarks] == [(6, 0.25), (36, 0.25)]
     assert "◇ read off the paper's Figure 1: relu 6, tanh 36" in words(figure)
-    assert not any("Figure 1" in text for text in words(draw(ghosts=[])))
+    assert not any("Figure 1" in text for text in words(draw(landmarks=[])))
 
 
 def test_crossings_are_marked_at_the_median_of_the_final_trials():
@@ -113,7 +113,7 @@ def test_the_median_does_not_jump_when_the_first_seed_is_done():
 
 
 def test_looks_differ_in_more_than_colour():
-    looks = arm_looks(["relu", "tanh", "leaky"], "tanh")
+    looks = arm_styles(["relu", "tanh", "leaky"], "tanh")
     assert list(looks) == ["tanh", "relu", "leaky"]
     assert len({str(look["linestyle"]) for look in looks.values()}) == 3
     assert len({look["color"] for look in looks.values()}) == 3
@@ -161,7 +161,7 @@ def test_no_line_to_a_label_runs_through_another():
             for seed, errors in enumerate(family)
         ]
     )
-    figure = draw(curves, pd.DataFrame([trial("relu", 0, 4.68), trial("tanh", 0, 6.39)]), ghosts=())
+    figure = draw(curves, pd.DataFrame([trial("relu", 0, 4.68), trial("tanh", 0, 6.39)]), landmarks=())
     labels = [text for text in figure.findobj(Annotation) if "epochs" in text.get_text()]
     boxes = {text.get_text(): Text.get_window_extent(text) for text in labels}
     assert len(boxes) == 2
