@@ -14,6 +14,7 @@ import numpy as np
 
 from alexctl.data.download import Progress, download, md5_of
 from alexctl.errors import UserError, nearest, printable
+from alexctl.regular_files import new_file, no_link
 
 # channels, classes, training and test images, as published
 CONTENTS = {"cifar10": (3, 10, 50_000, 10_000), "mnist": (1, 10, 60_000, 10_000)}
@@ -157,7 +158,7 @@ def _changing(name: str, root: Path) -> Iterator[None]:
     """Write below the data root, alone; what the disk refuses is a UserError."""
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with filelock.FileLock(root / f".{name}.lock"):
+        with filelock.FileLock(no_link(root / f".{name}.lock")):
             yield
     except OSError as error:
         where = printable(str(error.filename or root))
@@ -203,7 +204,7 @@ def _keep(stream, target: Path, md5: str) -> None:
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(target.name + ".part")
-    with part.open("wb") as out:
+    with new_file(part) as out:
         shutil.copyfileobj(stream, out)
     if (found := md5_of(part)) != md5:
         part.unlink()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from alexctl.errors import UserError, printable
+from alexctl.regular_files import new_file, open_regular
 
 Progress = Callable[[str, int, int], None]
 MAX_BYTES = 2**30  # no archive here is a fifth of this; a server that sends without end must not fill the disk
@@ -54,7 +55,7 @@ def download(file: Path, md5: str, addresses: list[str], progress: Progress | No
             said.append(f"{printable(url)}: what it sent is not the published file (md5)")
             if not held:
                 break  # a whole download that is wrong stays wrong; a resumed one may have begun wrong
-    kept = f" ({_size(part) / 1e6:.1f} MB are kept)" if part.exists() else ""
+    kept = f" ({size / 1e6:.1f} MB are kept)" if (size := _size(part)) else ""
     raise UserError(
         f"could not fetch {file.name}: {'; '.join(dict.fromkeys(said))}{kept}; "
         "run the same command again to go on, or name another server with --mirror"
@@ -62,7 +63,12 @@ def download(file: Path, md5: str, addresses: list[str], progress: Progress | No
 
 
 def _size(part: Path) -> int:
-    return part.stat().st_size if part.exists() else 0
+    """Bytes that have come so far; what is no regular file, a planted link for one, holds none."""
+    try:
+        with open_regular(part) as stream:
+            return stream.seek(0, 2)
+    except (FileNotFoundError, ValueError):
+        return 0
 
 
 def _receive(url: str, part: Path, progress: Progress | None) -> None:
@@ -83,7 +89,7 @@ def _receive(url: str, part: Path, progress: Progress | None) -> None:
         held = held if resumed else 0
         length = answer.headers.get("Content-Length", "")
         total = held + int(length) if length.isdecimal() else 0
-        with part.open("ab" if resumed else "wb") as stream:
+        with open_regular(part, append=True) if resumed else new_file(part) as stream:
             while block := _read(answer):
                 stream.write(block)
                 held += len(block)

@@ -1,23 +1,33 @@
-"""The store of prepared data: plain arrays below ROOT/prepared, written once, whole or not at all, then mapped."""
+"""Prepared data, plain arrays below ROOT/prepared: mapped, never believed before size, kind and content were checked."""
 
 import hashlib
 import json
-import os
 import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, BinaryIO
 
-import filelock
 import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from alexctl.errors import UserError, printable
+from alexctl.regular_files import open_regular, read_regular
 
 Progress = Callable[[str, int, int], None]
 PARTS = ("train", "test")
 SCHEMA = 1  # raised when the same files would be prepared into other arrays
+MAX_IMAGES = 10**8  # of a part; ImageNet has a million
+MAX_JSON = 2**24  # bytes; 20,000 class names of 255 bytes are a third of it
+HASHED_AT_ONCE = 2**22  # bytes
+Words = Annotated[str, Field(max_length=2000)]  # a class may be called by 255 bytes, each spelled out in six letters
+# The head of a file of arrays as `building` writes it: magic, version, length, dtype, shape.
+_HEAD = re.compile(
+    rb"\x93NUMPY\x01\x00(..)\{'descr': '([<>|]\w\d)', 'fortran_order': False, "
+    rb"'shape': \((\d{1,12}(?:, \d{1,12})*),?\), \} *\n",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,37 +56,31 @@ class DataSet:
         return self.derived[key]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Part:
-    """Half of a data set as it is being read: labels (n,), the shape of one image, blocks (k, *shape) uint8."""
+class About(BaseModel):
+    """What is written down of prepared data: where to find it (sources/KEY.json), and beside its arrays what it is."""
 
-    labels: np.ndarray
-    shape: tuple[int, int, int]
-    blocks: Iterable[np.ndarray]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """A data set as it is being read; `notes()` is complete once all blocks have been taken."""
-
-    classes: tuple[str, ...]
-    parts: dict[str, Part]
-    notes: Callable[[], list[str]] = list
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A data set before it is prepared: `key` stands for the state of its files, `read` opens them."""
+    model_config = ConfigDict(frozen=True, strict=True)
 
     name: str
-    key: str
-    read: Callable[[], Reading]
-    verb: str = "reading"
+    digest: Annotated[str, Field(pattern="^[0-9a-f]{16}$")]
+    notes: tuple[Words, ...]
 
 
-def key_of(*state) -> str:
-    """A short name for the state of some files."""
-    return hashlib.sha256(json.dumps([SCHEMA, *state]).encode()).hexdigest()[:24]
+class _Described(About):
+    """`dataset.json`, beside the arrays."""
+
+    schema_: Annotated[int, Field(ge=SCHEMA, le=SCHEMA, alias="schema")]
+    classes: Annotated[tuple[Words, ...], Field(min_length=1)]
+
+
+def read_about(path: Path, kind: type[About] = About) -> About:
+    """What such a file says; OSError, or ValueError where it is not as `building` writes it."""
+    try:
+        return kind.model_validate_json(read_regular(path, MAX_JSON))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path.name}: {place}{': ' * bool(place)}{first['msg']}") from None
 
 
 def safe_name(name: str) -> str:
@@ -84,112 +88,103 @@ def safe_name(name: str) -> str:
     return re.sub(r"^[.-]", "_", re.sub(r"[^\w.-]", "_", name)[:80]) or "_"
 
 
-def open_or_build(source: Source, root: Path, progress: Progress | None) -> DataSet:
-    """What was prepared from this state of the source, else prepare it now, in one process at a time."""
-    store = root / "prepared"
-    index = store / "sources" / f"{source.key}.json"
-    if known := _known(index, source.name, root):
-        return known
-    index.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(store / f".{source.name}.lock", source.name, progress):
-        return _known(index, source.name, root) or _build(source, root, index, progress)
-
-
-def _locked(path: Path, name: str, progress: Progress | None) -> filelock.BaseFileLock:
-    lock = filelock.FileLock(path)
-    try:
-        return lock.acquire(timeout=0)
-    except filelock.Timeout:
-        if progress:
-            progress(f"waiting for another process that prepares {name}", 0, 0)
-        return lock.acquire()
-
-
-def _known(index: Path, name: str, root: Path) -> DataSet | None:
-    try:
-        entry = json.loads(index.read_text("utf-8"))
-        return replace(open_prepared(name, entry["digest"], root), notes=tuple(entry["notes"]))
-    except (OSError, ValueError, KeyError, TypeError, UserError):
-        return None  # whatever is wrong with a cache, the answer is to make it anew
-
-
-def _build(source: Source, root: Path, index: Path, progress: Progress | None) -> DataSet:
-    """Write the arrays into a temporary folder, one block of images in memory at a time, and rename it."""
-    reading = source.read()
-    temporary = root / "prepared" / f".{source.name}.tmp"
-    shutil.rmtree(temporary, ignore_errors=True)  # what a killed process left
-    temporary.mkdir()
-    try:
-        digest = _Digest(reading.classes)
-        for name in PARTS:
-            part = reading.parts[name]
-            digest.start(part.shape, part.labels)
-            _write_npy(temporary / f"{name}_labels.npy", part.labels.shape, np.int64, [part.labels])
-            blocks = _told(part, f"{source.verb} {source.name}, {name}", progress)
-            _write_npy(
-                temporary / f"{name}_images.npy", (len(part.labels), *part.shape), np.uint8, map(digest.add, blocks)
-            )
-        about = {"name": source.name, "digest": digest.hex(), "notes": reading.notes()}
-        _write_json(temporary / "dataset.json", {"schema": SCHEMA, **about, "classes": reading.classes})
-        target = root / "prepared" / f"{source.name}-{digest.hex()}"
-        try:
-            open_prepared(source.name, digest.hex(), root)  # the same images, from files that were touched or moved
-        except UserError:
-            shutil.rmtree(target, ignore_errors=True)
-            temporary.rename(target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    _write_json(index, about)
-    return replace(open_prepared(source.name, digest.hex(), root), notes=tuple(about["notes"]))
-
-
 def open_prepared(name: str, digest: str, root: Path) -> DataSet:
-    """Map a data set that was prepared before; UserError if it is not there or not whole."""
+    """Map a data set that was prepared before; UserError if it is not there or not whole. Its content is believed."""
     if name != safe_name(name) or not re.fullmatch("[0-9a-f]{16}", digest):
         raise UserError(f"no prepared data can be called '{printable(name)}-{printable(digest)}'")
     folder = root / "prepared" / f"{name}-{digest}"
     try:
-        about = json.loads((folder / "dataset.json").read_text("utf-8"))
-        if (about["name"], about["digest"], about["schema"]) != (name, digest, SCHEMA):
-            raise ValueError("dataset.json belongs to another data set")
-        arrays = {}
-        for part in PARTS:
-            arrays[f"{part}_images"] = images = np.load(folder / f"{part}_images.npy", mmap_mode="r")
-            arrays[f"{part}_labels"] = labels = np.load(folder / f"{part}_labels.npy")
-            if images.dtype != np.uint8 or images.ndim != 4 or labels.dtype != np.int64 or len(images) != len(labels):
-                raise ValueError(f"{part} images and labels do not match")
-            if not 0 <= labels.min() <= labels.max() < len(about["classes"]):
-                raise ValueError(f"{part} labels are not among the classes")
-        return DataSet(name=name, digest=digest, classes=tuple(about["classes"]), notes=tuple(about["notes"]), **arrays)
+        return _opened(name, digest, folder)
     except FileNotFoundError:
         where = printable(str(root))
         raise UserError(f"{name}-{digest} is not in {where}: run the same command again to prepare it") from None
-    except (OSError, ValueError, KeyError, TypeError, EOFError) as error:
+    except (OSError, ValueError) as error:
+        what = getattr(error, "strerror", None) or str(error)
         where = printable(str(folder))
-        raise UserError(f"{where} is damaged ({printable(str(error))}): remove it and run again") from error
+        raise UserError(f"{where} is damaged ({printable(what)}): remove it and run again") from error
 
 
-def check(name: str, digest: str, root: Path) -> str:
-    """A line on prepared data whose content still has its digest; UserError otherwise."""
+def _opened(name: str, digest: str, folder: Path) -> DataSet:
+    about = read_about(folder / "dataset.json", _Described)
+    if (about.name, about.digest) != (name, digest):
+        raise ValueError("dataset.json belongs to another data set")
+    arrays: dict[str, np.ndarray] = {}
+    for part in PARTS:
+        images = _mapped(folder / f"{part}_images.npy", np.uint8, 4)
+        labels = np.array(_mapped(folder / f"{part}_labels.npy", np.int64, 1))
+        if len(images) != len(labels):
+            raise ValueError(f"{part} images and labels do not match")
+        if not 0 <= labels.min() <= labels.max() < len(about.classes):
+            raise ValueError(f"{part} labels are not among the classes")
+        arrays |= {f"{part}_images": images, f"{part}_labels": labels}
+    if arrays["train_images"].shape[1:] != arrays["test_images"].shape[1:]:
+        raise ValueError("train and test images have two sizes")
+    return DataSet(name=name, digest=digest, classes=about.classes, notes=about.notes, **arrays)
+
+
+def _mapped(path: Path, dtype: type, num_axes: int) -> np.ndarray:
+    with open_regular(path) as file:
+        shape, start = _head(file, path.name, np.dtype(dtype), num_axes)
+        return np.memmap(file, dtype, mode="r", offset=start, shape=shape)
+
+
+def _head(file: BinaryIO, name: str, dtype: np.dtype, num_axes: int) -> tuple[tuple[int, ...], int]:
+    """(shape, position of the first number); ValueError unless the file holds these numbers and nothing else."""
+    match = _HEAD.match(file.read(1024))
+    if match is None or int.from_bytes(match[1], "little") + 10 != match.end():
+        raise ValueError(f"{name} does not begin as an array")
+    shape = tuple(map(int, match[3].split(b", ")))
+    if match[2].decode() != np.lib.format.dtype_to_descr(dtype) or len(shape) != num_axes:
+        raise ValueError(f"{name} holds numbers of another kind or shape")
+    if min(shape) < 1 or max(shape) > MAX_IMAGES:
+        raise ValueError(f"{name} claims a shape of {shape}")
+    if file.seek(0, 2) != match.end() + prod(shape) * dtype.itemsize:
+        raise ValueError(f"{name} is not as long as it says")
+    return shape, match.end()
+
+
+def content_of(data: DataSet, root: Path, progress: Progress | None = None) -> str:
+    """The digest of what lies on disk now; OSError or ValueError where it can't be read.
+
+    Read, not mapped: of a bad disk a read raises, while a mapped page ends the process with SIGBUS.
+    """
+    folder = root / "prepared" / f"{data.name}-{data.digest}"
+    found, done = Digest(data.classes), 0
+    for part, labels in zip(PARTS, (data.train_labels, data.test_labels), strict=True):
+        name = f"{part}_images.npy"
+        with open_regular(folder / name) as file:
+            shape, start = _head(file, name, np.dtype(np.uint8), 4)
+            found.start(shape[1:], labels)
+            file.seek(start)
+            while block := file.read(HASHED_AT_ONCE):
+                found.add(block)
+                done += len(block)
+                if progress:
+                    total = data.train_images.nbytes + data.test_images.nbytes
+                    progress(f"checking {data.name}, MB", done // 10**6, total // 10**6)
+    return found.hex()
+
+
+def check(name: str, digest: str, root: Path, progress: Progress | None = None) -> DataSet:
+    """Prepared data whose content still has its digest; UserError otherwise."""
     data = open_prepared(name, digest, root)
-    found = _Digest(data.classes)
-    for images, labels in ((data.train_images, data.train_labels), (data.test_images, data.test_labels)):
-        found.start(images.shape[1:], labels)
-        for start in range(0, len(images), 1000):
-            found.add(images[start : start + 1000])
-    if found.hex() != digest:
-        raise UserError(f"prepared/{name}-{digest} is damaged (its content is {found.hex()}): remove it and run again")
-    return f"prepared/{name}-{digest}: {len(data.train_labels):,} + {len(data.test_labels):,} images, whole"
+    try:
+        found = content_of(data, root, progress)
+    except (OSError, ValueError) as error:
+        found = printable(str(error))
+    if found != digest:
+        raise UserError(f"prepared/{name}-{digest} is damaged (its content is {found}): remove it and run again")
+    return data
 
 
 def held(root: Path) -> list[tuple[str, str]]:
     """The (name, digest) of all that is prepared, sorted."""
     folders = [path.parent.name for path in (root / "prepared").glob("*/dataset.json")]
     found = [re.fullmatch(r"([^.].*)-([0-9a-f]{16})", folder) for folder in folders]
-    return sorted((match[1], match[2]) for match in found if match)
+    return sorted((match[1], match[2]) for match in found if match and match[1] == safe_name(match[1]))
 
 
-class _Digest:
+class Digest:
     """The identity of a data set's content, taken up block by block."""
 
     def __init__(self, classes: Iterable[str]):
@@ -199,40 +194,8 @@ class _Digest:
         self._hash.update(json.dumps([len(labels), *shape]).encode())
         self._hash.update(labels.astype("<i8").tobytes())
 
-    def add(self, block: np.ndarray) -> np.ndarray:
-        self._hash.update(np.ascontiguousarray(block))
-        return block
+    def add(self, block: np.ndarray | bytes) -> None:
+        self._hash.update(block)
 
     def hex(self) -> str:
         return self._hash.hexdigest()[:16]
-
-
-def _told(part: Part, what: str, progress: Progress | None) -> Iterator[np.ndarray]:
-    done = 0
-    for block in part.blocks:
-        yield block
-        done += len(block)
-        if progress:
-            progress(what, done, len(part.labels))
-
-
-def _write_npy(path: Path, shape: tuple[int, ...], dtype: type, blocks: Iterable[np.ndarray]) -> None:
-    # Written, not mapped: on a full disk a write raises, while a mapped page ends the process with SIGBUS.
-    written = 0
-    with path.open("wb") as stream:
-        header = {"descr": np.lib.format.dtype_to_descr(np.dtype(dtype)), "fortran_order": False, "shape": shape}
-        np.lib.format.write_array_header_1_0(stream, header)
-        for block in blocks:
-            assert block.dtype == dtype, block.dtype
-            assert block.shape[1:] == shape[1:], block.shape
-            written += len(block)
-            stream.write(np.ascontiguousarray(block))
-        stream.flush()
-        os.fsync(stream.fileno())
-    assert written == shape[0], (written, shape)
-
-
-def _write_json(path: Path, content: dict) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", "utf-8")
-    temporary.replace(path)

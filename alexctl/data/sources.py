@@ -9,9 +9,11 @@ import numpy as np
 import platformdirs
 
 from alexctl.ablation.knobs import DATA_NAMES, unknown_data
-from alexctl.data import archives, folders, prepared, shapes
+from alexctl.data import archives, building, decoding, folders, prepared, shapes
 from alexctl.data.archives import fetch
-from alexctl.data.prepared import PARTS, DataSet, Part, Progress, Reading, Source, key_of, open_prepared
+from alexctl.data.building import Part, Reading, Source, key_of
+from alexctl.data.file_faults import FileFaults
+from alexctl.data.prepared import PARTS, DataSet, Progress, open_prepared
 from alexctl.errors import UserError, nearest, printable
 
 EMBEDDED = ("shapes", "shapes-grey")
@@ -40,11 +42,14 @@ def data_root(option: Path | None = None) -> Path:
 def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress | None = None) -> DataSet:
     """The data set of that name ('shapes', 'cifar10', 'mnist' or 'imagefolder:PATH'), prepared where it is not yet.
 
-    Raises UserError where files are missing, damaged or no images, or where the root cannot be written.
+    What was prepared before is checked, all of it, so that no trial trains on what changed on disk. Raises UserError
+    where files are missing, damaged or no images, or where the root cannot be written.
     """
-    source = _source(spec, root, image_size)
     try:
-        return prepared.open_or_build(source, root, progress)
+        return building.open_or_build(_source(spec, root, image_size), root, progress)
+    except FileFaults as faults:
+        name = prepared.safe_name(Path(spec.partition(":")[2]).name)
+        raise faults.listed_in(root / "prepared" / f"{name}-faults.txt") from None
     except OSError as error:
         mend = "make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
         raise UserError(
@@ -84,7 +89,9 @@ def verify(name_or_spec: str, root: Path) -> list[str]:
     elif not digests and name not in DATA_NAMES and name == name_or_spec:
         known = {*DATA_NAMES, *(held for held, _ in prepared.held(root))}
         raise UserError(f"unknown data set '{printable(name)}', {nearest(name, known)}")
-    lines += [prepared.check(name, digest, root) for digest in digests]
+    for data in [prepared.check(name, digest, root) for digest in digests]:
+        num_train, num_test = len(data.train_labels), len(data.test_labels)
+        lines.append(f"prepared/{name}-{data.digest}: {num_train:,} + {num_test:,} images, whole")
     return lines or [f"{name}: not prepared yet; the first run does it"]
 
 
@@ -130,7 +137,7 @@ def _source(spec: str, root: Path, image_size: int) -> Source:
         name = folder.name
         if name.casefold() in folders.IMAGENETS and image_size < folders.IMAGENET_SIZE:
             name += f"-{image_size}px"  # not what the paper's net saw
-        return Source(name=name, key=key, read=lambda: folders.read(folder, image_size), verb="decoding")
+        return Source(name=name, key=key, read=lambda: decoding.read(folder, image_size), verb="decoding")
     _check(spec, image_size)
     if spec in EMBEDDED:
         return Source(name=spec, key=key_of(spec, shapes.VERSION), read=lambda: _read_shapes(spec), verb="drawing")

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import os
 import pickle
 import tarfile
 import threading
@@ -225,6 +226,32 @@ def test_what_came_is_kept_for_the_next_call(publish, members, root):
         fetch("cifar10", root, mirror=f"{server.url}/cifar-10-python.tar.gz")
     assert server.asked == ["bytes=200-"]
     assert not part.exists()
+
+
+@pytest.mark.parametrize("resumed", [True, False])
+def test_a_planted_link_is_not_written_through(publish, members, root, tmp_path, resumed):
+    """Under the names of the download, of what is unpacked and of the lock, as in a data folder from a stranger."""
+    precious = tmp_path / "precious"
+    content = packed(members)
+    precious.write_bytes(content[:200] if resumed else b"mine")
+    before = precious.read_bytes()
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    for path in (root / "cifar-10-python.tar.gz.part", folder / "data_batch_1.part", root / ".cifar10.lock"):
+        path.symlink_to(precious)
+    with Server(content) as server:
+        publish(content)
+        fetch("cifar10", root, mirror=server.url)
+    assert precious.read_bytes() == before
+    assert verify("cifar10", root)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on Windows")
+def test_a_pipe_in_place_of_a_part_is_not_waited_for(publish, members, root):
+    root.mkdir()
+    os.mkfifo(root / "cifar-10-python.tar.gz.part")
+    fetch("cifar10", root, mirror=publish(packed(members)))
+    assert (root / "cifar-10-python.tar.gz").is_file()
 
 
 def test_a_whole_part_is_only_renamed(publish, members, root):

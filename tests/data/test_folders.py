@@ -1,47 +1,18 @@
-"""Image folders: what is decoded, and what is refused with one line that names it."""
+"""Image folders looked through: what is taken, passed over, and refused with one line that names it."""
 
-import io
 import os
-import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from small_folders import faults, image, load, pets
 
-from alexctl.data import folders
-from alexctl.data.sources import open_prepared, prepare
-from alexctl.errors import UserError
-
-RED, BLUE = (200, 10, 20), (10, 20, 200)
-
-
-def image(path, colour=RED, size=(8, 8), mode="RGB", **options):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new(mode, size, colour).save(path, **options)
-    return path
+from alexctl.data import decoding, folders
+from alexctl.data.sources import open_prepared
 
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes, three training and two test images of 8 x 8 pixels, kept without loss."""
-    root = tmp_path / "pets"
-    image(root / "train/cat/2.png", (2, 0, 0))
-    image(root / "train/cat/1.png", (1, 0, 0))
-    image(root / "train/dog/1.png", (3, 0, 0))
-    image(root / "test/cat/1.png", (4, 0, 0))
-    image(root / "test/dog/1.png", (5, 0, 0))
-    return root
-
-
-def load(folder, tmp_path, image_size=8, **options):
-    return prepare(f"imagefolder:{folder}", tmp_path / "root", image_size=image_size, **options)
-
-
-def faults(folder, tmp_path):
-    with pytest.raises(UserError) as caught:
-        load(folder, tmp_path)
-    assert "\n" not in "".join(caught.value.faults)
-    return caught.value.faults
+    return pets(tmp_path)
 
 
 def test_reads_classes_and_files_in_order(folder, tmp_path):
@@ -62,7 +33,7 @@ def test_reads_classes_and_files_in_order(folder, tmp_path):
 def test_a_second_call_decodes_nothing_and_a_change_does(folder, tmp_path, monkeypatch):
     first = load(folder, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(folders, "_decode", None)
+        patch.setattr(decoding, "_decode", None)
         assert load(folder, tmp_path).digest == first.digest
     image(folder / "train/dog/1.png", (9, 0, 0))
     os.utime(folder / "train/dog/1.png", ns=(1, 1))
@@ -92,106 +63,6 @@ def test_the_name_is_the_folders_own_and_never_that_of_a_published_set(folder, t
     assert open_prepared(data.name, data.digest, tmp_path / "root").classes == ("cat", "dog")
 
 
-def test_val_stands_in_for_test(folder, tmp_path):
-    (folder / "test").rename(folder / "val")
-    assert load(folder, tmp_path).test_images[:, 0, 0, 0].tolist() == [4, 5]
-
-
-def test_shorter_side_is_resized_and_the_centre_kept(folder, tmp_path):
-    # 32 x 16: black, but for the middle 16 x 16, which is what the cut keeps; its rim is blended with what was cut.
-    wide = Image.new("RGB", (32, 16))
-    wide.paste((255, 255, 255), (8, 0, 24, 16))
-    wide.save(folder / "train/cat/1.png")
-    image(folder / "train/cat/2.png", size=(1, 1))
-    data = load(folder, tmp_path)
-    assert data.train_images[0, :, 1:7].min() == 255
-    assert data.train_images[0].min() > 200
-    assert (data.train_images[1] == RED).all()
-    assert data.notes == ("resized to 8 x 8, centre kept: 2 of the images",)
-
-
-@pytest.mark.parametrize(
-    ("mode", "colour", "file", "value", "note"),
-    [
-        ("L", 77, "a.png", (77, 77, 77), "grey converted to RGB"),
-        ("1", 1, "a.png", (255, 255, 255), "grey converted to RGB"),
-        ("P", 0, "a.gif", (0, 0, 0), "palette converted to RGB"),
-        ("CMYK", (0, 255, 255, 0), "a.jpg", (255, 0, 0), "CMYK converted to RGB"),
-        ("I;16", 77 * 256 + 9, "a.png", (77, 77, 77), "16-bit made 8-bit"),
-        ("RGBA", (*RED, 0), "a.png", RED, "transparency dropped"),
-    ],
-)
-def test_other_modes_become_rgb_and_are_counted(folder, tmp_path, mode, colour, file, value, note):
-    image(folder / "train/cat" / file, colour, mode=mode)
-    data = load(folder, tmp_path)
-    index = sorted(path.name for path in (folder / "train/cat").iterdir()).index(file)
-    assert np.abs(data.train_images[index].astype(int) - value).max() <= 3
-    assert f"{note}: 1 of the images" in data.notes
-
-
-def test_first_frame_of_an_animation(folder, tmp_path):
-    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, BLUE)]
-    frames[0].save(folder / "train/cat/1.gif", save_all=True, append_images=frames[1:])
-    data = load(folder, tmp_path)
-    assert np.abs(data.train_images[0].astype(int) - RED).max() <= 3
-    assert "first of several frames taken: 1 of the images" in data.notes
-
-
-def test_exif_orientation_is_honoured_and_broken_exif_is_not_fatal(folder, tmp_path):
-    turned = Image.new("RGB", (8, 8))
-    turned.paste((255, 255, 255), (0, 0, 8, 4))  # white above
-    exif = Image.Exif()
-    exif[0x0112] = 6  # to be turned a quarter clockwise: then white is on the right
-    turned.save(folder / "train/cat/1.png", exif=exif)
-    turned.save(folder / "train/cat/2.jpg", exif=b"Exif\0\0nonsense", quality=100)
-    data = load(folder, tmp_path)
-    assert data.train_images[0, :, :, 0].tolist() == [[0] * 4 + [255] * 4] * 8
-    assert len(data.train_images) == 4
-
-
-def test_broken_images_are_named_ten_at_most(folder, tmp_path):
-    jpeg = io.BytesIO()
-    Image.effect_noise((64, 64), 50).save(jpeg, "JPEG")
-    (folder / "train/cat/a.jpg").write_bytes(b"")
-    (folder / "train/cat/b.jpg").write_text("no image at all")
-    (folder / "train/cat/c\n\x1b[2J.jpg").write_bytes(jpeg.getvalue()[:900])
-    (folder / "train/cat/d.jpg").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n")
-    for number in range(9):
-        (folder / f"train/dog/x{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    lines = faults(folder, tmp_path)
-    assert lines[0] == "train/cat/a.jpg is empty (0 bytes); remove it or replace it"
-    assert lines[1] == "train/cat/b.jpg is no image of a known kind; remove it or replace it"
-    assert lines[2].startswith(r"train/cat/c\n\x1b[2J.jpg is broken (image file is truncated")
-    assert lines[3] == "train/cat/d.jpg is no image of a known kind; remove it or replace it"
-    assert lines[10] == "... and 3 more"
-    assert not list((tmp_path / "root/prepared").glob("*pets*/*"))  # nothing half-made is left
-
-
-def test_faults_of_both_parts_are_told_in_one_go(folder, tmp_path):
-    (folder / "train/cat/1.png").write_bytes(b"")
-    (folder / "test/dog/1.png").write_text("no image")
-    assert faults(folder, tmp_path) == (
-        "train/cat/1.png is empty (0 bytes); remove it or replace it",
-        "test/dog/1.png is no image of a known kind; remove it or replace it",
-    )
-    for part in ("train", "test"):
-        (folder / part).rename(tmp_path / part)
-    assert "has no folder train/ and no folder test/; " in faults(folder, tmp_path)[0]
-
-
-def test_a_bomb_is_refused_before_it_is_decoded(folder, tmp_path, monkeypatch):
-    # A real PNG head that claims 20,000 x 20,000 pixels and has none.
-    head = bytearray(image(tmp_path / "small.png").read_bytes())
-    head[16:24] = (20_000).to_bytes(4, "big") * 2
-    head[29:33] = zlib.crc32(head[12:29]).to_bytes(4, "big")
-    (folder / "train/cat/bomb.png").write_bytes(head)
-    image(folder / "train/cat/large.png", size=(64, 64))
-    monkeypatch.setattr(folders, "MAX_PIXELS", 4000)
-    lines = faults(folder, tmp_path)
-    assert [line.split()[0] for line in lines] == ["train/cat/bomb.png", "train/cat/large.png"]
-    assert "pixels; scale it down" in lines[0]
-
-
 def test_links_inside_are_followed_and_links_outside_are_refused_by_name(folder, tmp_path):
     outside = image(tmp_path / "secret/1.png")
     (folder / "train/cat/0.png").symlink_to(folder / "train/dog/1.png")
@@ -200,18 +71,39 @@ def test_links_inside_are_followed_and_links_outside_are_refused_by_name(folder,
     (folder / "train/cat/b.png").symlink_to("b.png")
     (folder / "train/cow").symlink_to(outside.parent, target_is_directory=True)
     assert faults(folder, tmp_path) == (
-        "train/cat/a.png is a symbolic link that leads outside the folder; copy there what it points to",
-        "train/cat/b.png is a symbolic link to nothing; remove it",
-        "train/cow is a symbolic link that leads outside the folder; copy there what it points to",
+        f"train/cat/a.png and 1 more are symbolic links that lead outside the folder, to {outside}; copy what it "
+        "points to into the folder",  # to allow the folder of both would be to allow this one's own surroundings
+        "train/cat/b.png is a symbolic link that points to nothing; fetch what is missing (`dvc pull`, `datalad get`), "
+        "or remove it",
     )
 
 
 def test_a_part_that_is_a_link_to_the_outside(folder, tmp_path):
     (folder / "test").rename(tmp_path / "elsewhere")
     (folder / "test").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
-    assert faults(folder, tmp_path)[0] == (
-        "test is a symbolic link that leads outside the folder; copy there what it points to"
-    )
+    line = f"test is a symbolic link that leads outside the folder, to {tmp_path}/elsewhere; copy what it points to "
+    assert faults(folder, tmp_path)[0] == f"{line}into the folder"
+
+
+@pytest.mark.parametrize("store", [".dvc/cache/files/md5", ".git/annex/objects", "blobs"])
+def test_links_into_a_store_are_allowed_by_naming_it(folder, tmp_path, store, monkeypatch):
+    """As DVC, datalad and the Hugging Face cache lay them out: each image under its content's name, in a folder of two."""
+    for number, path in enumerate(sorted(folder.rglob("*.png"))):
+        kept = tmp_path / store / f"{number:02}" / f"md5-{number}"
+        kept.parent.mkdir(parents=True)
+        path.rename(kept)
+        path.symlink_to(kept)
+    (line,) = faults(folder, tmp_path)
+    assert line.startswith("train/cat/1.png and 4 more are symbolic links that lead outside the folder, to ")
+    remedy = line.rpartition(": ")[2]
+    assert remedy == f"ALEXCTL_LINKS={tmp_path / store}"
+    monkeypatch.setenv(*remedy.split("="))
+    assert load(folder, tmp_path).train_images[:, 0, 0, 0].tolist() == [1, 2, 3]
+    (tmp_path / "link").symlink_to(tmp_path / store)
+    monkeypatch.setenv("ALEXCTL_LINKS", f"/nowhere:{tmp_path}/link")
+    assert load(folder, tmp_path).test_images[:, 0, 0, 0].tolist() == [4, 5]
+    (tmp_path / store / "00" / "md5-0").unlink()
+    assert "test/cat/1.png is a symbolic link that points to nothing; fetch" in faults(folder, tmp_path)[0]
 
 
 def test_what_is_no_image_is_skipped_and_counted(folder, tmp_path):
@@ -221,25 +113,33 @@ def test_what_is_no_image_is_skipped_and_counted(folder, tmp_path):
     (folder / "train/cat/more").mkdir()
     (folder / "test/dog/1.png").unlink()
     assert load(folder, tmp_path).notes == (
-        "skipped 1 files outside class folders",
-        "skipped 1 files that are not images",
-        "skipped 1 folders inside class folders",
+        "skipped files outside class folders: 1",
+        "skipped folders inside them: 1",
+        "skipped files that are not images: 1 (.txt)",
         "class dog has no test images",
     )
+
+
+def test_what_is_left_out_is_named_by_its_suffix_the_commonest_first(folder, tmp_path):
+    for name in ("a.heic", "b.HEIC", "c.json", "d", "e.\x1b[2J", *(f"x{i}.x{i}" for i in range(3))):
+        (folder / "train/cat" / name).write_text("")
+    assert load(folder, tmp_path).notes == (
+        r"skipped files that are not images: 8 (.heic, .json, no suffix, .\x1b[2j, .x0, ...)",
+    )
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".jif", ".pjpeg", ".apng", ".pnm"])
+def test_images_under_their_other_names_are_read(folder, tmp_path, suffix):
+    """What a file is, its content tells: here a PNG in each."""
+    path = folder / "train/dog/1.png"
+    path.rename(path.with_suffix(suffix))
+    assert load(folder, tmp_path).train_images[:, 0, 0, 0].tolist() == [1, 2, 3]
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes on Windows")
 def test_a_pipe_is_refused_and_not_waited_for(folder, tmp_path):
     os.mkfifo(folder / "train/cat/3.png")
-    assert faults(folder, tmp_path) == ("train/cat/3.png is no file but a device or a pipe; remove it",)
-
-
-def test_an_unreadable_file_is_named(folder, tmp_path, monkeypatch):
-    def refuse(*_, **__):
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Image, "open", refuse)  # root may read everything, so the refusal is played
-    assert faults(folder, tmp_path)[0] == "train/cat/1.png may not be read; change its permissions"
+    assert faults(folder, tmp_path) == ("train/cat/3.png is a device or a pipe, not a file; remove it",)
 
 
 def test_folders_of_the_wrong_shape(folder, tmp_path):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from alexctl.data import prepared, shapes, sources
+from alexctl.data import building, shapes, sources
 from alexctl.data.sources import Facts, data_root, facts, list_sources, open_prepared, prepare, verify
 from alexctl.errors import UserError
 
@@ -106,7 +106,7 @@ def test_a_disk_that_is_full_is_one_line_and_leaves_nothing(root, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(prepared.os, "fsync", full)
+    monkeypatch.setattr(building.os, "fsync", full)
     with pytest.raises(UserError, match="No space left on device; make room there"):
         prepare("shapes", root)
     assert not list((root / "prepared").glob("*shapes*/*"))
