@@ -5,9 +5,9 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from alexctl.errors import UserError, nearest, printable
+from alexctl.errors import UserError, nearest
 from alexctl.numbers import counted
-from alexctl.verdicts.csv_table import CsvTable, Row, check_columns, lines_of, number
+from alexctl.verdicts.csv_table import CsvTable, Row, check_columns, lines_of, number, short
 
 OVER = frozenset({"finished", "complete", "completed", "done", "success", "succeeded", "ok", "diverged"})
 NOT_OVER = frozenset({
@@ -37,8 +37,8 @@ def rows_that_count(table: CsvTable, columns: Mapping[str, str], where: Sequence
     runs = [row for row in rows if not _sums_up(row.cells[pair])]
     if runs and len(runs) < len(rows):
         sums = [row for row in rows if _sums_up(row.cells[pair])]
-        words = " or ".join(f"'{printable(cell)}'" for cell in dict.fromkeys(row.cells[pair] for row in sums))
-        name = printable(table.header[pair])
+        words = " or ".join(f"'{short(cell)}'" for cell in dict.fromkeys(row.cells[pair] for row in sums))
+        name = short(table.header[pair])
         notes.append(
             f"{counted(len(sums), 'row')} left out, since {name} is {words} and they sum up others: {lines_of(sums)}"
         )
@@ -57,13 +57,12 @@ def _where(table: CsvTable, where: Sequence[str]) -> tuple[list[Row], list[str]]
     for condition in where:
         name, equals, value = (part.strip() for part in condition.partition("="))
         if not equals:
-            raise UserError(f"--where: should be COLUMN=VALUE, not '{printable(condition)}'")
+            raise UserError(f"--where: should be COLUMN=VALUE, not '{short(condition)}'")
         check_columns(table.name, table.header, {"--where": name})
         place = table.header.index(name)
         if not any(_same(row.cells[place], value) for row in table.rows):
-            hint = printable(nearest(value, {row.cells[place] for row in table.rows}))
-            hint = hint if len(hint) < 200 else "look into the file"
-            raise UserError(f"--where: in {table.name} no {printable(name)} is '{printable(value)}', {hint}")
+            hint = short(nearest(value, {row.cells[place] for row in table.rows}), 400)
+            raise UserError(f"--where: in {table.name} no {short(name)} is '{short(value)}', {hint}")
         asked.setdefault(place, []).append(value)
     rows = [
         row
@@ -82,9 +81,9 @@ def _finished(table: CsvTable, rows: list[Row], place: int, arm: int, notes: lis
     words = {row: row.cells[place].casefold() for row in rows}
     if not (OVER | NOT_OVER) & set(words.values()):
         return rows
-    name = printable(table.header[place])
+    name = short(table.header[place])
     if strange := [row for row, word in words.items() if word not in OVER | NOT_OVER]:
-        states = " or ".join(f"'{printable(state)}'" for state in dict.fromkeys(row.cells[place] for row in strange))
+        states = " or ".join(f"'{short(state)}'" for state in dict.fromkeys(row.cells[place] for row in strange))
         raise UserError(
             f"{table.name} {lines_of(strange)}: {name} is {states}, which does not say whether a run is over; "
             f"pick rows with --where {shlex.quote(f'{name}=VALUE')}"
@@ -93,8 +92,8 @@ def _finished(table: CsvTable, rows: list[Row], place: int, arm: int, notes: lis
     for state in dict.fromkeys(row.cells[place] for row in rows if words[row] in NOT_OVER):
         lost = [row for row in rows if row.cells[place] == state]
         arms = Counter(row.cells[arm] for row in lost)
-        shares = ", ".join(f"{printable(one)} {count} of {runs[one]}" for one, count in arms.items())
+        shares = ", ".join(f"{short(one)} {count} of {runs[one]}" for one, count in arms.items())
         notes.append(
-            f"{counted(len(lost), 'row')} left out, since {name} is {printable(state)}: {lines_of(lost)} ({shares})"
+            f"{counted(len(lost), 'row')} left out, since {name} is {short(state)}: {lines_of(lost)} ({short(shares, 400)})"
         )
     return [row for row in rows if words[row] in OVER]

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 from alexctl.numbers import counted
 from alexctl.stats import Outcome, Scale
 from alexctl.verdicts.csv_rows import rows_that_count
-from alexctl.verdicts.csv_table import CsvTable, Row, lines_of, number, read_table
+from alexctl.verdicts.csv_table import CsvTable, Row, lines_of, number, read_table, short
 
 MOST_FAULTS = 5
 MOST_VALUES = 8  # of a column that a message lists
@@ -65,18 +65,16 @@ def read(path: Path, *, arm: str, pair: str, measure: str, scale: Scale, where: 
     _check(table, runs, columns, scale)
     arms: dict[str, dict[str, Outcome]] = {run.arm: {} for run in runs}
     if len(arms) < 2:
-        only = f"one arm only, '{printable(next(iter(arms)))}'" if arms else "no runs"
+        only = f"one arm only, '{short(next(iter(arms)))}'" if arms else "no runs"
         raise UserError(
-            f"{table.name} holds {only}; a comparison needs two arms or more in the column '{printable(arm)}'", *notes
+            f"{table.name} holds {only}; a comparison needs two arms or more in the column '{short(arm)}'", *notes
         )
     for run in runs:
         if run.cell:
             value = float(run.cell)
             arms[run.arm][run.pair] = Outcome(value=value) if math.isfinite(value) else Outcome(diverged=True)
     if empty := [run.row for run in runs if not run.cell]:
-        notes.append(
-            f"{counted(len(empty), 'run')} without a value of {printable(measure)}, left out: {lines_of(empty)}"
-        )
+        notes.append(f"{counted(len(empty), 'run')} without a value of {short(measure)}, left out: {lines_of(empty)}")
     keys = {run.pair for run in runs}
     pairs = tuple(sorted(keys, key=int if _integers(keys) else None))
     return Runs(name=table.name, measure=columns["--measure"], scale=scale, arms=arms, pairs=pairs, notes=tuple(notes))
@@ -113,7 +111,7 @@ def _check(table: CsvTable, runs: list[_Run], columns: Mapping[str, str], scale:
     sizes = [size for size in sizes if size and math.isfinite(size)]
     if sizes and max(sizes) < 1 / LARGEST:
         faults = [
-            f"holds no {printable(columns['--measure'])} above {1 / LARGEST:g}, too little to calculate with; take another unit"
+            f"holds no {short(columns['--measure'])} above {1 / LARGEST:g}, too little to calculate with; take another unit"
         ]
     if faults:
         more = [f"and {len(faults) - MOST_FAULTS} more like these"] * (len(faults) > MOST_FAULTS)
@@ -123,14 +121,14 @@ def _check(table: CsvTable, runs: list[_Run], columns: Mapping[str, str], scale:
 def _faults(run: _Run, columns: Mapping[str, str], scale: Scale) -> list[str]:
     """What is wrong with one run."""
     faults = [
-        f"{run.at}: {printable(columns[option])} is empty"
+        f"{run.at}: {short(columns[option])} is empty"
         for option, cell in (("--arm", run.arm), ("--pair", run.pair))
         if not cell
     ]
-    measure, value = f"{run.at}: {printable(columns['--measure'])}", number(run.cell)
+    measure, value = f"{run.at}: {short(columns['--measure'])}", number(run.cell)
     largest = LARGEST_RATIO if scale == "ratio" else LARGEST
     if run.cell and value is None:
-        faults.append(f"{measure} is '{printable(run.cell)}', which is no number")
+        faults.append(f"{measure} is '{short(run.cell)}', which is no number")
     elif value is None or "n" in run.cell.casefold():  # empty, or of a run that diverged: nan, inf, infinity
         return faults
     elif scale == "points" and not 0 <= value <= 1:
@@ -139,7 +137,7 @@ def _faults(run: _Run, columns: Mapping[str, str], scale: Scale) -> list[str]:
         faults.append(f"{measure} is {value:g}; a ratio needs numbers above 0, take --scale difference")
     elif abs(value) > largest or (scale == "ratio" and value < 1 / largest):
         limit = f"under {1 / largest:g}" if abs(value) < 1 else f"over {largest:g}"
-        faults.append(f"{measure} is {printable(run.cell)}, {limit}, too far to calculate with; take another unit")
+        faults.append(f"{measure} is {short(run.cell)}, {limit}, too far to calculate with; take another unit")
     return faults
 
 
@@ -150,7 +148,7 @@ def _odd_pairs(runs: list[_Run], name: str) -> list[str]:
         return []
     odd = [run for run in runs if not math.isfinite(math.nan if number(run.pair) is None else number(run.pair))]
     return [
-        f"{run.at}: {printable(name)} is '{printable(run.pair)}' where others are whole numbers; if it is no run, take it out"
+        f"{run.at}: {short(name)} is '{short(run.pair)}' where others are whole numbers; if it is no run, take it out"
         for run in odd
     ]
 
@@ -167,15 +165,15 @@ def _twice(table: CsvTable, runs: list[_Run], columns: Mapping[str, str]) -> lis
     for first, *rest in repeated:
         for run in rest:
             differ = [i for i in factors or others if first.row.cells[i] != run.row.cells[i]]
-            apart = ", ".join(printable(table.header[i]) for i in differ[:MOST_VALUES])
+            apart = ", ".join(short(table.header[i]) for i in differ[:MOST_VALUES])
             faults.append(
-                f"{run.at}: '{printable(run.arm)}' has pair '{printable(run.pair)}' in {first.at} already; "
+                f"{run.at}: '{short(run.arm)}' has pair '{short(run.pair)}' in {first.at} already; "
                 + f"the two differ in {apart}; " * bool(differ)
                 + "keep one line a run, such as its last" * (not factors)
             )
     if factors:
         picks = " and ".join(
-            f"--where {shlex.quote(printable(table.header[i]) + '=VALUE')} ({_values(i, runs)})" for i in factors
+            f"--where {shlex.quote(short(table.header[i]) + '=VALUE')} ({_values(i, runs)})" for i in factors
         )
         return [f"{faults[0]}pick one with {picks}"]
     return faults
@@ -197,5 +195,5 @@ def _is_factor(place: int, runs: list[_Run], repeated: list[list[_Run]]) -> bool
 
 
 def _values(place: int, runs: list[_Run]) -> str:
-    values = list(dict.fromkeys(printable(run.row.cells[place]) for run in runs))
+    values = list(dict.fromkeys(short(run.row.cells[place]) for run in runs))
     return ", ".join(values[:MOST_VALUES]) + ", ..." * (len(values) > MOST_VALUES)

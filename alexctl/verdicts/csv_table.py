@@ -42,6 +42,11 @@ def number(text: str) -> float | None:
     return float(text) if NUMBER.fullmatch(text) else None
 
 
+def short(text: str, most: int = 60) -> str:
+    """Text of a file as a message may have it: printable, and cut where a cell holds a novel."""
+    return printable(text if len(text) <= most else f"{text[: most - 3]}...")
+
+
 def lines_of(rows: Sequence[Row]) -> str:
     """'line 4', or 'lines 4, 9': where these rows stand."""
     listed = ", ".join(str(row.line) for row in rows[:MOST_LINES])
@@ -56,7 +61,7 @@ def read_table(path: Path, wanted: Mapping[str, str]) -> CsvTable:
     are passed over; a # before the header is not one. Raises UserError: unreadable, not UTF-8 (or UTF-16 with its
     mark), over 256 MB, a column missing or twice, a row of another length, a quote out of place.
     """
-    shown = printable(path.name)
+    shown = short(path.name or str(path))
     lines = list(io.StringIO(_text(path, shown), newline=""))
     separators: tuple[str, ...] = SEPARATORS
     if lines and (said := re.fullmatch(r'sep=([^\w\s"]|\t)\s*', lines[0], re.IGNORECASE)):
@@ -153,9 +158,9 @@ def check_columns(shown: str, header: Sequence[str], wanted: Mapping[str, str]) 
     faults, names = [], [name for name in header if name]
     for option, name in wanted.items():
         if name not in header:
-            faults.append(f"{option}: {shown} has no column '{printable(name)}', {printable(nearest(name, names))}")
+            faults.append(f"{option}: {shown} has no column '{short(name)}', {short(nearest(name, names), 400)}")
         elif header.count(name) > 1:
-            faults.append(f"{option}: {shown} has two columns '{printable(name)}'; rename one")
+            faults.append(f"{option}: {shown} has two columns '{short(name)}'; rename one")
     if faults:
         raise UserError(*faults)
 

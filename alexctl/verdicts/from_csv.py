@@ -4,10 +4,11 @@ import math
 import re
 from typing import Any
 
-from alexctl.errors import UserError, nearest, printable
+from alexctl.errors import UserError, nearest
 from alexctl.stats import holm, paired_effect
 from alexctl.verdicts.compare import FAMILY, second_opinions
 from alexctl.verdicts.csv_runs import Runs
+from alexctl.verdicts.csv_table import short
 from alexctl.verdicts.rules import verdict
 from alexctl.verdicts.sentences import amount, describe
 
@@ -49,25 +50,27 @@ def compare(
     higher = guess_direction(runs.measure) if higher_is_better is None else higher_is_better
     if claim is not None and higher is None:
         raise UserError(
-            f"--claim: whether a higher {printable(runs.measure)} is better can't be told from its name; "
+            f"--claim: whether a higher {short(runs.measure)} is better can't be told from its name; "
             "add --higher-is-better or --lower-is-better"
         )
     notes = []
     if control is None:
         control = next(iter(runs.arms))
-        notes.append(f"the control is '{printable(control)}', the first arm in the file; --control names another")
+        notes.append(f"the control is '{short(control)}', the first arm in the file; --control names another")
     if higher_is_better is None and (higher or claim is not None):
         way, other = ("higher", "lower") if higher else ("lower", "higher")
-        notes.append(f"{printable(runs.measure)}: {way} is taken for better, by its name; else add --{other}-is-better")
+        notes.append(f"{short(runs.measure)}: {way} is taken for better, by its name; else add --{other}-is-better")
     lines = [_line(runs, control, arm, claim, margin, higher) for arm in runs.arms if arm != control]
     adjusted = holm([1.0 if line["p_value"] is None else line["p_value"] for line in lines])
     for line, p in zip(lines, adjusted, strict=True):
         line["holm_p"] = None if line["p_value"] is None else float(p)
     if len(lines) > 1:
-        stand = [printable(line["arm"]) for line, p in zip(lines, adjusted, strict=True) if p < FAMILY]
+        stand = [line["arm"] for line, p in zip(lines, adjusted, strict=True) if p < FAMILY]
         notes.append(
             f"{len(lines)} comparisons, each with an interval and a verdict of its own; after Holm's correction for their "
-            f"number {len(stand)} differ{'s' * (len(stand) == 1)} at 5%" + f": {', '.join(stand)}" * bool(stand)
+            f"number {len(stand)} differ{'s' * (len(stand) == 1)} at 5%"
+            + f": {short(', '.join(stand), 400)}"
+            * bool(stand)
         )
     return lines, (*notes, *runs.notes)
 
@@ -75,7 +78,7 @@ def compare(
 def _check(runs: Runs, control: str | None, claim: float | None, margin: float | None) -> None:
     least = 1 if runs.scale == "ratio" else 0
     if control is not None and control not in runs.arms:
-        raise UserError(f"--control: no arm is called '{printable(control)}', {printable(nearest(control, runs.arms))}")
+        raise UserError(f"--control: no arm is called '{short(control)}', {short(nearest(control, runs.arms), 400)}")
     if claim is not None and (not math.isfinite(claim) or claim == least or (least and claim <= 0)):
         what = "a ratio above 0 and not 1" if least else "a number other than 0"
         raise UserError(f"--claim: should be {what}, not {claim:g}; where no effect is claimed give --margin instead")
@@ -83,7 +86,7 @@ def _check(runs: Runs, control: str | None, claim: float | None, margin: float |
         raise UserError(f"--margin: should be {'a factor above 1' if least else 'above 0'}, not {margin:g}")
     if claim is not None and control is None:
         raise UserError(
-            f"--claim: say with --control which arm it is held against, {printable(nearest('', runs.arms))}"
+            f"--claim: say with --control which arm it is held against, {short(nearest('', runs.arms), 400)}"
         )
 
 

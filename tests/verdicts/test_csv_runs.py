@@ -1,4 +1,4 @@
-"""Somebody else's table: what is read as it is meant, what is left out and said, what is refused with its line."""
+"""The runs in somebody else's table: the keys that pair them, their numbers, and runs that are there twice."""
 
 import math
 
@@ -45,101 +45,10 @@ def keyed(*keys, arms=("base", "wide")):
     return table(*(f"{arm},{key},0.{i}1" for arm in arms for i, key in enumerate(keys)))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        SMALL,
-        SMALL.replace(",", ";"),
-        SMALL.replace(",", "\t"),
-        SMALL.replace("\n", "\r\n"),
-        SMALL.replace("\n", "\r"),
-        SMALL.replace(",", ";").replace(".", ","),
-        SMALL.replace(",", "\t").replace(".", ","),
-        "sep=;\r\n" + SMALL.replace(",", ";"),
-        "SEP=|\n" + SMALL.replace(",", "|"),
-        "\ufeff" + SMALL,
-        "\ufeff" + "sep=,\n" + SMALL,
-        SMALL.replace(",", "\t").encode("utf-16"),
-        "# by hand,\n\n" + SMALL.replace("wide,0", "# half-way\n\nwide,0") + "\n# the end\n",
-        "# " + SMALL,
-        "#" + SMALL.replace(",", ";"),
-        SMALL + ",,\n,,\n,\n",
-        SMALL.replace(",", ", ").replace("model", " model ").replace("base", "base "),
-        SMALL.replace(",", ', "', 1).replace(",error", '", "error"').replace("base", '"base"'),
-        "".join(f"{line},{'x' * 200_000}\n" for line in SMALL.splitlines()),
-        "".join(f'{line},"two\nlines, a ""word""\n# and 3, 4, 0.5"\n' for line in SMALL.splitlines()),
-        "".join(f'{line},5" disk\u2028next\x85\n' for line in SMALL.splitlines()),
-    ],
-)  # fmt: skip
-def test_a_table_is_read_however_it_was_written(tmp_path, text):
-    runs = runs_of(tmp_path, text)
-    assert values_of(runs) == VALUES
-    assert runs.notes == ()
-
-
-@pytest.mark.parametrize(
-    ("text", "faults"),
-    [
-        (TIDY.replace("0.22", "0,22"), ["runs.csv line 3 has 5 fields where the header has 4"]),
-        (TIDY.replace("0.22", "high\x1b[2J"), ["runs.csv line 3: error is 'high\\x1b[2J', which is no number"]),
-        (TIDY.replace("c,base,2", "c,base,"), ["runs.csv line 4: seed is empty"]),
-        (TIDY.replace("wide", "base")[:60], ["runs.csv holds one arm only, 'base'; a comparison needs two arms or more in the column 'model'"]),
-        ("run,model,seed,error\n", ["runs.csv holds no runs; a comparison needs two arms or more in the column 'model'"]),
-        (b"model,seed,error\n\xff,1,2\n", ["runs.csv: byte 18 is no UTF-8 text; save it as CSV in UTF-8"]),
-        ("model,seed,error,error\n", ["--measure: runs.csv has two columns 'error'; rename one"]),
-        ("", ["runs.csv is empty; its first row should name the columns"]),
-        ("# model, seed\n\n", ["runs.csv is empty; its first row should name the columns"]),
-    ],
-)  # fmt: skip
-def test_a_bad_file_is_named_with_its_line(tmp_path, text, faults):
-    assert faults_of(tmp_path, text) == faults
-
-
-QUOTES = table("base,0,0.2,ok", 'base,1,0.3,"19 inch', "wide,0,0.1,ok", "wide,1,0.1,ok", header="model,seed,error,note")
-
-
-@pytest.mark.parametrize(
-    ("text", "fault"),
-    [
-        (QUOTES, "line 3 opens a quote that is never closed"),
-        (QUOTES.replace("0.1,ok\n", '0.1,"ok"\n', 1), 'line 3 has a quote out of place; close it at the end of its cell, and write one inside a cell twice ("")'),
-        (QUOTES.replace("wide,0,0.1,ok", 'wide,0,0.1,5"'), "line 3 opens a quote that swallows whole rows; close it in its cell"),
-        (QUOTES.replace("wide,0,0.1,ok", 'wide,0,0.1,5"').replace(",", ";").replace(".", ","), "line 3 opens a quote that swallows whole rows; close it in its cell"),
-        (QUOTES.replace('"19 inch', '"19 "inch"'), 'line 3 has a quote out of place; close it at the end of its cell, and write one inside a cell twice ("")'),
-    ],
-)  # fmt: skip
-def test_a_quote_that_swallows_rows_is_named_with_its_line(tmp_path, text, fault):
-    assert faults_of(tmp_path, text) == [f"runs.csv {fault}"]
-
-
-def test_a_row_made_a_comment_is_said(tmp_path):
-    runs = runs_of(tmp_path, SMALL + "#wide,2,0.9\n# wide, really\n")
-    assert runs.notes == ("line 6 left out: a row that begins with # is a comment",)
-
-
-def test_missing_columns_are_all_named_with_the_nearest(tmp_path):
-    assert faults_of(tmp_path, TIDY, arm="Model", measure="eror") == [
-        "--arm: runs.csv has no column 'Model', did you mean 'model'?",
-        "--measure: runs.csv has no column 'eror', did you mean 'error'?",
-    ]
-    assert faults_of(tmp_path, TIDY, arm="seed") == [
-        "--arm, --pair and --measure: should be three columns, not one twice"
-    ]
-
-
 def test_many_faults_are_cut_short(tmp_path):
     faults = faults_of(tmp_path, TIDY, measure="run")
     assert len(faults) == 6
     assert faults[-1] == "and 1 more like these"
-
-
-def test_a_file_that_can_not_be_read(tmp_path, monkeypatch):
-    with pytest.raises(UserError, match=r"nothing\.csv: can't be read: No such file"):
-        read(tmp_path / "nothing.csv", arm="a", pair="b", measure="c", scale="ratio")
-    with pytest.raises(UserError, match="can't be read"):
-        read(tmp_path, arm="a", pair="b", measure="c", scale="ratio")
-    monkeypatch.setattr("alexctl.verdicts.csv_table.MOST_BYTES", 2**20)
-    assert faults_of(tmp_path, SMALL + "\n" * 2**20) == ["runs.csv: over 1 MB; keep one row a run, such as its last"]
 
 
 @pytest.mark.parametrize(
@@ -168,86 +77,10 @@ def test_whole_numbers_pair_however_they_are_written(tmp_path):
     assert [list(kept) for kept in runs.arms.values()] == [["1", "2"], ["1", "2"]]
 
 
-def test_rows_that_sum_up_others_are_left_out_and_said(tmp_path):
-    rows = [f"{arm},{key},0.2" for arm in ("base", "wide") for key in ("1", "2", "mean", "Std.", "mean ± std")]
-    runs = runs_of(tmp_path, table(*rows))
-    assert runs.pairs == ("1", "2")
-    assert runs.notes == (
-        "6 rows left out, since seed is 'mean' or 'Std.' or 'mean ± std' and they sum up others: lines 4, 5, 6, 9, 10, 11",
-    )
-    assert runs_of(tmp_path, keyed("max", "mean")).pairs == ("max", "mean")  # nothing else: these are the keys
-    assert runs_of(tmp_path, keyed("1", "2", arms=("mean", "max"))).notes == ()  # arms, such as kinds of pooling
-
-
 def test_an_odd_key_among_whole_numbers_is_refused(tmp_path):
     fault = "runs.csv line {}: seed is '{}' where others are whole numbers; if it is no run, take it out"
     assert faults_of(tmp_path, keyed("1", "2", "best")) == [fault.format(4, "best"), fault.format(7, "best")]
     assert faults_of(tmp_path, keyed("1", "2", "nan"))[0] == fault.format(4, "nan")
-
-
-WANDB = table(
-    "finished,base,0,0.2", "finished,base,1,0.3", "crashed,base,2,0.9", "Running,base,3,0.8",
-    "finished,wide,0,0.1", "finished,wide,1,0.1", "killed,wide,2,0.9", "failed,wide,3,", header="State,model,seed,error",
-)  # fmt: skip
-OPTUNA = table(
-    "base,0,0.2,COMPLETE", "base,1,0.3,COMPLETE", "wide,0,0.1,COMPLETE", "wide,1,0.1,COMPLETE", "wide,2,0.9,PRUNED",
-    "wide,3,0.8,FAIL", "wide,4,0.9,PRUNED", header="model,seed,error,state",
-)  # fmt: skip
-
-
-def test_runs_that_are_not_over_are_left_out_by_name(tmp_path):
-    runs = runs_of(tmp_path, WANDB)
-    assert values_of(runs) == VALUES
-    assert runs.notes == (
-        "1 row left out, since State is crashed: line 4 (base 1 of 4)",
-        "1 row left out, since State is Running: line 5 (base 1 of 4)",
-        "1 row left out, since State is killed: line 8 (wide 1 of 4)",
-        "1 row left out, since State is failed: line 9 (wide 1 of 4)",
-    )
-    runs = runs_of(tmp_path, OPTUNA)
-    assert values_of(runs) == VALUES
-    assert runs.notes == (
-        "2 rows left out, since state is PRUNED: lines 6, 8 (wide 2 of 5)",
-        "1 row left out, since state is FAIL: line 7 (wide 1 of 5)",
-    )
-    assert values_of(runs_of(tmp_path, WANDB.replace("State", "attributes.status"))) == VALUES
-
-
-def test_a_state_that_is_none_we_know(tmp_path):
-    assert faults_of(tmp_path, OPTUNA.replace("FAIL", "ZOMBIE").replace("state", "run state/state")) == [
-        "runs.csv line 7: run state/state is 'ZOMBIE', which does not say whether a run is over; "
-        "pick rows with --where 'run state/state=VALUE'"
-    ]
-    texas = SMALL.replace("error", "error,state").replace("0.1\n", "0.1,Texas\n").replace("0.2", "0.2,Ohio")
-    assert values_of(runs_of(tmp_path, texas.replace("0.3", "0.3,"))) == VALUES
-
-
-def test_all_runs_left_out_are_named_in_the_refusal(tmp_path):
-    assert faults_of(tmp_path, OPTUNA.replace("wide,0,0.1,COMPLETE\nwide,1,0.1,COMPLETE\n", "")) == [
-        "runs.csv holds one arm only, 'base'; a comparison needs two arms or more in the column 'model'",
-        "2 rows left out, since state is PRUNED: lines 4, 6 (wide 2 of 3)",
-        "1 row left out, since state is FAIL: line 5 (wide 1 of 3)",
-    ]
-
-
-def test_where_picks_rows(tmp_path):
-    runs = runs_of(tmp_path, OPTUNA, where=["state = COMPLETE"])
-    assert values_of(runs) == VALUES
-    assert runs.notes == ("--where keeps 4 of 7 rows",)
-    runs = runs_of(tmp_path, OPTUNA, where=["state=COMPLETE", "state=PRUNED", "seed=0.0", "seed=4"])
-    assert values_of(runs) == {"base": {"0": 0.2}, "wide": {"0": 0.1, "4": 0.9}}
-
-
-@pytest.mark.parametrize(
-    ("where", "fault"),
-    [
-        ("state", "--where: should be COLUMN=VALUE, not 'state'"),
-        ("stat=COMPLETE", "--where: runs.csv has no column 'stat', did you mean 'state'?"),
-        ("state=complete", "--where: in runs.csv no state is 'complete', did you mean 'COMPLETE'?"),
-    ],
-)
-def test_a_condition_that_fits_nothing(tmp_path, where, fault):
-    assert faults_of(tmp_path, OPTUNA, where=[where]) == [fault]
 
 
 def sweep(**factors):
