@@ -1,7 +1,7 @@
 """Minibatches of images that stay on the device as bytes; no DataLoader, no copies but the batch itself."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -36,7 +36,7 @@ class Batches:
         colour_noise: float = 0.0,
         resident: bool | None = None,
     ):
-        chosen = slice(None) if num_train is None else subset(data.train_labels, num_train)
+        chosen = slice(None) if num_train is None else subset(data.train_labels, num_train, data.notes)
         self.batch_size, self.device = batch_size, device
         self.random_crops, self.flips, self.colour_noise = random_crops, flips, colour_noise
         keep = _fits(data, device) if resident is None else resident
@@ -142,13 +142,14 @@ def _margins(size: tuple[int, int], crop: int | None) -> tuple[int, int]:
     return size[0] - crop, size[1] - crop
 
 
-def subset(labels: np.ndarray, count: int) -> np.ndarray:
+def subset(labels: np.ndarray, count: int, notes: Sequence[str] = ()) -> np.ndarray:
     """The positions of `count` images spread evenly over the data, which may be sorted by class.
 
-    UserError when there are fewer.
+    UserError when there are fewer, with what the data's notes say was skipped.
     """
     if count > len(labels):
-        raise UserError(f"num_train: {count} images asked for, the data has {len(labels)}")
+        skipped = "".join(f"; {note}" for note in notes if note.startswith("skipped"))
+        raise UserError(f"num_train: {count} images asked for, the data has {len(labels)}{skipped}")
     return np.arange(count) * len(labels) // count
 
 

@@ -6,7 +6,7 @@ import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,10 @@ def _threads(work: Callable[[str], Any]) -> Iterator[Callable[[Sequence[str]], I
         given = [(file, Future()) for file in files]
         for order in given:
             orders.put(order)
-        return (future.result() for _, future in given)
+        for _, future in given:
+            while not future.done():  # a signal that comes just before a wait without end would not be heard
+                wait([future], timeout=0.2)
+            yield future.result()
 
     threads = [threading.Thread(target=serve, daemon=True) for _ in range(min(THREADS, os.cpu_count() or 1))]
     for thread in threads:

@@ -2,6 +2,8 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,10 +48,8 @@ def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress |
     where files are missing, damaged or no images, or where the root cannot be written.
     """
     try:
-        return building.open_or_build(_source(spec, root, image_size), root, progress)
-    except FileFaults as faults:
-        name = prepared.safe_name(Path(spec.partition(":")[2]).name)
-        raise faults.listed_in(root / "prepared" / f"{name}-faults.txt") from None
+        with _all_faults_listed(spec, root):
+            return building.open_or_build(_source(spec, root, image_size), root, progress)
     except OSError as error:
         mend = "make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
         raise UserError(
@@ -82,7 +82,8 @@ def verify(name_or_spec: str, root: Path) -> list[str]:
     """
     name, lines = name_or_spec, []
     if name.startswith("imagefolder:"):
-        name = _source(name, root, 32).name
+        with _all_faults_listed(name, root):
+            name = _source(name, root, 32).name
     digests = [digest for held, digest in prepared.held(root) if held == name]
     if name in ("cifar10", "mnist"):
         lines = archives.check(name, root)
@@ -93,6 +94,16 @@ def verify(name_or_spec: str, root: Path) -> list[str]:
         num_train, num_test = len(data.train_labels), len(data.test_labels)
         lines.append(f"prepared/{name}-{data.digest}: {num_train:,} + {num_test:,} images, whole")
     return lines or [f"{name}: not prepared yet; the first run does it"]
+
+
+@contextmanager
+def _all_faults_listed(spec: str, root: Path) -> Iterator[None]:
+    """Where a folder has more faults than are shown, a file below the root lists them."""
+    try:
+        yield
+    except FileFaults as faults:
+        name = prepared.safe_name(Path(spec.partition(":")[2]).name)
+        raise faults.listed_in(root / "prepared" / f"{name}-faults.txt") from None
 
 
 def list_sources(root: Path) -> list[dict]:
@@ -113,10 +124,19 @@ def list_sources(root: Path) -> list[dict]:
 
 
 def _row(name: str, what: str, state: str, where: Path | None, next_action: str) -> dict:
-    files = [file for file in where.rglob("*") if file.is_file()] if where else []
-    size = round(sum(file.stat().st_size for file in files) / 1e6, 1)
+    size = round(_bytes_below(where) / 1e6, 1) if where else 0.0
     where_text = printable(str(where)) if where else ""
     return {"name": name, "what": what, "state": state, "size_mb": size, "where": where_text, "next": next_action}
+
+
+def _bytes_below(folder: Path) -> int:
+    """The size of all files; what can't be looked at counts nothing."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                total += Path(place, name).lstat().st_size
+    return total
 
 
 def _archive_row(name: str, what: str, root: Path, folder: str, num_files: int) -> dict:

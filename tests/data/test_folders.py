@@ -4,10 +4,13 @@ import os
 
 import numpy as np
 import pytest
+import torch
 from small_folders import faults, image, load, pets
 
 from alexctl.data import decoding, folders
-from alexctl.data.sources import open_prepared
+from alexctl.data.batches import Batches
+from alexctl.data.sources import open_prepared, verify
+from alexctl.errors import UserError
 
 
 @pytest.fixture
@@ -128,6 +131,15 @@ def test_what_is_left_out_is_named_by_its_suffix_the_commonest_first(folder, tmp
     )
 
 
+def test_what_was_skipped_is_told_where_there_are_too_few_images(folder, tmp_path):
+    (folder / "train/cat/a.heic").write_text("")
+    data = load(folder, tmp_path)
+    with pytest.raises(UserError) as caught:
+        Batches(data, device=torch.device("cpu"), scaling="lenet", batch_size=1, num_train=4)
+    skipped = "skipped files that are not images: 1 (.heic)"
+    assert str(caught.value) == f"num_train: 4 images asked for, the data has 3; {skipped}"
+
+
 @pytest.mark.parametrize("suffix", [".jfif", ".JPE", ".jif", ".pjpeg", ".apng", ".pnm"])
 def test_images_under_their_other_names_are_read(folder, tmp_path, suffix):
     """What a file is, its content tells: here a PNG in each."""
@@ -188,3 +200,12 @@ def test_imagenet_cut_to_small_images_says_so(folder, tmp_path, monkeypatch):
     place = folder.rename(folder.with_name("imagenet-2012"))
     assert load(place, tmp_path).name == "imagenet-2012-8px"
     assert load(place, tmp_path, image_size=224).name == "imagenet-2012"
+
+
+def test_verify_lists_all_faults_too(folder, tmp_path):
+    for number in range(11):
+        image(folder / f"test/cow{number:02}/1.png")
+    with pytest.raises(UserError, match=r"\.\.\. and 1 more, 11 in all: all are listed in .*/pets-faults.txt"):
+        verify(f"imagefolder:{folder}", tmp_path / "root")
+    lines = (tmp_path / "root/prepared/pets-faults.txt").read_text("utf-8").splitlines()
+    assert lines[10] == f"{folder}: class cow10 is in test/ but not in train/; add it there or remove it"
