@@ -1,7 +1,6 @@
 """A figure is drawn anew only where what it shows, what draws it, or its files have changed: a report takes seconds."""
 
 import hashlib
-from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -9,28 +8,27 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 import alexctl
 from alexctl.figures.page import save
+from alexctl.report.drawings import Drawing
 from alexctl.store import layout
 from alexctl.store.files import SCHEMA, read_json, write_json
 
 KINDS = ("svg", "png")
 
 
-def draw(
-    folder: Path, stem: str, figure: Callable[..., Figure], *frames: pd.DataFrame | np.ndarray, **options: Any
-) -> None:
-    """Writes `figure(*frames, **options)` as STEM.svg and STEM.png, unless they are there and are just that.
+def draw(folder: Path, stem: str, drawing: Drawing) -> None:
+    """Writes the figure as STEM.svg and STEM.png, unless they are there and are just that.
 
     What they were drawn from is kept in figures.json, as digests.
     """
     kept = _kept(folder)
-    wanted = _digest(_code(), figure.__name__, repr(sorted(options.items())), *map(_content, frames))
+    options = {key: _content(value) for key, value in drawing.options.items()}
+    wanted = _digest(_code(), drawing.draw.__name__, repr(sorted(options.items())), *map(_content, drawing.frames))
     if kept.get(stem) == {"of": wanted, **_files(folder, stem)}:
         return
-    save(figure(*frames, **options), folder / stem)
+    save(drawing.figure(), folder / stem)
     kept[stem] = {"of": wanted, **_files(folder, stem)}
     write_json(folder / layout.DRAWN_FROM, {**kept, "schema": SCHEMA})
 
@@ -53,10 +51,11 @@ def _files(folder: Path, stem: str) -> dict[str, str | None]:
     return {kind: _digest(path.read_bytes()) if path.is_file() else None for kind, path in paths.items()}
 
 
-def _content(of: pd.DataFrame | np.ndarray) -> str | bytes:
-    return (
-        of.to_csv(index=False) if isinstance(of, pd.DataFrame) else repr((of.shape, of.dtype)).encode() + of.tobytes()
-    )
+def _content(of: Any) -> Any:
+    """What tells a frame or an array from another; anything else is told by its repr."""
+    if isinstance(of, pd.DataFrame):
+        return of.to_csv(index=False)
+    return repr((of.shape, of.dtype)).encode() + of.tobytes() if isinstance(of, np.ndarray) else of
 
 
 @cache

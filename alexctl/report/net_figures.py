@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from alexctl.errors import UserError, printable
 from alexctl.figures import images
 from alexctl.report import figure_cache
+from alexctl.report.drawings import Drawing
 from alexctl.store import files, layout
 from alexctl.verdicts.evidence import Evidence
 
@@ -30,11 +31,14 @@ def draw(evidence: Evidence) -> None:
     tensors = {arm: _tensors(folder) for arm, folder in found.items()}
     with_kernels = [arm for arm in found if "kernels" in tensors[arm]]
     if with_kernels:
-        figure_cache.draw(
-            evidence.folder, layout.KERNELS, images.first_kernels, *(tensors[arm]["kernels"] for arm in with_kernels),
-            arms=with_kernels, towers=[int(tensors[arm]["towers"][0]) for arm in with_kernels],
-            caption="Kernels of the first layer after training with seed 0. Zero is mid grey; each arm has a scale of its own.",
-        )  # fmt: skip
+        frames = tuple(tensors[arm]["kernels"] for arm in with_kernels)
+        options = {
+            "arms": with_kernels, "towers": [int(tensors[arm]["towers"][0]) for arm in with_kernels],
+            "caption": "Kernels of the first layer after training with seed 0. Zero is mid grey; each arm has a scale of "
+            "its own.",
+        }  # fmt: skip
+        kernels = Drawing(draw=images.first_kernels, frames=frames, options=options)
+        figure_cache.draw(evidence.folder, layout.KERNELS, kernels)
     arm = evidence.ablation.subject
     if arm not in found:
         return
@@ -42,16 +46,19 @@ def draw(evidence: Evidence) -> None:
     predictions, neighbours = (
         _table(evidence, arm, found[arm] / name) for name in (layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV)
     )
-    figure_cache.draw(
-        evidence.folder, layout.PREDICTIONS, images.five_most_probable, predictions, shown,
-        caption=f"Test images of {data} and what {arm}, seed 0, takes them for: its most probable classes, the true one "
-        "in bold. The first image of each of so many classes, chosen by no eye.",
-    )  # fmt: skip
-    figure_cache.draw(
-        evidence.folder, layout.NEIGHBOURS, images.nearest_images, neighbours, shown[: len(near)], near,
-        caption=f"Test images of {data} (left) and the training images nearest to them in what the last layer of "
-        f"{arm}, seed 0, sees.",
-    )  # fmt: skip
+    words = (
+        f"Test images of {data} and the classes that {arm}, seed 0, finds most probable; the true one in bold. They are "
+        "the first test image of each of so many classes, not a selection."
+    )
+    guesses = Drawing(draw=images.five_most_probable, frames=(predictions, shown), options={"caption": words})
+    figure_cache.draw(evidence.folder, layout.PREDICTIONS, guesses)
+    words = (
+        f"Test images of {data} (left) and the training images nearest to them by the input of the last layer of {arm}, "
+        "seed 0."
+    )
+    frames = (neighbours, shown[: len(near)], near)
+    nearest = Drawing(draw=images.nearest_images, frames=frames, options={"caption": words})
+    figure_cache.draw(evidence.folder, layout.NEIGHBOURS, nearest)
 
 
 _RENAMED = {"picture": "image", "pictures": "images"}  # what version 0.1.0 called them

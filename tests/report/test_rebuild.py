@@ -9,7 +9,8 @@ from conftest import TINY
 from alexctl.ablation.model import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_results
-from alexctl.report.rebuild import caption, rebuild
+from alexctl.report.drawings import caption
+from alexctl.report.rebuild import rebuild
 from alexctl.store import files, records, rows_csv
 
 
