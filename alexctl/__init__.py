@@ -1,3 +1,25 @@
-"""alexctl puts architectural claims to the test, starting with those of the AlexNet paper (2012)."""
+"""alexctl puts architectural claims to the test, starting with those of the AlexNet paper (2012).
+
+In Python: `alexctl.ablate("relu-vs-tanh")` runs one, `alexctl.load_results("results")` opens what was run,
+`alexctl.stats(frame, ...)` judges anybody's runs. Importing alexctl is light; torch is imported by the first call.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from alexctl.api import Result, Stopped, UserError, ablate, load_results, reference_verdicts, write_report
 
 __version__ = "0.1.0"
+__all__ = ["Result", "Stopped", "UserError", "ablate", "load_results", "reference_verdicts", "write_report"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'alexctl' has no attribute '{name}'")
+    from alexctl import api
+
+    return getattr(api, name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 
 class UserError(Exception):
@@ -14,6 +15,21 @@ class UserError(Exception):
         super().__init__("\n".join(faults))
         self.faults = faults
         self.exit_code = exit_code
+
+
+class StorageError(UserError):
+    """A disk that is full, read-only or gone; what was done is safe."""
+
+
+class Stopped(Exception):
+    """The person pressed Ctrl-C (or sent SIGTERM); every running trial has its checkpoint.
+
+    `campaign` is the campaign that was running.
+    """
+
+    def __init__(self, campaign: Any):
+        super().__init__()
+        self.campaign = campaign
 
 
 def nearest(word: str, choices: Iterable[str]) -> str:

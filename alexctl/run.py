@@ -18,14 +18,14 @@ from alexctl.store.lock import FolderLock, Locked
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import seconds_per_epoch
 from alexctl.training.device import choose_device
-from alexctl.trials import trial
-from alexctl.verdicts.tables import Tables
+from alexctl.trials.trial import Keeping
+from alexctl.verdicts.evidence import Evidence
 
 
-def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaign, Tables]:
-    """Runs or resumes the whole campaign and derives its tables; raises UserError, or Stopped after an interrupt.
+def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
+    """Runs or resumes the whole campaign, writes its tables and figures, and returns what they are made of.
 
-    A trial that fails is recorded in its folder and in the returned campaign, and the others go on.
+    Raises UserError, or Stopped after an interrupt. A trial that fails is recorded in its folder, and the others go on.
     """
     root = data_root(options.root)
     device = choose_device(options.device)
@@ -68,9 +68,11 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> tuple[Campaig
         Scheduler(campaign, lock, shared, options, root, workers, stack, watcher).go()
         campaign.tidy()
         _draw_net(campaign, data)
-        from alexctl.report.rebuild import rebuild
+        from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
 
-        return campaign, rebuild(campaign.evidence())
+        evidence = campaign.evidence()
+        rebuild(evidence)
+        return evidence
     finally:
         lock.release()
         if new and not (folder / layout.PLAN).exists():
@@ -88,7 +90,7 @@ def _draw_net(campaign: Campaign, data: DataSet) -> None:
         files.write_atomic(campaign.folder / layout.svg(layout.NET), figure_2(described))
 
 
-def _weightless(campaign: Campaign, keeping: trial.Keeping) -> list[str]:
+def _weightless(campaign: Campaign, keeping: Keeping) -> list[str]:
     """A note where weights are wanted of trials that were done without keeping them."""
     done = [r for r in campaign.records.values() if r.state == "done" and r.phase == "final"]
     without = [record for record in done if not (record.folder / layout.WEIGHTS).exists()]

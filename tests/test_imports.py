@@ -20,6 +20,7 @@ WINGS = (  # a wing may import from the lines above its own, and from itself
     ("campaign",),
     ("timing", "report"),
     ("run",),
+    ("api",),
     ("cli",),
 )
 LEVEL = {wing: level for level, wings in enumerate(WINGS) for wing in wings}

@@ -160,10 +160,10 @@ def _given(key: str, value: Any, flags: Collection[str]) -> str:
     return f"--{key} {text}" if key in flags else f"--set {printable(key)}={text}"
 
 
-def override(pairs: list[str], flags: dict[str, Any] | None = None) -> dict[str, Any]:
+def override(pairs: list[str]) -> dict[str, Any]:
     """`["lr=0.01", "net=convnet4"]` as a table: values as TOML has them, a bare word being a string.
 
-    `flags` are knobs given by options of their own, laid over it; UserError where a knob is given twice.
+    UserError where a knob is given twice.
     """
     table, faults = {}, []
     for pair in pairs:
@@ -172,7 +172,7 @@ def override(pairs: list[str], flags: dict[str, Any] | None = None) -> dict[str,
         if not equals or not key:
             faults.append(f"--set {printable(pair)}: write KEY=VALUE, such as --set lr=0.01")
             continue
-        if key in table or key in (flags or {}):
+        if key in table:
             faults.append(f"--set {printable(pair)}: {printable(key)} is given twice; give it once")
         try:
             read = tomllib.loads(f"value = {text}")
@@ -181,4 +181,4 @@ def override(pairs: list[str], flags: dict[str, Any] | None = None) -> dict[str,
         table[key] = read["value"] if len(read) == 1 else text.strip()
     if faults:
         raise UserError(*faults)
-    return table | (flags or {})
+    return table

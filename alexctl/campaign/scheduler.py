@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from alexctl.campaign.campaign import Campaign, Job
 from alexctl.campaign.reuse import FinishedElsewhere
-from alexctl.errors import UserError
+from alexctl.errors import Stopped, UserError
 from alexctl.store import layout, records
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.stack import shape_of
@@ -50,14 +50,6 @@ class Options:
     retry_failed: bool = False
     fail_fast: bool = False
     keeping: trial.Keeping = field(default_factory=trial.Keeping)
-
-
-class Stopped(Exception):
-    """The person pressed Ctrl-C (or sent SIGTERM); every running trial has its checkpoint."""
-
-    def __init__(self, campaign: Campaign):
-        super().__init__()
-        self.campaign = campaign
 
 
 class Scheduler:

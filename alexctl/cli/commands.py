@@ -89,29 +89,22 @@ def ablate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:  # fmt: skip
     """Run an ablation, or go on with it: the same command again is resume."""
-    from alexctl.ablation.load import load, looks_wanted, override
-
-    _refuse_gate_on_smoke(require, fail_on, smoke, "leave out --smoke")
-    looks = looks_wanted(until_decided, max_seeds, seeds)
-    flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks}
-    flags |= {} if precision is Precision.auto else {"precision": precision.value}
-    flags = {key: value for key, value in flags.items() if value is not None}
-    ablation = load(name, overrides=override(set_ or [], flags), flags=flags, smoke=smoke, run_code=True)
-    from alexctl.campaign.scheduler import Options, Stopped
+    from alexctl import api
+    from alexctl.ablation.load import override
     from alexctl.cli import show_results
     from alexctl.cli.progress import Screen
-    from alexctl.run import run
-    from alexctl.trials.trial import Keeping
 
+    _refuse_gate_on_smoke(require, fail_on, smoke, "leave out --smoke")
     screen = Screen(quiet=quiet)
-    options = Options(
-        results=results, name=folder_name, root=data_root, device=device, workers=workers, threads=threads, stack=stack,
-        retry_failed=retry is not None, fail_fast=fail_fast,
-        keeping=Keeping(checkpoint_seconds=checkpoint_every, weights=keep_weights),
-    )  # fmt: skip
     try:
-        campaign, made = run(ablation, options, screen)
-    except Stopped as stopped:
+        result = api.ablate(
+            name, data=data, smoke=smoke, seeds=seeds, until_decided=until_decided, max_seeds=max_seeds, epochs=epochs,
+            precision=None if precision is Precision.auto else precision.value, knobs=override(set_ or []),
+            results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
+            threads=threads, stack=stack, retry_failed=retry is not None, fail_fast=fail_fast,
+            checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, watcher=screen,
+        )  # fmt: skip
+    except api.Stopped as stopped:
         screen.close()
         show_results.stopped(stopped.campaign)
         sys.stderr.flush()
@@ -119,12 +112,12 @@ def ablate(
     finally:
         screen.close()
     if json_:
-        typer.echo(json.dumps(made.verdict, indent=1, ensure_ascii=False))
+        typer.echo(json.dumps(result.verdict, indent=1, ensure_ascii=False))
     else:
-        show_results.result(campaign, made)
-    if campaign.failed():
+        show_results.result(result)
+    if result.failed:
         raise typer.Exit(1)
-    _gate(require, fail_on, [made.verdict])
+    _gate(require, fail_on, [result.verdict])
 
 
 @app.command("list")
@@ -180,35 +173,29 @@ def report(
     reference: Annotated[bool, typer.Option("--reference", help="The results that come with alexctl, as they are.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:  # fmt: skip
-    """Rebuild CSVs and figures from the trials, print one table, and write one page of all of it."""
+    """Rebuild CSVs and figures from the trials, print one table, and write one page with all of it."""
+    from alexctl import api
     from alexctl.cli import show_results
-    from alexctl.cli.console import shown
-    from alexctl.report.page import show, write_page, write_reference_page
-    from alexctl.store.reference import reference_verdicts
 
     kind = format_ or (Format.json if json_ else Format.html)
     if open_ and kind != "html":
         raise UserError(f"--open is for the page, and --format {kind} writes none; leave one of the two out")
     if reference:
-        made = None
-        verdicts = reference_verdicts(name)
+        verdicts = api.reference_verdicts(name)
     else:
-        from alexctl.report.rebuild import rebuild_all
-
-        made = rebuild_all(results, name)
-        verdicts = [tables.verdict for tables in made]
-        smoke = any(tables.folder.name.endswith("@smoke") for tables in made)
+        found = api.load_results(results, name)
+        verdicts = [result.verdict for result in found.values()]
+        smoke = any(result.ablation.smoke for result in found.values())
         _refuse_gate_on_smoke(require, fail_on, smoke, "name the ablation, or remove its folder")
     if kind != "html":
         show_results.verdicts(verdicts, kind)
-        _gate(require, fail_on, verdicts)
-        return
-    if made is not None:
-        show_results.overview(made)
-    page = write_reference_page(results, name) if reference else write_page(results, name)
-    typer.echo(f"Page: {printable(shown(page))}")
-    if open_ and not show(page):
-        typer.echo("There is no browser here; open that file in one.", err=True)
+    else:
+        if not reference:
+            show_results.overview(found.values())
+        page, notes = api.write_report(results, name, reference=reference)
+        for note in notes:
+            typer.echo(f"note: {printable(note)}", err=True)
+        show_results.page(page, open_=open_)
     _gate(require, fail_on, verdicts)
 
 

@@ -1,24 +1,29 @@
 """Prints what results say: of one campaign at its end, of all in a folder, of anybody's CSV, and after a stop."""
 
 import json
+import webbrowser
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from alexctl import numbers
-from alexctl.cli.console import new_console, plain, rich_table, shown, table
+from alexctl.cli.console import new_console, plain, rich_table, say, shown, table
 from alexctl.store import layout
 
+if TYPE_CHECKING:
+    from alexctl.api import Result
 
-def result(campaign, made) -> None:
+
+def result(found: "Result") -> None:
     """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
     console = new_console()
-    which, summary = campaign.ablation, made.summary
+    which, summary = found.ablation, found.summary
     lost = "not reached" if which.measure.race else "left out"  # without a target nothing is censored
     rows = []
     for line in summary.to_dict("records"):
-        values = _values_of(made.trials, line["arm"], which.measure.name)
+        values = _values_of(found.trials, line["arm"], which.measure.name)
         rows.append({
             "arm": line["arm"] + (" (control)" if line["arm"] == which.control else ""),
             "learning rate": "-" if line["lr"] is None else f"{line['lr']:g}",
@@ -28,19 +33,19 @@ def result(campaign, made) -> None:
             lost: _lost(line),
         })  # fmt: skip
     console.print(rich_table(rows, console))
-    for line in made.verdict["comparisons"]:
+    for line in found.verdict["comparisons"]:
         console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
     console.print(plain(which.claim), soft_wrap=not console.is_terminal)
     if which.note:
         console.print(f"To bear in mind: {plain(which.note)}", soft_wrap=not console.is_terminal)
-    for line in failures(made.trials, campaign.folder):
+    for line in failures(found.trials, found.folder):
         console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
     names = (
         *map(layout.svg, (layout.FIGURE, layout.SEARCH, layout.SURVIVAL)), layout.TRIALS_CSV, layout.CURVES_CSV,
         layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.VERDICT,
     )  # fmt: skip
-    made_now = ", ".join(name for name in names if (campaign.folder / name).exists())
-    console.print(f"Files: {plain(shown(campaign.folder))}/ ({made_now})", soft_wrap=not console.is_terminal)
+    written = ", ".join(name for name in names if (found.folder / name).exists())
+    console.print(f"Files: {plain(shown(found.folder))}/ ({written})", soft_wrap=not console.is_terminal)
 
 
 def failures(trials, folder: Path) -> list[str]:
@@ -87,13 +92,13 @@ def _left(campaign) -> str:
     return ", ".join(words) + "; the same command goes on from here."
 
 
-def overview(made: list) -> None:
+def overview(found: "Collection[Result]") -> None:
     """`alexctl report`: one line a comparison."""
     from alexctl.verdicts.overview import overview as lines_of
     from alexctl.verdicts.sentences import amount
 
-    lines = lines_of((tables.folder.name, tables.verdict) for tables in made)
-    judged = [line for tables in made for line in tables.verdict["comparisons"]]
+    lines = lines_of((result.folder.name, result.verdict) for result in found)
+    judged = [line for result in found for line in result.verdict["comparisons"]]
     table([
         {
             "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": amount(line),
@@ -103,9 +108,16 @@ def overview(made: list) -> None:
         for row, line in zip(lines, judged, strict=True)
     ])  # fmt: skip
     console = new_console()
-    for tables in made:
-        for line in failures(tables.trials, tables.folder):
+    for result in found:
+        for line in failures(result.trials, result.folder):
             console.print(plain(line), soft_wrap=not console.is_terminal)
+
+
+def page(path: Path, *, open_: bool) -> None:
+    """Where the report's page lies; with `open_` in the browser, if there is one."""
+    say(f"Page: {shown(path)}")
+    if open_ and not webbrowser.open(path.resolve().as_uri()):
+        Console(stderr=True, highlight=False).print("There is no browser here; open that file in one.")
 
 
 def _smallest(line: dict[str, Any]) -> str:

@@ -8,7 +8,6 @@ import base64
 import gzip
 import re
 import tempfile
-import webbrowser
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from alexctl.errors import UserError
+from alexctl.errors import StorageError, UserError
 from alexctl.figures import palette
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
@@ -186,18 +185,19 @@ def _leave_out(sections: list[dict[str, Any]], excess: int) -> bool:
 def write_page(folder: Path, name: str | None = None) -> Path:
     """Writes a results folder's page: report.html, or NAME-report.html of one ablation."""
     file = f"{name}-{layout.REPORT}" if name else layout.REPORT
-    return write(folder / file, campaigns(folder, name), among_all=name is None)
+    return _write_there_or_apart(folder / file, campaigns(folder, name), among_all=name is None)
 
 
 def write_reference_page(folder: Path, name: str | None = None) -> Path:
-    """Writes the page of the reference results into a results folder, or a temporary one where that can't be written."""
-    file, found = f"{name}-{layout.REFERENCE_REPORT}" if name else layout.REFERENCE_REPORT, reference(name)
+    """Writes the page of the reference results into a results folder."""
+    file = f"{name}-{layout.REFERENCE_REPORT}" if name else layout.REFERENCE_REPORT
+    return _write_there_or_apart(folder / file, reference(name), among_all=name is None)
+
+
+def _write_there_or_apart(file: Path, campaigns: Sequence[Path], *, among_all: bool) -> Path:
+    """Writes a page, in a temporary folder where its own can't be written; gives the file."""
     try:
-        return write(files.make_folder(folder) / file, found, among_all=name is None)
-    except UserError:
-        return write(Path(tempfile.mkdtemp(prefix="alexctl-")) / file, found, among_all=name is None)
-
-
-def show(page: Path) -> bool:
-    """Opens a page in the browser; False where there is none."""
-    return webbrowser.open(page.resolve().as_uri())
+        files.make_folder(file.parent)
+        return write(file, campaigns, among_all=among_all)
+    except StorageError:
+        return write(Path(tempfile.mkdtemp(prefix="alexctl-")) / file.name, campaigns, among_all=among_all)

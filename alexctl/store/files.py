@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from alexctl.errors import UserError, printable
+from alexctl.errors import StorageError, printable
 
 SCHEMA = 1
 
@@ -38,9 +38,9 @@ def sweep(folder: Path) -> None:
             path.unlink()
 
 
-def storage_error(path: Path, error: OSError) -> UserError:
+def storage_error(path: Path, error: OSError) -> StorageError:
     """One line for a disk that is full, read-only or gone."""
-    return UserError(
+    return StorageError(
         f"can't write {path}: {error.strerror}; what was done is safe: make room or choose --results, "
         "then give the same command again",
         exit_code=1,
@@ -101,5 +101,5 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
+        raise StorageError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
     return folder

@@ -81,9 +81,9 @@ def test_a_machine_that_imitates_it_says_so(found, monkeypatch):
 def test_a_run_takes_it_unless_told_otherwise(said, expected, found, tiny_root, tmp_path):
     found |= {name: ["no difference"] for name in precision.PROOFS}
     ablation = tiny_ablation(epochs=1, seeds=1, data="shapes", evaluate_every=0, num_train=16, **said)
-    campaign, _ = run(ablation, Options(results=tmp_path, root=tiny_root, workers=1, device="cpu"), Screen(quiet=True))
-    assert {record.setting["precision"] for record in campaign.records.values()} == {expected}
+    evidence = run(ablation, Options(results=tmp_path, root=tiny_root, workers=1, device="cpu"), Screen(quiet=True))
+    assert {record.setting["precision"] for record in evidence.counted} == {expected}
     files = list(tmp_path.rglob("env.json"))
     assert {read_json(file)["precision"] for file in files} == {expected}
-    plan = json.loads((campaign.folder / "plan.json").read_text(encoding="utf-8"))
+    plan = json.loads((evidence.folder / "plan.json").read_text(encoding="utf-8"))
     assert plan["ablation"]["base"].get("precision") == expected

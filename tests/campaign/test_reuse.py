@@ -40,9 +40,9 @@ def states(folder) -> dict[str, str]:
 
 
 def test_what_is_done_is_taken(options, began):
-    _, first = run(tiny_ablation(epochs=1, seeds=1), options, Screen(quiet=True))
+    first = run(tiny_ablation(epochs=1, seeds=1), options, Screen(quiet=True))
     began.clear()
-    _, second = run(other_ablation(), options, Screen(quiet=True))
+    second = run(other_ablation(), options, Screen(quiet=True))
     assert sorted(name.rsplit("-", 1)[0] for name in began) == ["rectified-s1", "squashed-s1"]  # seed 0 was there
     taken = {name: state for name, state in states(options.results / "other").items() if "-s0-" in name}
     assert set(taken.values()) == {"done"}
@@ -51,8 +51,8 @@ def test_what_is_done_is_taken(options, began):
         ("other", "rectified", "tiny"), ("other", "squashed", "tiny"),
     }  # fmt: skip
     rows = [
-        made.curves[made.curves["seed"] == 0].groupby("arm")["train_loss"].apply(list).to_dict()
-        for made in (first, second)
+        {record.arm: [row["train_loss"] for row in record.rows] for record in evidence.counted if record.seed == 0}
+        for evidence in (first, second)
     ]
     assert rows[0] == {"relu": rows[1]["rectified"], "tanh": rows[1]["squashed"]}
 
@@ -85,15 +85,15 @@ def test_a_whole_search_is_taken_before_the_plan_is_told(options, began):
         "lr": "search", "lr_grid": [0.001, 0.003, 0.01, 0.03], "lr_widenings": 0, "epochs": 2, "seeds": 1,
         "target": {"metric": "train_error", "at_most": 0.01},
     }  # fmt: skip
-    first, _ = run(tiny_ablation(**search), options, Screen(quiet=True))
+    first = run(tiny_ablation(**search), options, Screen(quiet=True))
     assert "paused" in states(options.results / "tiny").values()
     began.clear()
     screen = Plans(quiet=True)
-    second, _ = run(other_ablation(search), options, screen)
+    second = run(other_ablation(search), options, screen)
     assert began == []
     assert len(screen.done) == 2
     assert screen.seconds == {}  # no step was timed for nothing
-    assert [second.rate("squashed"), second.rate("rectified")] == [first.rate("tanh"), first.rate("relu")]
+    assert [second.rates["squashed"], second.rates["rectified"]] == [first.rates["tanh"], first.rates["relu"]]
     (options.results / "tiny").rename(options.results.parent / "elsewhere")
     run(other_ablation({**search, "seeds": 2}), options, screen)
     assert len(began) == 2  # the second seed of each; what was taken stands by itself

@@ -5,6 +5,7 @@ import csv
 import pytest
 
 from alexctl.ablation.measures import MEASURES, Measure
+from alexctl.api import Result
 from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_results
 from alexctl.report.page import page
@@ -64,7 +65,7 @@ def test_a_new_measure_is_one_entry(monkeypatch, tmp_path, capsys, measure, writ
     cells = [e for e in shown if (e.attributes.get("data-at") or "").endswith(f":{measure.name}")]
     assert len(cells) == sum(value is not None for value in expected.values())
     assert all(cell.text == measure.written(looked_up(cell, tmp_path)) for cell in cells)
-    show_results.result(campaign, made)
+    show_results.result(Result(evidence=campaign.evidence(), tables=made))
     printed = capsys.readouterr().out
     assert f"{measure.label} (median)" in printed
     assert measure.written(expected["relu", 0]) in printed

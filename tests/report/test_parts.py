@@ -144,13 +144,13 @@ def test_what_is_no_svg_is_named(tmp_path):
     ],
 )  # fmt: skip
 def test_the_command_makes_the_same_plan(tmp_path, name, smoke, pairs, flags, data, expected):
-    ablation = load(name, overrides=override(pairs, flags), smoke=smoke)
+    ablation = load(name, overrides=override(pairs) | flags, smoke=smoke)
     plan = plan_of(tmp_path, ablation, data)
     made = remake(plan)
     assert " ".join(made.words) == expected
     assert made.notes == ()
     given = [pair.strip("'") for before, pair in zip(made.words, made.words[1:], strict=False) if before == "--set"]
-    again = load(name, overrides=override(given, flags), smoke=smoke)
+    again = load(name, overrides=override(given) | flags, smoke=smoke)
     assert plan_of(tmp_path, again, data)["ablation"] == plan["ablation"]
 
 

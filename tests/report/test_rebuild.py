@@ -7,6 +7,7 @@ import pytest
 from conftest import TINY
 
 from alexctl.ablation.model import parse
+from alexctl.api import Result
 from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_results
 from alexctl.report.drawings import caption
@@ -107,11 +108,11 @@ def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):
 )
 def test_what_is_printed(tmp_path, capsys, measure, expected):
     made = finished(tmp_path, measure, state="diverged")
-    show_results.result(made, rebuild(made.evidence()))
+    show_results.result(Result(evidence=made.evidence(), tables=rebuild(made.evidence())))
     printed = capsys.readouterr().out
     assert "To bear in mind" not in printed
     made.ablation = made.ablation.model_copy(update={"note": "Equal epochs favour tanh."})
-    show_results.result(made, rebuild(made.evidence()))
+    show_results.result(Result(evidence=made.evidence(), tables=rebuild(made.evidence())))
     assert capsys.readouterr().out == printed.replace(
         f"{made.ablation.claim}\n", f"{made.ablation.claim}\nTo bear in mind: Equal epochs favour tanh.\n"
     )

@@ -7,6 +7,7 @@ import torch
 from conftest import tiny_ablation
 
 from alexctl.ablation.load import load, shipped
+from alexctl.api import Result
 from alexctl.campaign.scheduler import Options
 from alexctl.cli.progress import Screen
 from alexctl.data import shapes
@@ -236,16 +237,15 @@ def test_a_campaign_in_stacks_comes_to_the_same(tiny_root, tiny_data, tmp_path, 
     made = {}
     for stack in (1, 4):
         options = Options(results=tmp_path / str(stack), root=tiny_root, device="cpu", workers=workers, stack=stack)
-        campaign, tables = run(ablation, options, Screen(quiet=True))
-        made[stack] = campaign, tables
-    (one, alone), (other, together) = made[1], made[4]
-    assert [one.rate(arm) for arm in ablation.arms] == [other.rate(arm) for arm in ablation.arms]
+        made[stack] = Result.of(run(ablation, options, Screen(quiet=True)))
+    alone, together = made[1], made[4]
+    assert alone.evidence.rates == together.evidence.rates
     assert alone.trials["trial"].tolist() == together.trials["trial"].tolist()
     assert alone.trials["status"].tolist() == together.trials["status"].tolist()
     for first, second in zip(alone.verdict["comparisons"], together.verdict["comparisons"], strict=True):
         assert first["verdict"] == second["verdict"]
         assert first["seeds"] == second["seeds"]
-    stacked = [files.read_json(record.folder / "env.json").get("stack") for record in other.counted()]
+    stacked = [files.read_json(record.folder / "env.json").get("stack") for record in together.evidence.counted]
     assert max(size or 1 for size in stacked) > 1
 
 
@@ -255,5 +255,5 @@ def test_a_broken_stack_is_run_one_by_one(tiny_root, tiny_data, tmp_path, monkey
 
     monkeypatch.setattr(Stack, "_update", broken)
     options = Options(results=tmp_path, root=tiny_root, device="cpu", workers=1, stack=8)
-    campaign, _ = run(tiny_ablation(seeds=3, epochs=1), options, Screen(quiet=True))
-    assert {record.state for record in campaign.counted()} == {"done"}
+    evidence = run(tiny_ablation(seeds=3, epochs=1), options, Screen(quiet=True))
+    assert {record.state for record in evidence.counted} == {"done"}

@@ -1,0 +1,177 @@
+"""The front door: `ablate` runs a campaign, `load_results` opens what was run, `stats` judges anybody's runs.
+
+The command line calls these, and a notebook finds them as `alexctl.ablate` and so on. Importing this is light: what is
+slow to import waits until it is needed.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from alexctl.ablation.load import load, looks_wanted
+from alexctl.errors import Stopped, StorageError, UserError, nearest
+from alexctl.store.reference import reference_verdicts
+
+__all__ = ["Result", "Stopped", "UserError", "ablate", "load_results", "reference_verdicts", "write_report"]
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from alexctl.ablation.model import Ablation
+    from alexctl.campaign.scheduler import Watcher
+    from alexctl.store.records import TrialRecord
+    from alexctl.verdicts.evidence import Evidence
+    from alexctl.verdicts.tables import Tables
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What one campaign came to: frames as its CSVs have them, the verdict as verdict.json has it, its figures.
+
+    `trials` has a row per trial, `curves` one per measurement, `summary` one per arm; errors are fractions of 1.
+    """
+
+    evidence: "Evidence"
+    tables: "Tables"
+
+    @classmethod
+    def of(cls, evidence: "Evidence") -> "Result":
+        from alexctl.verdicts.tables import derive
+
+        return cls(evidence=evidence, tables=derive(evidence))
+
+    @property
+    def folder(self) -> Path:
+        """Where the trials and everything derived from them lie."""
+        return self.evidence.folder
+
+    @property
+    def ablation(self) -> "Ablation":
+        return self.evidence.ablation
+
+    @property
+    def verdict(self) -> dict[str, Any]:
+        return self.tables.verdict
+
+    @property
+    def trials(self) -> "pd.DataFrame":
+        return self.tables.trials
+
+    @property
+    def curves(self) -> "pd.DataFrame":
+        return self.tables.curves
+
+    @property
+    def summary(self) -> "pd.DataFrame":
+        return self.tables.summary
+
+    @property
+    def failed(self) -> tuple["TrialRecord", ...]:
+        """The trials that failed; `ablate(..., retry_failed=True)` runs them again."""
+        return tuple(record for record in self.evidence.counted if record.failed)
+
+    def figure(self, name: str = "figure") -> "Figure":
+        """A matplotlib figure: `figure` (the comparison), `search` or `survival`; UserError where there is none."""
+        from alexctl.report.drawings import drawings
+
+        found = drawings(self.evidence, self.tables)
+        if name not in found:
+            raise UserError(f"{self.folder.name} has no figure '{name}', {nearest(name, found)}")
+        return found[name].figure()
+
+    def __repr__(self) -> str:
+        lines = (f"{line['arm']}: {line['sentence']}" for line in self.verdict["comparisons"])
+        return "\n".join([f"<{self.ablation.title}, on {self.evidence.data_name}>", *lines])
+
+
+class Silent:
+    """A watcher that shows nothing."""
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *args, **kwargs: None
+
+
+def ablate(
+    name: str | Path,
+    *,
+    data: str | None = None,
+    smoke: bool = False,
+    seeds: int | None = None,
+    until_decided: bool = False,
+    max_seeds: int | None = None,
+    epochs: int | None = None,
+    precision: str | None = None,
+    knobs: Mapping[str, Any] | None = None,
+    results: str | Path = "results",
+    folder_name: str | None = None,
+    data_root: str | Path | None = None,
+    device: str = "auto",
+    workers: int | None = None,
+    threads: int = 1,
+    stack: int | None = None,
+    retry_failed: bool = False,
+    fail_fast: bool = False,
+    checkpoint_seconds: float = 20.0,
+    keep_weights: bool = False,
+    watcher: "Watcher | None" = None,
+) -> Result:
+    """Runs an ablation, by its name or the path of its file, or goes on with it; the same words as `alexctl ablate`.
+
+    `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`. A trial that fails is recorded, and the
+    others go on: see `Result.failed`. Raises UserError for what can't work, a line a fault, and Stopped after Ctrl-C,
+    when every running trial has its checkpoint.
+    """
+    looks = looks_wanted(until_decided, max_seeds, seeds)
+    flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks, "precision": precision}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    knobs = knobs or {}
+    if twice := sorted(flags.keys() & knobs.keys()):
+        raise UserError(*(f"--set {key}={knobs[key]}: {key} is given twice; give it once" for key in twice))
+    ablation = load(str(name), overrides={**knobs, **flags}, flags=flags, smoke=smoke, run_code=True)
+    from alexctl.campaign.scheduler import Options  # from here on torch is needed; what is wrong with a file was said
+    from alexctl.run import run
+    from alexctl.trials.trial import Keeping
+
+    options = Options(
+        results=Path(results), name=folder_name, root=None if data_root is None else Path(data_root), device=device,
+        workers=workers, threads=threads, stack=stack, retry_failed=retry_failed, fail_fast=fail_fast,
+        keeping=Keeping(checkpoint_seconds=checkpoint_seconds, weights=keep_weights),
+    )  # fmt: skip
+    return Result.of(run(ablation, options, watcher or Silent()))
+
+
+def load_results(folder: str | Path = "results", name: str | None = None) -> dict[str, Result]:
+    """The campaigns in a results folder (or of one ablation there), by the names of their folders; writes nothing.
+
+    `folder` may also be a single campaign's. UserError where there are none, or one is damaged.
+    """
+    from alexctl.campaign.campaign import Campaign
+    from alexctl.store import layout, reference
+
+    folder = Path(folder)
+    paths = [folder] if (folder / layout.PLAN).is_file() else reference.campaigns(folder, name)
+    return {path.name: Result.of(Campaign.open(path).evidence()) for path in paths}
+
+
+def write_report(
+    folder: str | Path = "results", name: str | None = None, *, reference: bool = False
+) -> tuple[Path, tuple[str, ...]]:
+    """Rebuilds tables and figures of the campaigns in a results folder and writes one page: its path, and notes.
+
+    With `reference` the page is of the results that come with alexctl. Where the folder can't be written the page shows
+    the tables that lie there, and is written to a temporary folder. UserError where there are no results.
+    """
+    from alexctl.report.page import write_page, write_reference_page
+    from alexctl.report.rebuild import rebuild_all
+
+    folder = Path(folder)
+    if reference:
+        return write_reference_page(folder, name), ()
+    try:
+        rebuild_all(folder, name)
+    except StorageError:
+        page = write_page(folder, name)
+        return page, (f"{folder} can't be written, so the page shows its tables and figures as they are there",)
+    return write_page(folder, name), ()
