@@ -4,16 +4,16 @@ The command line calls these, and a notebook finds them as `alexctl.ablate` and 
 slow to import waits until it is needed.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from alexctl.ablation.load import load, looks_wanted
 from alexctl.errors import Stopped, StorageError, UserError, nearest
 from alexctl.store.reference import reference_verdicts
 
-__all__ = ["Result", "Stopped", "UserError", "ablate", "load_results", "reference_verdicts", "write_report"]
+__all__ = ["Result", "Stopped", "UserError", "ablate", "load_results", "reference_verdicts", "stats", "write_report"]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -153,6 +153,33 @@ def load_results(folder: str | Path = "results", name: str | None = None) -> dic
     folder = Path(folder)
     paths = [folder] if (folder / layout.PLAN).is_file() else reference.campaigns(folder, name)
     return {path.name: Result.of(Campaign.open(path).evidence()) for path in paths}
+
+
+def stats(
+    runs: "str | Path | pd.DataFrame",
+    *,
+    arm: str,
+    pair: str,
+    measure: str,
+    control: str | None = None,
+    where: Sequence[str] = (),
+    scale: Literal["difference", "points", "ratio"] = "difference",
+    higher_is_better: bool | None = None,
+    claim: float | None = None,
+    margin: float | None = None,
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """The same statistics for anybody's runs, a CSV file or a frame with a row per run; the words of `alexctl stats`.
+
+    `arm`, `pair` and `measure` name columns: a run's arm, what pairs runs across arms (such as the seed), and what is
+    compared. Returns a line for each arm against the control, as in verdict.json, and notes on what was taken for
+    granted or left out. UserError for a table or an option that can't be meant.
+    """
+    from alexctl.verdicts.csv_runs import read
+    from alexctl.verdicts.from_csv import compare
+
+    source = Path(runs) if isinstance(runs, str | Path) else runs
+    found = read(source, arm=arm, pair=pair, measure=measure, scale=scale, where=where)
+    return compare(found, control=control, claim=claim, margin=margin, higher_is_better=higher_is_better)
 
 
 def write_report(

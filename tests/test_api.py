@@ -47,6 +47,22 @@ def test_results_are_opened_again_and_nothing_is_written(result, tmp_path):
         alexctl.load_results(tmp_path / "results", "lrn")
 
 
+def test_anybodys_runs_from_a_file_or_a_frame(tmp_path):
+    frame = pd.DataFrame({
+        "model": ["a", "b"] * 4, "seed": [0, 0, 1, 1, 2, 2, 3, 3], "test_error": [0.30, 0.25, 0.31, 0.25, 0.29, 0.26, None, 0.2],
+    })  # fmt: skip
+    frame.to_csv(tmp_path / "runs.csv", index=False)
+    words = {"arm": "model", "pair": "seed", "measure": "test_error", "control": "a", "scale": "points"}
+    (line,), notes = alexctl.stats(frame, **words)
+    (same,), _ = alexctl.stats(tmp_path / "runs.csv", **words)
+    del line["sentence"], same["sentence"]  # which name the frame and the file
+    assert line == same
+    assert (line["arm"], line["n"], round(line["effect"], 6)) == ("b", 3, round(100 * (0.05 + 0.06 + 0.03) / 3, 6))
+    assert any("without a value of test_error, left out" in note for note in notes)
+    with pytest.raises(alexctl.UserError, match="--measure: the frame has no column 'tset_error', did you mean"):
+        alexctl.stats(frame, **words | {"measure": "tset_error"})
+
+
 def test_a_knob_given_twice_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(alexctl.UserError, match="--set seeds=2: seeds is given twice"):

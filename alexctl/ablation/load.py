@@ -12,7 +12,7 @@ from alexctl.ablation.model import Ablation, Plan, parse
 from alexctl.ablation.own_net import is_own, register
 from alexctl.ablation.setting import Setting, resolve_net
 from alexctl.errors import UserError, nearest, printable
-from alexctl.stats.looks import LOOKS, looks_up_to
+from alexctl.statistics.looks import LOOKS, looks_up_to
 
 TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
 

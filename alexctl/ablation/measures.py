@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from alexctl import numbers
-from alexctl.stats import Outcome, target_epoch
+from alexctl.statistics import Outcome, target_epoch
 
 Rows = Sequence[Mapping[str, float | None]]
 Read = Callable[[Rows, Mapping[str, Any]], Outcome | None]

@@ -13,7 +13,7 @@ from alexctl.ablation.measures import MEASURES, Measure, named
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting, resolve
 from alexctl.errors import UserError, nearest, printable
-from alexctl.stats.looks import planned
+from alexctl.statistics.looks import planned
 
 SEARCH_SEED = 10_000
 """Learning rates are searched on seeds from here on, which are never reported (reported ones are 0, 1, 2, ...)."""

@@ -9,7 +9,7 @@ from alexctl.ablation.model import SEARCH_SEED, Ablation
 from alexctl.ablation.setting import Setting
 from alexctl.campaign import lr_search
 from alexctl.errors import UserError
-from alexctl.stats import target_epoch
+from alexctl.statistics import target_epoch
 from alexctl.store import layout, plan
 from alexctl.store.environment import mixed
 from alexctl.store.records import TrialRecord, clear, read_trial, trials_of

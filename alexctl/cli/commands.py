@@ -234,15 +234,16 @@ def stats(
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
     """The same statistics for any CSV: effect, interval, sign-flip test and verdict, paired by a column."""
+    from alexctl import api
     from alexctl.cli import show_results
-    from alexctl.verdicts.csv_runs import read
-    from alexctl.verdicts.from_csv import compare
 
     if claim is None and (require is not None or "contradicted" in (fail_on or ())):
         option = "--fail-on contradicted" if require is None else "--require"
         raise UserError(f"{option}: judges what a claim says of the arms; add --claim X")
-    runs = read(file, arm=arm, pair=pair, measure=measure, scale=scale.value, where=where or ())
-    lines, notes = compare(runs, control=control, claim=claim, margin=margin, higher_is_better=better)
+    lines, notes = api.stats(
+        file, arm=arm, pair=pair, measure=measure, control=control, where=where or (), scale=scale.value,
+        higher_is_better=better, claim=claim, margin=margin,
+    )  # fmt: skip
     show_results.statistics(lines, notes, as_json=json_)
     _gate(require, fail_on, [{"comparisons": lines}])
 

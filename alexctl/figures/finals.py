@@ -13,7 +13,7 @@ from alexctl import numbers
 from alexctl.ablation.measures import MEASURES
 from alexctl.figures.page import WIDTH, sample, width_of, wrapped
 from alexctl.figures.palette import GREY
-from alexctl.stats import mean_interval
+from alexctl.statistics import mean_interval
 from alexctl.store.records import FINISHED
 
 NAME = {"fontsize": 8, "fontweight": "bold", "linespacing": 1.0}

@@ -1,12 +1,13 @@
 """What all figures share: colours, type, the page with its caption, labels that keep clear, saving."""
 
+import io
 import math
-import os
 import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -19,6 +20,7 @@ from matplotlib.transforms import Bbox
 
 from alexctl.errors import printable
 from alexctl.figures.palette import ARMS, INK, PAPER
+from alexctl.store.files import write_atomic
 
 DASHES = ("-", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))  # of arms; the control is dark and dashed
 
@@ -63,15 +65,23 @@ def save(figure: Figure, stem: Path) -> list[Path]:
     paths = []
     for kind, options in (("svg", {"metadata": {"Date": None, "Creator": None}}), ("png", {"dpi": 200})):
         path = stem.with_name(f"{stem.name}.{kind}")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            with rc_style():
-                figure.savefig(temporary, format=kind, **options)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_atomic(path, _rendered(figure, kind, **options))
         paths.append(path)
     return paths
+
+
+def _rendered(figure: Figure, kind: str, **options: Any) -> bytes:
+    content = io.BytesIO()
+    with rc_style():
+        figure.savefig(content, format=kind, **options)
+    return content.getvalue()
+
+
+class NotebookFigure(Figure):
+    """A figure that a notebook shows although pyplot, and with it a backend, is never imported."""
+
+    def _repr_png_(self) -> bytes:
+        return _rendered(self, "png", dpi=110)
 
 
 def arm_styles(arms: Sequence[str], control: str) -> dict[str, dict]:
@@ -88,7 +98,7 @@ def page(
 ) -> tuple[Figure, *tuple[Axes, ...]]:
     """A figure with panels of these heights one below the other, `gap` apart (all inches), the caption under them."""
     heights = heights or [height - 0.15]
-    figure = Figure(figsize=(WIDTH, 1))
+    figure = NotebookFigure(figsize=(WIDTH, 1))
     FigureCanvasAgg(figure)
     lines, text = _wrapped(figure, caption)
     foot = 0.48 + (0.135 * lines + 0.08 if lines else 0)

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from alexctl.figures.curves import learning_curves
 from alexctl.figures.errors import arm_comparison
@@ -16,16 +15,19 @@ from alexctl.store import layout
 from alexctl.verdicts.evidence import Evidence
 from alexctl.verdicts.tables import Tables
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @dataclass(frozen=True, kw_only=True)
 class Drawing:
     """A figure that is not drawn yet: `draw(*frames, **options)`."""
 
-    draw: Callable[..., Figure]
+    draw: "Callable[..., Figure]"
     frames: tuple[pd.DataFrame | np.ndarray, ...]
     options: dict[str, Any] = field(default_factory=dict)
 
-    def figure(self) -> Figure:
+    def figure(self) -> "Figure":
         return self.draw(*self.frames, **self.options)
 
 

@@ -62,7 +62,7 @@ def _content(of: Any) -> Any:
 def _code() -> str:
     """What draws: our own files and the versions of what they call."""
     package = Path(alexctl.__file__).parent
-    kinds = ("figures/*.py", "stats/*.py", "numbers.py", "ablation/measures.py")
+    kinds = ("figures/*.py", "statistics/*.py", "numbers.py", "ablation/measures.py")
     sources = sorted(path for files in kinds for path in package.glob(files))
     return _digest(
         *(path.read_bytes() for path in sources), *(version(name) for name in ("matplotlib", "numpy", "pandas"))

@@ -13,7 +13,7 @@ import torch
 
 from alexctl.data.sources import DataSet, open_prepared
 from alexctl.errors import UserError
-from alexctl.stats import target_epoch
+from alexctl.statistics import target_epoch
 from alexctl.store import files, layout, records, rows_csv
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked

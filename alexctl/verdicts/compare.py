@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from alexctl import stats
+from alexctl import statistics
 from alexctl.ablation.checks import level as level_of_knob
-from alexctl.stats.intervals import FEWEST_FLIPS, MOST_FLIPS
+from alexctl.statistics.intervals import FEWEST_FLIPS, MOST_FLIPS
 from alexctl.verdicts import rules
 from alexctl.verdicts.evidence import Evidence
 from alexctl.verdicts.sentences import describe
@@ -61,23 +61,23 @@ def _interaction(evidence: Evidence) -> dict[str, Any]:
         )
         effects.append(_effect(evidence, control, arm))
         words.append(f"{other} = {values[arm][1]}")
-    effect = stats.interaction(*effects)
+    effect = statistics.interaction(*effects)
     parts = "; ".join(f"{which}: {_words(evidence, one)}" for which, one in zip(words, effects, strict=True))
     described = _words(evidence, effect, sides=tuple(words), trials_a_seed=2, signed=True)
     described = f"{name} {described}; what {knob} alone does, {parts}"
     return _line(evidence, name, None) | _judged(evidence, list(ablation.arms), effect, described, name)
 
 
-def _words(evidence: Evidence, effect: stats.Effect, **about) -> str:
+def _words(evidence: Evidence, effect: statistics.Effect, **about) -> str:
     return describe(effect, num_looks=len(evidence.looks or (0,)), **about)
 
 
-def _effect(evidence: Evidence, control: str, arm: str) -> stats.Effect:
+def _effect(evidence: Evidence, control: str, arm: str) -> statistics.Effect:
     ablation, budget = evidence.ablation, None
     if ablation.measure.race:
         budget = float(ablation.base.get("epochs", evidence.judged[0].setting["epochs"]))
     sides = (evidence.outcomes(name) for name in (control, arm))
-    return stats.paired_effect(*sides, scale=ablation.measure.scale, budget=budget, level=evidence.level)
+    return statistics.paired_effect(*sides, scale=ablation.measure.scale, budget=budget, level=evidence.level)
 
 
 def _line(evidence: Evidence, name: str, control: str | None) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _direction(evidence: Evidence, name: str) -> str | None:
     claim = evidence.ablation.claim
     if claim.direction or (size := claim.effect_of(name)) is None:
         return claim.direction
-    return "negative" if stats.to_theta(size, evidence.ablation.measure.scale) < 0 else "positive"
+    return "negative" if statistics.to_theta(size, evidence.ablation.measure.scale) < 0 else "positive"
 
 
 def _missing(evidence: Evidence, arms: list[str]) -> dict[str, Any] | None:
@@ -112,7 +112,9 @@ def _missing(evidence: Evidence, arms: list[str]) -> dict[str, Any] | None:
     return {"verdict": "not run yet"}
 
 
-def _judged(evidence: Evidence, arms: list[str], effect: stats.Effect, described: str, name: str) -> dict[str, Any]:
+def _judged(
+    evidence: Evidence, arms: list[str], effect: statistics.Effect, described: str, name: str
+) -> dict[str, Any]:
     ablation, claim = evidence.ablation, evidence.ablation.claim
     said = rules.verdict(
         effect, claimed=claim.effect_of(name), claimed_range=claim.effect_range, direction=claim.direction,
@@ -127,7 +129,7 @@ def _judged(evidence: Evidence, arms: list[str], effect: stats.Effect, described
     }  # fmt: skip
 
 
-def second_opinions(effect: stats.Effect) -> dict[str, Any]:
+def second_opinions(effect: statistics.Effect) -> dict[str, Any]:
     """What else is known of an effect: p values, correlation, and the smallest effect that so many seeds can see.
 
     `p_value` is paid for the looks: it is under 5% just where the interval, at its level, leaves no effect out. The
@@ -140,12 +142,12 @@ def second_opinions(effect: stats.Effect) -> dict[str, Any]:
     elif exact and effect.n > MOST_FLIPS:
         note = f"n > {MOST_FLIPS}: too many to enumerate"
     elif exact:
-        flips = stats.sign_flip_p([stats.to_theta(pair.value, effect.scale) for pair in effect.pairs])
-    smallest = stats.smallest_effect(effect.sd, effect.n, effect.level) if exact else None
+        flips = statistics.sign_flip_p([statistics.to_theta(pair.value, effect.scale) for pair in effect.pairs])
+    smallest = statistics.smallest_effect(effect.sd, effect.n, effect.level) if exact else None
     return {
         "p_value": None if p is None else min(1.0, p * FAMILY / (1 - effect.level)),
         "sign_flip_p": flips, "sign_flip_note": note, "correlation": effect.correlation,
-        "smallest_effect": None if smallest is None else stats.from_theta(smallest, effect.scale),
+        "smallest_effect": None if smallest is None else statistics.from_theta(smallest, effect.scale),
     }  # fmt: skip
 
 
@@ -155,7 +157,7 @@ def _learned(evidence: Evidence, arms: list[str]) -> bool:
         return True
     chance = 1 - 1 / evidence.num_classes
     return any(
-        stats.learned(
+        statistics.learned(
             [r.rows[-1]["train_error"] if r.rows else chance for r in evidence.judged if r.arm == arm and r.finished],
             chance,
         )

@@ -6,12 +6,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alexctl.errors import UserError
 from alexctl.numbers import counted
-from alexctl.stats import Outcome, Scale
+from alexctl.statistics import Outcome, Scale
 from alexctl.verdicts.csv_rows import rows_that_count
-from alexctl.verdicts.csv_table import CsvTable, Row, lines_of, number, read_table, short
+from alexctl.verdicts.csv_table import CsvTable, Row, frame_table, lines_of, number, read_table, short
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_FAULTS = 5
 MOST_VALUES = 8  # of a column that a message lists
@@ -45,8 +49,10 @@ class _Run:
         return f"line {self.row.line}"
 
 
-def read(path: Path, *, arm: str, pair: str, measure: str, scale: Scale, where: Sequence[str] = ()) -> Runs:
-    """The runs in a file; UserError names the columns it lacks, or its first few faults with their lines.
+def read(
+    source: "Path | pd.DataFrame", *, arm: str, pair: str, measure: str, scale: Scale, where: Sequence[str] = ()
+) -> Runs:
+    """The runs in a file or a frame; UserError names the columns it lacks, or its first few faults with their lines.
 
     `where` are conditions COLUMN=VALUE. What is left out is counted in a note: runs that are not over, rows that sum up
     others, runs whose measure is empty. NaN and infinity are those of a run that diverged, whose pair is left out and
@@ -55,7 +61,7 @@ def read(path: Path, *, arm: str, pair: str, measure: str, scale: Scale, where: 
     columns = {"--arm": arm.strip(), "--pair": pair.strip(), "--measure": measure.strip()}
     if len(set(columns.values())) < len(columns):
         raise UserError("--arm, --pair and --measure: should be three columns, not one twice")
-    table = read_table(path, columns)
+    table = read_table(source, columns) if isinstance(source, Path) else frame_table(source, columns)
     rows, notes = rows_that_count(table, columns, where)
     notes = [*table.notes, *notes]
     places = [table.header.index(name) for name in columns.values()]

@@ -9,8 +9,12 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from alexctl.errors import UserError, nearest, printable
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MOST_BYTES = 256 * 2**20
 MOST_LINES = 8  # that a message or a note lists
@@ -80,6 +84,23 @@ def read_table(path: Path, wanted: Mapping[str, str]) -> CsvTable:
     like_rows = [comment for comment in comments if len(comment.cells) == len(header)]
     notes = [f"{lines_of(like_rows)} left out: a row that begins with # is a comment"] * bool(like_rows)
     return CsvTable(name=shown, separator=separator, header=header, rows=tuple(rows), notes=tuple(notes))
+
+
+def frame_table(frame: "pd.DataFrame", wanted: Mapping[str, str]) -> CsvTable:
+    """A frame as such a table: missing values are empty cells, and rows are counted from 1."""
+    header = tuple(str(column).strip() for column in frame.columns)
+    check_columns("the frame", header, wanted)
+    rows = (Row(line=i, cells=tuple(map(_cell, values))) for i, values in enumerate(frame.itertuples(index=False), 1))
+    return CsvTable(name="the frame", separator=",", header=header, rows=tuple(rows), notes=())
+
+
+def _cell(value: object) -> str:
+    import pandas as pd
+
+    if pd.isna(value):
+        return ""
+    whole = isinstance(value, float) and value.is_integer()  # what a column of integers becomes beside a missing one
+    return str(int(value)) if whole else str(value).strip()
 
 
 def _text(path: Path, shown: str) -> str:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import Ablation
-from alexctl.stats import Outcome
-from alexctl.stats.looks import level_of
+from alexctl.statistics import Outcome
+from alexctl.statistics.looks import level_of
 from alexctl.store.records import TrialRecord
 
 

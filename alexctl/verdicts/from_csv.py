@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 from alexctl.errors import UserError, nearest
-from alexctl.stats import holm, paired_effect
+from alexctl.statistics import holm, paired_effect
 from alexctl.verdicts.compare import FAMILY, second_opinions
 from alexctl.verdicts.csv_runs import Runs
 from alexctl.verdicts.csv_table import short

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from alexctl import stats
+from alexctl import statistics
 from alexctl.verdicts.compare import FAMILY
 
 DIRECTIONS = ("positive", "negative")
@@ -25,7 +25,7 @@ def overview(found: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]
         for line in verdict["comparisons"]
     ]
     family = [line for line in lines if line["direction"] in DIRECTIONS and line["p_value"] is not None]
-    for line, p in zip(family, stats.holm([line["p_value"] for line in family]).tolist(), strict=True):
+    for line, p in zip(family, statistics.holm([line["p_value"] for line in family]).tolist(), strict=True):
         line["p_holm"] = p
         line["stands"] = "yes" if p < FAMILY and line["verdict"].startswith("supported") else "no"
     return lines

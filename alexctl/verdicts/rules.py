@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from alexctl.stats import Effect, Scale, from_theta, half_width, to_theta
+from alexctl.statistics import Effect, Scale, from_theta, half_width, to_theta
 from alexctl.verdicts.sentences import describe
 
 

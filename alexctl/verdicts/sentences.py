@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alexctl import numbers
-from alexctl.stats import Effect
+from alexctl.statistics import Effect
 
 
 def amount(line: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from alexctl import stats
+from alexctl import statistics
 from alexctl.ablation.model import Ablation
 from alexctl.store import files
 from alexctl.store.records import TrialRecord
@@ -71,7 +71,7 @@ def _trials(evidence: Evidence) -> pd.DataFrame:
 
 def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
     setting, last, measure = record.setting, record.rows[-1] if record.rows else {}, ablation.measure
-    crossing = stats.target_epoch(record.rows, setting.get("target"))
+    crossing = statistics.target_epoch(record.rows, setting.get("target"))
     said = outcome(record, measure) if record.phase == "final" else None
     censored = said.censored if measure.race and said else crossing is None
     raced = record.state == "done" and setting.get("target") is not None
@@ -126,7 +126,7 @@ def _survival(evidence: Evidence) -> pd.DataFrame:
     if ablation.measure.race and any(o.censored for race in races.values() for o, _ in race):
         for arm, race in sorted(races.items()):
             epochs = [o.value if o.usable else float(r.setting["epochs"]) for o, r in race]
-            steps = stats.survival(epochs, [not o.usable for o, _ in race])
+            steps = statistics.survival(epochs, [not o.usable for o, _ in race])
             lines += [(ablation.name, arm, *step) for step in steps]
     return pd.DataFrame(lines, columns=SURVIVAL_COLUMNS)
 

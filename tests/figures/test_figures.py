@@ -1,6 +1,9 @@
 """What the figures show, by their artists: which lines, where the marks are, what the labels say. No pixels."""
 
 import math
+import os
+import subprocess
+import sys
 
 import matplotlib
 import pandas as pd
@@ -269,3 +272,11 @@ def test_of_many_seeds_a_sample_is_drawn_and_the_caption_says_so():
     assert len(set(drawn)) == MOST_LINES
     assert sampled(range(MOST_LINES)) == ""
     assert sampled(range(1000)) == f" Thin lines: {MOST_LINES} of 1000 seeds."
+
+
+def test_a_backend_that_is_not_installed_is_no_matter(tmp_path):
+    """A notebook's processes inherit the variable; matplotlib itself fails on it at import."""
+    code = "import os, alexctl.figures.page as page\nwith page.rc_style(): print(os.environ['MPLBACKEND'])"
+    environment = os.environ | {"MPLBACKEND": "module://no_such_notebook.backend"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert (done.stdout, done.stderr) == ("module://no_such_notebook.backend\n", "")

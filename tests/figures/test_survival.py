@@ -5,7 +5,7 @@ import itertools
 import pandas as pd
 import pytest
 
-from alexctl import stats
+from alexctl import statistics
 from alexctl.figures.page import save
 from alexctl.figures.survival import survival_curves
 
@@ -15,7 +15,7 @@ def table(**arms) -> pd.DataFrame:
     steps = []
     for arm, crossings in arms.items():
         epochs = [60.0 if epoch is None else epoch for epoch in crossings]
-        steps += [("x", arm, *step) for step in stats.survival(epochs, [epoch is None for epoch in crossings])]
+        steps += [("x", arm, *step) for step in statistics.survival(epochs, [epoch is None for epoch in crossings])]
     return pd.DataFrame(steps, columns=["ablation", "arm", "epoch", "share", "n_at_risk"])
 
 

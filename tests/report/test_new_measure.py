@@ -10,7 +10,7 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_results
 from alexctl.report.page import page
 from alexctl.report.rebuild import rebuild
-from alexctl.stats import Outcome
+from alexctl.statistics import Outcome
 from report.made_up import lay, small, wobble
 from report.reading import Reader, looked_up
 

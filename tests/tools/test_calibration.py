@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import special
 
-from alexctl.stats import Outcome, paired_effect
-from alexctl.stats.looks import level_of, looks_up_to
+from alexctl.statistics import Outcome, paired_effect
+from alexctl.statistics.looks import level_of, looks_up_to
 from alexctl.verdicts.rules import verdict
 from tools.calibration import levels
 from tools.calibration.cells import COLUMNS, TRUTHS, cells

@@ -5,7 +5,7 @@ import math
 import pytest
 
 from alexctl.errors import UserError
-from alexctl.stats import Outcome
+from alexctl.statistics import Outcome
 from alexctl.verdicts.csv_runs import read
 
 TIDY = """\

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from alexctl.errors import UserError
-from alexctl.stats import Outcome, paired_effect
+from alexctl.statistics import Outcome, paired_effect
 from alexctl.verdicts.csv_runs import Runs
 from alexctl.verdicts.from_csv import compare, guess_direction
 

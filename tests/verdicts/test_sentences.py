@@ -2,7 +2,7 @@
 
 import pytest
 
-from alexctl.stats import Outcome, paired_effect
+from alexctl.statistics import Outcome, paired_effect
 from alexctl.verdicts.rules import verdict
 from alexctl.verdicts.sentences import amount, describe
 

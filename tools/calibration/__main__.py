@@ -7,7 +7,7 @@ checkout this package runs from, and the same bytes each time on one set of vers
 import sys
 from pathlib import Path
 
-from alexctl.stats.looks import TABLE
+from alexctl.statistics.looks import TABLE
 from alexctl.store import files, layout
 from tools.calibration import levels
 from tools.calibration.cells import COLUMNS, cells

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from alexctl.stats.looks import level_of, looks_up_to
+from alexctl.statistics.looks import level_of, looks_up_to
 from tools.calibration.draws import CENSORED, draws, race
 from tools.calibration.rules import CONTRADICTED, NO_DIFFERENCE, SUPPORTED, UNDECIDED, intervals, words
 

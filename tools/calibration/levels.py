@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import special
 
-from alexctl.stats.looks import LOOKS, MOST_SEEDS
+from alexctl.statistics.looks import LOOKS, MOST_SEEDS
 
 REPEATS, CHUNK, BINS = 1_000_000, 20_000, 5_000
 COLUMNS = ("max_seeds", "looks", "nominal", "repeats")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from alexctl.stats.looks import level_of, looks_up_to, planned
+from alexctl.statistics.looks import level_of, looks_up_to, planned
 
 
 @pytest.mark.parametrize(

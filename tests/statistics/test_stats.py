@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from alexctl.stats import (
+from alexctl.statistics import (
     Outcome,
     epochs_to_target,
     holm,

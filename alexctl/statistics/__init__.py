@@ -1,8 +1,18 @@
 """Effects, intervals and censoring: pure functions on numbers, after 'Measuring honestly' in the design."""
 
-from alexctl.stats.censoring import epochs_to_target, survival, target_epoch
-from alexctl.stats.effects import Bound, Effect, Outcome, Pair, Scale, from_theta, interaction, paired_effect, to_theta
-from alexctl.stats.intervals import half_width, holm, learned, mean_interval, sign_flip_p, smallest_effect
+from alexctl.statistics.censoring import epochs_to_target, survival, target_epoch
+from alexctl.statistics.effects import (
+    Bound,
+    Effect,
+    Outcome,
+    Pair,
+    Scale,
+    from_theta,
+    interaction,
+    paired_effect,
+    to_theta,
+)
+from alexctl.statistics.intervals import half_width, holm, learned, mean_interval, sign_flip_p, smallest_effect
 
 __all__ = [
     "Bound", "Effect", "Outcome", "Pair", "Scale", "epochs_to_target", "from_theta",

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy import special  # a tenth of the import time of scipy.stats
 
-from alexctl.stats.intervals import mean_interval, near_one
+from alexctl.statistics.intervals import mean_interval, near_one
 
 Scale = Literal["ratio", "points", "difference"]
 Bound = Literal["exact", "at_least", "at_most", "none"]
