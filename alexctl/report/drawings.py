@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import learning_curves
 from alexctl.figures.errors import arm_comparison
 from alexctl.figures.rates import learning_rate_search
@@ -78,8 +79,8 @@ def _survival(evidence: Evidence, tables: Tables) -> Drawing | None:
     if tables.survival.empty:
         return None
     target = evidence.ablation.target
-    words = "the target" if target is None else f"{target.at_most:.0%} {target.metric.replace('_', ' ')}"
-    options = {"control": evidence.ablation.control, "target": words.replace("train error", "training error")}
+    words = "the target" if target is None else f"{target.at_most:.0%} {MEASURES[target.metric].label}"
+    options = {"control": evidence.ablation.control, "target": words}
     return Drawing(draw=survival_curves, frames=(tables.survival,), options=options)
 
 

@@ -76,7 +76,7 @@ def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
     censored = said.censored if measure.race and said else crossing is None
     raced = record.state == "done" and setting.get("target") is not None
     return {
-        measure.name: said and said.value,
+        measure.name: said and said.value,  # of most measures a column below has it, of search trials too
         "ablation": ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
         "status": record.state, **{key: setting.get(key) for key in ablation.varies}, "lr": setting["lr"],
         "epochs_to_target": crossing, "censored": censored if raced else None,
