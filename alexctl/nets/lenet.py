@@ -171,22 +171,6 @@ class LeNet5(nn.Module):
         return self.output(self.activation(self.f6(x)))
 
 
-def connections(net: LeNet5) -> dict[str, int]:
-    """The connections of each layer, counted as in 1998: every unit has one to each of its inputs and one to its bias."""
-    side, num_maps, counts = 32, 1, {}
-    for name, layer in net.named_children():
-        num_parameters = sum(parameter.numel() for parameter in layer.parameters())
-        if isinstance(layer, nn.Conv2d | SparseConv):
-            side, num_maps = side - 4, layer.out_channels
-            counts[name] = num_parameters * side**2
-        elif isinstance(layer, Subsampling | nn.AvgPool2d):
-            side //= 2
-            counts[name] = num_maps * side**2 * (5 if num_parameters else 4)
-        else:
-            counts[name] = num_parameters or layer.codes.numel()
-    return counts
-
-
 def _refuse(knobs: LeNet5Knobs, image_shape: tuple[int, int, int], num_classes: int) -> None:
     height, width, channels = image_shape
     if channels != 1:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -220,8 +220,3 @@ class Training(Loop):
         self.net.load_state_dict(state["net"])
         for name, velocity in self.optimiser.velocity.items():
             velocity.copy_(state["velocity"][name])
-
-
-def row_table(row: Row) -> dict[str, Any]:
-    """The row as plain values, in the order of `rows.csv`."""
-    return asdict(row)

@@ -4,7 +4,7 @@ import io
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from alexctl.statistics import target_epoch
 from alexctl.store import files, layout, records, rows_csv
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked
-from alexctl.training.loop import Diverged, Row, Training, row_table
+from alexctl.training.loop import Diverged, Row, Training
 from alexctl.trials import inspection
 
 ROWS_SECONDS = 5.0
@@ -150,7 +150,7 @@ class TrialRun:
 
     def take(self, row: Row) -> str | None:
         """Keeps a row; `done` or `paused` where the trial has come to its end with it, or to where it was to pause."""
-        self.rows.append(row_table(row))
+        self.rows.append(asdict(row))
         self.on_row(self.rows[-1])
         if self._finished(row.epoch):
             return "done"
