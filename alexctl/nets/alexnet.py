@@ -9,12 +9,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alexctl.ablation.knobs import AlexNetKnobs
+from alexctl.nets.activations import GAIN, Activation
 from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_image, windows
 from alexctl.nets.layers import Dropout, ResponseNorm
 from alexctl.randomness import normal_
 
-ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
-GAIN = {"relu": 2.0, "tanh": 1.0}  # variance kept from layer to layer: He et al. 2015; Glorot & Bengio 2010
 BIAS_KNOB = ("conv2", "conv4", "conv5", "fc6", "fc7")  # section 5: these biases start at 1, the others at 0
 NORMED = {"both": (1, 2), "first": (1,), "second": (2,)}
 
@@ -60,7 +59,7 @@ class AlexNet(nn.Sequential):
         for number, num_outputs in ((6, self.HIDDEN), (7, self.HIDDEN), (8, num_classes)):
             self.add_module(f"fc{number}", TowerLinear(num_inputs, num_outputs, self._groups(number)))
             if number < 8:
-                self.add_module(f"{knobs.activation}{number}", ACTIVATIONS[knobs.activation]())
+                self.add_module(f"{knobs.activation}{number}", Activation(knobs.activation))
                 if knobs.dropout:
                     self.add_module(f"dropout{number}", Dropout(knobs.dropout))
             num_inputs = num_outputs
@@ -74,7 +73,7 @@ class AlexNet(nn.Sequential):
         self.add_module(
             f"conv{number}", HangingConv2d(channels, maps, conv.kernel, conv.stride, padding, groups=groups)
         )
-        parts: dict[str, nn.Module] = {knobs.activation: ACTIVATIONS[knobs.activation]()}
+        parts: dict[str, nn.Module] = {knobs.activation: Activation(knobs.activation)}
         if knobs.norm != "none" and number in NORMED[knobs.norm_layers]:
             parts["norm"] = self._norm(maps)
         if conv.pooled:

@@ -2,17 +2,13 @@
 
 import math
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from alexctl.ablation.knobs import ConvLocalKnobs, ConvNet4Knobs
 from alexctl.errors import UserError
+from alexctl.nets.activations import ACTIVATIONS, GAIN
 from alexctl.nets.layers import LocallyConnected, ResponseNorm, average_pool, max_pool, pooled
 from alexctl.randomness import normal_
-
-ACTIVATIONS = {"relu": F.relu, "tanh": torch.tanh}
-GAIN = {"relu": 2.0, "tanh": 1.0}  # variance kept from layer to layer: He et al. 2015; Glorot & Bengio 2010
 
 
 class Net2011(nn.Module):

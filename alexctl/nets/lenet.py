@@ -8,9 +8,8 @@ from torch.nn import functional as F
 
 from alexctl.ablation.knobs import LeNet5Knobs
 from alexctl.errors import UserError
+from alexctl.nets.activations import ACTIVATIONS, GAIN
 from alexctl.randomness import normal_, uniform_
-
-A, S = 1.7159, 2 / 3  # so that f(1) = 1 and f(-1) = -1, about where the curve bends most (1998, appendix A)
 
 C3_TABLE = (  # the maps of S2 that each map of C3 sees (1998, table I)
     (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
@@ -33,17 +32,6 @@ DIGITS = """
 .##.##. ...##.. ##..... ##...## ....##. .##.##. .##.##. .##.... ##...## ##..##.
 ..###.. .###### ####### .#####. ....##. ..###.. ..###.. .##.... .#####. .####..
 """
-
-
-def scaled_tanh(a: Tensor) -> Tensor:
-    """f(a) = A tanh(S a), with A = 1.7159 and S = 2/3."""
-    return A * torch.tanh(S * a)
-
-
-ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {"scaled-tanh": scaled_tanh, "tanh": torch.tanh, "relu": F.relu}
-# Variance kept from layer to layer: He et al. 2015 for ReLU, Glorot & Bengio 2010 for tanh; A and S were chosen to
-# turn variance 1 into variance 1 (LeCun et al., Efficient BackProp, 1998).
-GAIN = {"scaled-tanh": 1.0, "tanh": 1.0, "relu": 2.0}
 
 
 class Subsampling(nn.Module):

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from alexctl.ablation.knobs import LeNet5Knobs
 from alexctl.errors import UserError
 from alexctl.nets import lenet
-from alexctl.nets.lenet import ACTIVATIONS, C3_TABLE, LeNet5, digit_codes, scaled_tanh
+from alexctl.nets.activations import ACTIVATIONS, scaled_tanh
+from alexctl.nets.lenet import C3_TABLE, LeNet5, digit_codes
 from alexctl.randomness import uniform_
 
 A, S = 1.7159, 2 / 3

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny_ablation
 
-from alexctl.nets import cuda_convnet
+from alexctl.nets.activations import ACTIVATIONS
 from alexctl.timing import costs as module
 from alexctl.timing.costs import costs, whole_seconds
 from alexctl.timing.probe import ImageSeconds
@@ -73,7 +73,7 @@ def test_what_can_t_be_found_out_is_said(base, problem):
 
 
 def test_a_net_that_breaks_is_one_line(monkeypatch):
-    monkeypatch.setitem(cuda_convnet.ACTIVATIONS, "relu", lambda x: x.no_such_thing)
+    monkeypatch.setitem(ACTIVATIONS, "relu", lambda x: x.no_such_thing)
     relu, tanh = costs(tiny_ablation(), HERE)
     assert relu.problem.startswith("can't train a single step: AttributeError: ")
     assert tanh.problem is None

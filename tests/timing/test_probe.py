@@ -6,7 +6,7 @@ from conftest import tiny_ablation
 
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
-from alexctl.nets.cuda_convnet import ACTIVATIONS
+from alexctl.nets.activations import ACTIVATIONS
 from alexctl.timing.probe import ImageSeconds, seconds_per_epoch
 from alexctl.training.loop import Training
 
