@@ -11,7 +11,8 @@ from alexctl.data.sources import DataSet, data_root, prepare
 from alexctl.errors import UserError
 from alexctl.figures.architecture import figure_2
 from alexctl.machine import default_workers
-from alexctl.nets.description import DRAWN, describe
+from alexctl.nets import find
+from alexctl.nets.description import describe
 from alexctl.store import files, layout
 from alexctl.store.environment import git_state
 from alexctl.store.lock import FolderLock, Locked
@@ -84,7 +85,7 @@ def _draw_net(campaign: Campaign, data: DataSet) -> None:
     ablation = campaign.ablation
     lr = min(ablation.plan.lr_grid) if ablation.subject in ablation.searched else None
     setting = campaign.setting(ablation.subject, "final", lr)
-    if setting.training.net in DRAWN:
+    if find(setting.training.net).is_figure_2:
         size = setting.training.crop or data.train_images.shape[1]
         described = describe(setting.training.net, setting.net, size, len(data.classes))
         files.write_atomic(campaign.folder / layout.svg(layout.NET), figure_2(described))

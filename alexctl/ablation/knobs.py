@@ -1,9 +1,9 @@
-"""What the training and each net can be told: names, types, ranges, defaults. `NETS` names the nets. No torch.
+"""What the training and each net can be told: names, types, ranges, defaults. No torch.
 
-A knob is declared here once and read in one place.
+A knob is declared here once and read in one place. `NETS` names the nets; the net NAME is alexctl/nets/NAME.py.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     AfterValidator,
@@ -103,7 +103,13 @@ class TrainingKnobs(Knobs):
         return self
 
 
-class ConvNet4Knobs(Knobs):
+class NetKnobs(Knobs):
+    """The knobs of one of our nets."""
+
+    is_proxy: ClassVar[bool] = False  # whether it stands for the paper's, which does not define it
+
+
+class ConvNet4Knobs(NetKnobs):
     """The net of cuda-convnet's `layers-19pct`: three 5x5 convolutions and one fully connected layer."""
 
     activation: Literal["relu", "tanh"] = "relu"
@@ -113,7 +119,7 @@ class ConvNet4Knobs(Knobs):
     fc_cost: Annotated[float, Field(ge=0, le=100)] | None = None  # fc's, with weight_decay "file"; None: its own file's
 
 
-class ConvLocalKnobs(Knobs):
+class ConvLocalKnobs(NetKnobs):
     """The nets of cuda-convnet's `layers-conv-local-13pct` and `-11pct`: two convolutions, two local layers, one FC."""
 
     activation: Literal["relu", "tanh"] = "relu"
@@ -122,7 +128,7 @@ class ConvLocalKnobs(Knobs):
     local3_maps: Literal[32, 64] = 32
 
 
-class LeNet5Knobs(Knobs):
+class LeNet5Knobs(NetKnobs):
     """LeNet-5 as in 1998, or the short form that most people mean: average pooling, full C3, softmax."""
 
     form: Literal["1998", "short"] = "1998"
@@ -140,7 +146,7 @@ class LeNet5Knobs(Knobs):
         return activation
 
 
-class AlexNetKnobs(Knobs):
+class AlexNetKnobs(NetKnobs):
     """The paper's net (section 3.5, Figure 2) for images of 224 or 227 px; every default is the paper's."""
 
     towers: Literal[1, 2] = 2  # section 3.2: the maps in two halves, each on a GPU of its own
@@ -185,8 +191,10 @@ class AlexNetKnobs(Knobs):
 class AlexNet32Knobs(AlexNetKnobs):
     """The paper's net shrunk to images of 32 px, with the same knobs; a proxy that the paper does not define."""
 
+    is_proxy: ClassVar[bool] = True
 
-NETS: dict[str, type[Knobs]] = {
+
+NETS: dict[str, type[NetKnobs]] = {
     "convnet4": ConvNet4Knobs,
     "convlocal": ConvLocalKnobs,
     "lenet5": LeNet5Knobs,
@@ -195,9 +203,7 @@ NETS: dict[str, type[Knobs]] = {
 }
 
 
-PROXIES = {"alexnet32"}
-"""Nets that stand for the paper's, which does not define them."""
-
+PROXIES = {name for name, knobs in NETS.items() if knobs.is_proxy}
 
 PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
     "80sec": ("convnet4", {"hidden": 64}),

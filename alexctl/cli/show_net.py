@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexctl import numbers
+from alexctl.ablation.knobs import NETS
 from alexctl.cli.console import say, shown, table
 from alexctl.errors import UserError, printable
 from alexctl.figures.architecture import figure_2
-from alexctl.nets.description import DRAWN, Description
+from alexctl.nets import find
+from alexctl.nets.description import Description
 from alexctl.store import files
 
 if TYPE_CHECKING:
@@ -100,7 +102,8 @@ def draw(described: Description, path: Path) -> None:
     UserError for a net that is not of its kind, or (exit 1) a path that can't be written.
     """
     if not described.drawable:
-        raise UserError(f"--svg draws {' and '.join(DRAWN)}, the nets of Figure 2, not {described.net}")
+        names = " and ".join(name for name in NETS if find(name).is_figure_2)
+        raise UserError(f"--svg draws {names}, the nets of Figure 2, not {described.net}")
     try:
         files.write_atomic(path, figure_2(described))
     except UserError as error:

@@ -1,8 +1,8 @@
-"""The paper's net, in one or two towers, and the same net shrunk to 32 px, built from their knobs."""
+"""alexnet: the paper's net, in one or two towers, built from its knobs."""
 
 import math
 from dataclasses import replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,9 @@ from torch.nn import functional as F
 from alexctl.ablation.knobs import AlexNetKnobs
 from alexctl.nets.activations import GAIN, Activation
 from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_image, windows
-from alexctl.nets.layers import Dropout, ResponseNorm
+from alexctl.nets.contract import NetSpec
+from alexctl.nets.layers import Dropout
+from alexctl.nets.response_norm import ResponseNorm
 from alexctl.randomness import normal_
 
 BIAS_KNOB = ("conv2", "conv4", "conv5", "fc6", "fc7")  # section 5: these biases start at 1, the others at 0
@@ -47,7 +49,7 @@ class AlexNet(nn.Sequential):
 
     def __init__(self, knobs: AlexNetKnobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
         super().__init__()
-        self.knobs = knobs
+        self.knobs, self.num_towers = knobs, knobs.towers
         height, width, channels = image_shape
         convs = [conv for conv in self.CONVS if conv.number != knobs.without]
         convs[-1] = replace(convs[-1], pooled=True)  # without conv5 its pooling stays
@@ -129,31 +131,6 @@ class AlexNet(nn.Sequential):
         return {f"{name}.weight": 0.0005 for name in layers}
 
 
-class AlexNet32(AlexNet):
-    """AlexNet shrunk to 32 px and a laptop: a proxy, which the paper does not define.
-
-    The same layers, towers, links and knobs. Widths: a quarter of the kernels, an eighth of the fully connected
-    units. conv1 is 4x4 with stride 1 instead of 11x11 with stride 4, so that a 32 px image gives maps of 31, 15, 7
-    and 3: odd like the paper's 55, 27, 13 and 6 before each pooling, no window hanging over, and sizes that 2x2 pooling
-    does not meet unless the same two paddings give way as in run 147. The initial weights of `paper` and `code` are
-    larger by the root of how many times fewer inputs a unit has here, so that each layer passes on as much of its
-    input as the paper's does; 0.01 as it stands leaves logits of 1e-6, and the loss stayed at that of guessing for the
-    250 steps we watched. 708,322 parameters in two towers for 32x32x3 images and ten classes.
-    """
-
-    CONVS = (
-        ConvSpec(number=1, maps=24, kernel=4, padding=1, pooled=True),
-        ConvSpec(number=2, maps=64, kernel=5, padding=2, pooled=True),
-        ConvSpec(number=3, maps=96, kernel=3, padding=1),
-        ConvSpec(number=4, maps=96, kernel=3, padding=1),
-        ConvSpec(number=5, maps=64, kernel=3, padding=1, pooled=True),
-    )
-    HIDDEN = 512
-    FEWER_INPUTS: ClassVar[dict[str, float]] = {
-        "conv1": 363 / 48, "conv2": 4, "conv3": 4, "conv4": 4, "conv5": 4, "fc6": 9216 / 576, "fc7": 8, "fc8": 8,
-    }  # fmt: skip
-
-
 class HangingConv2d(nn.Conv2d):
     """A convolution by the ceil rule: the last window may hang over the right and lower edge, where it meets zeros.
 
@@ -182,8 +159,15 @@ class TowerLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_outputs, num_inputs // groups))
         self.bias = nn.Parameter(torch.empty(num_outputs))
 
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        sees = "all" if self.groups == 1 else "own tower"
+        return {"kind": "fc", "kernel_maps": self.weight.shape[1], "num_macs": self.weight.numel(), "sees": sees}
+
     def forward(self, inputs: Tensor) -> Tensor:
         if self.groups == 1:
             return F.linear(inputs, self.weight, self.bias)
         parts = zip(inputs.chunk(self.groups, 1), self.weight.chunk(self.groups), strict=True)
         return torch.cat([F.linear(part, weight) for part, weight in parts], 1) + self.bias
+
+
+NET = NetSpec(factory=AlexNet, native_shape=(224, 224, 3), native_classes=1000, is_figure_2=True)

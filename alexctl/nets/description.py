@@ -1,18 +1,17 @@
-"""A net by its name and knobs, taken apart: its layers, what they cost, and its figure."""
+"""A net by its name and knobs, taken apart: its layers, and what they cost."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+import torch
 
 from alexctl.ablation.knobs import Knobs, TrainingKnobs
 from alexctl.ablation.own_net import is_own
-from alexctl.ablation.setting import Setting
-from alexctl.nets import build, native_shape
-from alexctl.nets.layer_table import LayerRow, Totals, layer_table, on_meta_device, totals
+from alexctl.nets import find
+from alexctl.nets.layer_table import LayerRow, Totals, layer_table, totals
 from alexctl.nets.memory import training_bytes
 
-DRAWN = ("alexnet", "alexnet32")
 BATCH_SIZE = TrainingKnobs.model_fields["batch_size"].default
 
 
@@ -33,24 +32,20 @@ class Description:
     @property
     def drawable(self) -> bool:
         """Whether it is a net of Figure 2."""
-        return self.net in DRAWN
+        return find(self.net).is_figure_2
 
 
 def describe(name: str, knobs: Knobs, image_size: int | None = None, num_classes: int | None = None) -> Description:
-    """The net built for square images of image_size pixels, without its numbers; None: those it was made for.
+    """The net built for square images of image_size pixels; None: for those it was made for.
 
     Raises UserError for images that the net can't take.
     """
-    (height, width, channels), usual = native_shape(name)
-    num_classes = num_classes or usual
+    spec = find(name)
+    height, width, channels = spec.native_shape
     shape = (image_size or height, image_size or width, channels)
-    training = TrainingKnobs(data="shapes", net=name, lr=1.0)  # which says nothing of the net
-    setting = Setting(training=training, net=knobs, data_name="", data_digest="")
-
-    def make() -> nn.Module:
-        return build(setting, image_shape=shape, num_classes=num_classes, seed=0)
-
-    net = make() if is_own(name) else on_meta_device(make)
+    num_classes = num_classes or spec.native_classes
+    with nullcontext() if is_own(name) else torch.device("meta"):  # there nothing is drawn or kept
+        net = spec.factory(knobs, image_shape=shape, num_classes=num_classes, seed=0)
     layers = layer_table(net, shape)
     return Description(
         net=name, knobs=knobs.model_dump(mode="json", exclude={"net_source"}),

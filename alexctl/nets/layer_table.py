@@ -1,26 +1,22 @@
 """What a net is made of, layer by layer, read off the built net and an image sent through it."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from alexctl.errors import UserError
-from alexctl.nets.alexnet import TowerLinear
-from alexctl.nets.layers import LocallyConnected, ResponseNorm
-from alexctl.nets.lenet import EuclideanRBF, SparseConv, Subsampling
+from alexctl.nets.dry_run import DryRun, dry_run
 
 CONVS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 MAP_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d, nn.InstanceNorm2d)
-NORMS = (*MAP_NORMS, ResponseNorm, nn.LocalResponseNorm, nn.GroupNorm, nn.LayerNorm)
-T = TypeVar("T")
+NORMS = (*MAP_NORMS, nn.LocalResponseNorm, nn.GroupNorm, nn.LayerNorm)
 Side = int | tuple[int, ...] | str
 
 
@@ -62,72 +58,16 @@ def totals(rows: Iterable[LayerRow]) -> Totals:
     return Totals(**{name: sum(getattr(row, name) for row in rows) for name in names})
 
 
-def on_meta_device(make: Callable[[], nn.Module]) -> nn.Module:
-    """The net that `make` builds, on the meta device, where nothing is drawn or kept; a net that can't is built whole."""
-    try:
-        with torch.device("meta"):
-            return make()
-    except UserError:
-        raise
-    except Exception:  # whatever a net may do with its numbers while it is built
-        return make()
-
-
 def layer_table(net: nn.Module, image_shape: tuple[int, int, int]) -> list[LayerRow]:
     """The layers of a net in the order in which an image of (height, width, channels) meets them.
 
     A row is a module that has weights, normalises or pools; activations, dropout, and poolings that are functions and
-    no modules are none. Of a net that is not one of ours, the multiply-accumulates of a module not known here are
-    those of its matrix products and convolutions, and what it computes or keeps outside of modules is a last row.
-    The net stays as it is, and may be on the meta device. Raises what its forward raises.
+    no modules are none. A layer that torch lacks has `layer_row(output)`, which gives what its row holds beside its
+    name, size, parameters and neurons. Of a net that is not one of ours, the multiply-accumulates of a module not known
+    here are those of its matrix products and convolutions, and what it computes or keeps outside of modules is a last
+    row. The net stays as it is, and may be on the meta device. Raises what its forward raises.
     """
-    return somewhere(net, lambda device: _Walk(net).rows_of(image_shape, device))
-
-
-def somewhere(net: nn.Module, measure: Callable[[str], T]) -> T:
-    """What `measure` finds on the CPU or, for a net of over a GiB, on the meta device; on the other where that fails.
-
-    The meta device computes nothing, but torch takes seconds to import what it needs there.
-    """
-    bytes_ = sum(p.numel() * p.element_size() for p in net.parameters())
-    first, second = ("cpu", "meta") if bytes_ < 2**30 else ("meta", "cpu")
-    try:
-        return measure(first)
-    except Exception as error:
-        try:
-            return measure(second)
-        except Exception:
-            raise error from None
-
-
-@contextmanager
-def mode(net: nn.Module, *, training: bool) -> Iterator[None]:
-    """Puts a net into training or evaluation, and back."""
-    before = {module: module.training for module in net.modules()}
-    net.train(training)
-    try:
-        yield
-    finally:
-        for module, was in before.items():
-            module.training = was
-
-
-def blank_images(shape: tuple[int, int, int], num: int, device: str) -> Tensor:
-    """(num, channels, height, width) zeros for a shape of (height, width, channels)."""
-    height, width, channels = shape
-    return torch.zeros(num, channels, height, width, device=device)
-
-
-def stand_ins(net: nn.Module, device: str) -> dict[str, Tensor]:
-    """A net's parameters and copies of its buffers on a device; zeros where it has no numbers."""
-    tensors = {}
-    for name, tensor in (*net.named_parameters(), *net.named_buffers()):
-        if tensor.is_meta and device != "meta":
-            other = torch.zeros_like(tensor, device=device)
-        else:
-            other = tensor.detach().to(device, copy=not isinstance(tensor, nn.Parameter))
-        tensors[name] = other.requires_grad_(tensor.requires_grad)
-    return tensors
+    return dry_run(net, lambda run: _Walk(net).rows_of(run, image_shape))
 
 
 def _layers(net: nn.Module, prefix: str = "") -> Iterator[tuple[str, nn.Module]]:
@@ -143,112 +83,88 @@ class _Walk:
 
     def __init__(self, net: nn.Module):
         self.net = net
-        self.towers = getattr(getattr(net, "knobs", None), "towers", 1)
+        self.in_towers = getattr(net, "num_towers", 1) > 1
         self.rows: list[LayerRow] = []
         self.counted: set[int] = set()  # parameters, by identity: a layer that runs twice has its weights once
         # Ours compute nothing beside their layers, and torch takes seconds to import what the counter needs.
         self.counter = None if type(net).__module__.startswith("alexctl.") else FlopCounterMode(display=False)
-        self.inside = self.before = 0
+        self.in_layers = self.before = 0  # operations counted
 
-    def rows_of(self, image_shape: tuple[int, int, int], device: str) -> list[LayerRow]:
+    def rows_of(self, run: DryRun, image_shape: tuple[int, int, int]) -> list[LayerRow]:
         hooks = []
         for name, layer in _layers(self.net):
-            leave = partial(self._leave, name, list(layer.parameters()))
+            parameters = list(layer.parameters())  # its own, which have stand-ins while it runs
+            leave = partial(self._leave, name, parameters)
             hooks += [layer.register_forward_pre_hook(self._enter), layer.register_forward_hook(leave)]
-        images = blank_images(image_shape, 1, device)
         try:
-            with self.counter or nullcontext(), mode(self.net, training=False), torch.no_grad():
-                torch.func.functional_call(self.net, stand_ins(self.net, device), (images,))
+            with self.counter or nullcontext(), torch.no_grad():
+                run.logits(image_shape, 1, training=False)
         finally:
             for hook in hooks:
                 hook.remove()
-        parameters, macs = sum(map(self._new, self.net.parameters())), (self._flops() - self.inside) // 2
-        if parameters or macs:
-            self.rows.append(LayerRow(name="(elsewhere)", kind="", maps=0, num_parameters=parameters, num_macs=macs))
+        num_parameters = self._num_new(self.net.parameters())
+        num_macs = (self._operations() - self.in_layers) // 2
+        if num_parameters or num_macs:
+            rest = {"num_parameters": num_parameters, "num_macs": num_macs}
+            self.rows.append(LayerRow(name="(elsewhere)", kind="", maps=0, **rest))
         return self.rows
 
-    def _flops(self) -> int:
+    def _operations(self) -> int:
         return self.counter.get_total_flops() if self.counter else 0
 
     def _enter(self, layer: nn.Module, _: Any) -> None:
-        self.before = self._flops()
+        self.before = self._operations()
 
-    def _leave(self, name: str, own: list[nn.Parameter], layer: nn.Module, _: Any, output: Any) -> None:
-        flops = self._flops() - self.before
-        self.inside += flops
-        self._met(name, layer, output, own, flops // 2)
-
-    def _new(self, parameter: nn.Parameter) -> int:
-        if id(parameter) in self.counted:
-            return 0
-        self.counted.add(id(parameter))
-        return parameter.numel()
-
-    def _met(self, name: str, layer: nn.Module, output: Any, own: list[nn.Parameter], macs: int) -> None:
+    def _leave(self, name: str, parameters: list[nn.Parameter], layer: nn.Module, _: Any, output: Any) -> None:
+        operations = self._operations() - self.before
+        self.in_layers += operations
         while isinstance(output, tuple | list):
             output = output[0]
-        if not isinstance(output, Tensor) or not (own or isinstance(layer, POOLS + NORMS + (EuclideanRBF,))):
-            return
-        about = _about(layer, output, macs)
+        is_layer = bool(parameters) or isinstance(layer, POOLS + NORMS) or hasattr(layer, "layer_row")
+        if is_layer and isinstance(output, Tensor):
+            about = _about(layer, output, operations // 2) | {"num_parameters": self._num_new(parameters)}
+            self.rows.append(self._row(name, output, about))
+
+    def _num_new(self, parameters: Iterable[nn.Parameter]) -> int:
+        """How many numbers those of the parameters hold that were not counted before."""
+        new = {id(parameter): parameter.numel() for parameter in parameters if id(parameter) not in self.counted}
+        self.counted |= new.keys()
+        return sum(new.values())
+
+    def _row(self, name: str, output: Tensor, about: dict[str, Any]) -> LayerRow:
         if "kernel_maps" in about and not self.rows:
             about["sees"] = "image"
-        elif self.towers > 1:
+        elif self.in_towers:
             about["sees"] = {"all": "both towers", "own group": "own tower"}.get(about["sees"], about["sees"])
         maps, *sides = output.shape[1:] or (1,)
         if about["kind"] == "fc":  # features come last
             *sides, maps = output.shape[1:]
         size = dict(zip(("height", "width"), sides, strict=False))
-        self.rows.append(LayerRow(**{
-            "name": name, "maps": maps, "num_parameters": sum(map(self._new, own)), **size, **about,
-        }))  # fmt: skip
+        num_neurons = 0 if about["kind"] in ("norm", "pool") else output[0].numel()
+        return LayerRow(name=name, maps=maps, **size, num_neurons=num_neurons, **about)
 
 
-def _about(layer: nn.Module, output: Tensor, macs: int) -> dict[str, Any]:
-    """A layer's kind, what it sees, and its counts; `macs` is what was counted of a layer that is not known here."""
+def _about(layer: nn.Module, output: Tensor, num_counted: int) -> dict[str, Any]:
+    """A layer's kind, kernel, what it sees, and multiply-accumulates: as counted if it is not known here."""
+    if hasattr(layer, "layer_row"):
+        return layer.layer_row(output)
+    names = {"kernel": "kernel_size", "stride": "stride", "padding": "padding"}
+    window = {key: _sides(getattr(layer, name, None)) for key, name in names.items()}
     if isinstance(layer, POOLS):
-        about = {
-            name: _sides(getattr(layer, long, None)) for name, long in (("kernel", "kernel_size"), ("stride", "stride"))
-        }
-        return {"kind": "pool", "sees": "own map", **about, "padding": getattr(layer, "padding", 0)}
+        return {"kind": "pool", "sees": "own map", **window, "padding": window["padding"] or 0}
     if isinstance(layer, NORMS):
-        return {"kind": "norm", "sees": _norm_sees(layer)}
-    places, neurons = math.prod(output.shape[2:]), {"num_neurons": output[0].numel()}
+        return {"kind": "norm", "sees": "own map" if isinstance(layer, MAP_NORMS) else "all"}
     if isinstance(layer, CONVS):
         own = layer.groups == layer.in_channels > 1
         return {
-            "kind": "conv", "kernel": _sides(layer.kernel_size), "kernel_maps": layer.weight.shape[1],
-            "stride": _sides(layer.stride), "padding": _sides(layer.padding), "num_macs": layer.weight.numel() * places,
-            "sees": "all" if layer.groups == 1 else "own map" if own else "own group", **neurons,
+            "kind": "conv", **window, "kernel_maps": layer.weight.shape[1],
+            "num_macs": layer.weight.numel() * math.prod(output.shape[2:]),
+            "sees": "all" if layer.groups == 1 else "own map" if own else "own group",
         }  # fmt: skip
-    if isinstance(layer, SparseConv):
-        seen = sorted(layer.maps_seen)
-        return {
-            "kind": "conv", "kernel": layer.weight.shape[-1], "stride": 1, "padding": 0,
-            "num_macs": layer.weight.numel() * places, "sees": f"{seen[0]} to {seen[-1]} maps", **neurons,
-        }  # fmt: skip
-    if isinstance(layer, LocallyConnected):
-        return {
-            "kind": "local", "kernel": layer.kernel, "kernel_maps": layer.fan_in // layer.kernel**2, "stride": 1,
-            "padding": layer.padding, "num_macs": layer.weight.numel(), "sees": "all", **neurons,
-        }  # fmt: skip
-    if isinstance(layer, Subsampling):  # a sum times the map's coefficient
-        own = {"kernel": 2, "stride": 2, "padding": 0, "num_macs": output[0].numel()}
-        return {"kind": "subsampling", "sees": "own map", **own, **neurons}
-    if isinstance(layer, nn.Linear | TowerLinear):
-        groups, rows = getattr(layer, "groups", 1), math.prod(output.shape[1:-1])
-        about = {"kernel_maps": layer.weight.shape[1], "num_macs": layer.weight.numel() * rows}
-        return {"kind": "fc", "sees": "all" if groups == 1 else "own group", **about, **neurons}
-    if isinstance(layer, EuclideanRBF):
-        return {"kind": "rbf", "kernel_maps": layer.codes.shape[1], "num_macs": layer.codes.numel(), "sees": "all",
-                **neurons}  # fmt: skip
-    return {"kind": type(layer).__name__, "num_macs": macs, "sees": "", **neurons}
-
-
-def _norm_sees(layer: nn.Module) -> str:
-    if isinstance(layer, ResponseNorm) and layer.groups > 1:
-        return "own tower"
-    own = isinstance(layer, MAP_NORMS) or (isinstance(layer, ResponseNorm) and layer.maps == "within")
-    return "own map" if own else "all"
+    if isinstance(layer, nn.Linear):
+        num_macs = layer.weight.numel() * math.prod(output.shape[1:-1])
+        return {"kind": "fc", "kernel_maps": layer.in_features, "num_macs": num_macs, "sees": "all"}
+    return {"kind": type(layer).__name__, "num_macs": num_counted, "sees": ""}
 
 
 def _sides(given: Side | None) -> Side | None:

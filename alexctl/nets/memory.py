@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
-from alexctl.nets.layer_table import blank_images, mode, somewhere, stand_ins
+from alexctl.nets.dry_run import DryRun, dry_run, parameter_bytes
 from alexctl.nets.layers import set_step
 
 COPIES = 3  # of every parameter while training with momentum: the weight, its gradient, its velocity
@@ -19,33 +19,28 @@ def training_bytes(net: nn.Module, image_shape: tuple[int, int, int], num_classe
     Raises what the net's forward raises.
     """
 
-    def saved(device: str) -> int:
-        tensors = stand_ins(net, device)
-        if device == "meta":
-            return _saved_bytes(net, tensors, image_shape, num_classes, batch_size)
-        two, three = (_saved_bytes(net, tensors, image_shape, num_classes, num) for num in (2, 3))
+    def saved(run: DryRun) -> int:
+        if run.device == "meta":
+            return saved_bytes(run, image_shape, num_classes, batch_size)
+        two, three = (saved_bytes(run, image_shape, num_classes, num) for num in (2, 3))
         return two + (three - two) * (batch_size - 2)
 
-    return COPIES * sum(p.numel() * p.element_size() for p in net.parameters()) + somewhere(net, saved)
+    return COPIES * parameter_bytes(net) + dry_run(net, saved)
 
 
-def _saved_bytes(
-    net: nn.Module, tensors: dict[str, Tensor], shape: tuple[int, int, int], num_classes: int, num_images: int
-) -> int:
-    """What a forward pass with these parameters and buffers keeps for its backward pass, they themselves not counted."""
-    device = next(iter(tensors.values())).device.type
-    own = {tensor.untyped_storage()._cdata for tensor in tensors.values()}
+def saved_bytes(run: DryRun, image_shape: tuple[int, int, int], num_classes: int, num_images: int) -> int:
+    """What a forward pass keeps for its backward pass, parameters and buffers not counted."""
     kept: list[Tensor] = []  # alive to the end, so that no storage takes the place of another
 
     def keep(tensor: Tensor) -> Tensor:
         kept.append(tensor)
         return tensor
 
-    set_step(net, 0, 0)
-    labels = torch.zeros(num_images, dtype=torch.int64, device=device)
-    with mode(net, training=True), saved_tensors_hooks(keep, lambda tensor: tensor):
-        logits = torch.func.functional_call(net, tensors, (blank_images(shape, num_images, device),))
-        loss = F.cross_entropy(logits, labels)
+    set_step(run.net, 0, 0)
+    labels = torch.zeros(num_images, dtype=torch.int64, device=run.device)
+    with saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = F.cross_entropy(run.logits(image_shape, num_images, training=True), labels)
     storages = {storage._cdata: storage for storage in (tensor.untyped_storage() for tensor in kept)}
     del loss
+    own = {tensor.untyped_storage()._cdata for tensor in run.tensors.values()}
     return sum(storage.nbytes() for key, storage in storages.items() if key not in own)

@@ -9,23 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from alexctl.ablation.faults import in_toml
+from alexctl.ablation.knobs import Knobs
 from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.own_net import OwnNet, register
-from alexctl.ablation.setting import Setting
 from alexctl.errors import UserError, nearest, printable
+from alexctl.nets.contract import DEFAULTS, SCALINGS, Net
 from alexctl.randomness import derived_seed
 
-SCALINGS = ("mean-image", "standardised", "lenet")
-DEFAULTS = {"input_scaling": "standardised", "bias_rate": 1.0, "weight_costs": {}}  # where the module has none
 
+def build_own(name: str, knobs: Knobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> Net:
+    """The module that `package.module:factory` makes of its knobs, on the CPU, in training mode.
 
-def build_own(setting: Setting, *, image_shape: tuple[int, int, int], num_classes: int, seed: int) -> nn.Module:
-    """The module that `package.module:factory` makes of the setting's knobs, on the CPU, in training mode.
-
-    Raises UserError: with exit code 1 when the code is not that of the setting (no trial's fault, so none is marked
+    Raises UserError: with exit code 1 when the code is not that of the knobs (no trial's fault, so none is marked
     failed), else for what the factory raised, for what it gives that is no net for these images.
     """
-    name, table = setting.training.net, setting.net.model_dump(mode="json")
+    table = knobs.model_dump(mode="json")
     try:
         own = register(name)
     except UserError as error:
@@ -38,7 +36,7 @@ def build_own(setting: Setting, *, image_shape: tuple[int, int, int], num_classe
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "init"))
         net = _made(name, own, arguments)
-        _check_extras(name, net, setting)
+        _check_extras(name, net)
         _check_logits(name, net, image_shape, num_classes)
     return net.train()
 
@@ -55,12 +53,8 @@ def _made(name: str, own: OwnNet, arguments: dict[str, Any]) -> nn.Module:
     return net
 
 
-def _check_extras(name: str, net: nn.Module, setting: Setting) -> None:
+def _check_extras(name: str, net: nn.Module) -> None:
     """What a net may say of itself beside its layers; what it does not say is set to the default."""
-    if setting.training.weight_decay == "file" and not hasattr(net, "weight_costs"):
-        raise UserError(
-            f"weight_decay: 'file' asks for each layer's own, and {name} has no weight_costs; write a number"
-        )
     for key, value in DEFAULTS.items():
         if not hasattr(net, key):
             setattr(net, key, value)
@@ -69,7 +63,7 @@ def _check_extras(name: str, net: nn.Module, setting: Setting) -> None:
         raise UserError(f"{name}: input_scaling: {in_toml(net.input_scaling)} is not allowed, {hint}")
     if type(net.bias_rate) not in (int, float) or not 0 < net.bias_rate < float("inf"):
         raise UserError(f"{name}: bias_rate: should be a number above 0, not {in_toml(net.bias_rate)}")
-    if not isinstance(net.weight_costs, Mapping):
+    if not isinstance(net.weight_costs, Mapping | None):
         raise UserError(f"{name}: weight_costs: should be a dict of parameter names, not {in_toml(net.weight_costs)}")
 
 
@@ -92,7 +86,7 @@ def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], 
     known = dict(net.named_parameters())
     if not known:
         raise UserError(f"{name}: the net has no parameters, so there is nothing to train")
-    for key in net.weight_costs:
+    for key in net.weight_costs or ():
         if key not in known:
             raise UserError(
                 f"{name}: weight_costs: no parameter is called '{printable(str(key))}', {nearest(str(key), known)}"

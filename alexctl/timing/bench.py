@@ -146,7 +146,8 @@ class _Nobody:
 
 
 def _tutorial(setting, prepared: DataSet, device: torch.device) -> Tutorial:
-    net = build(setting, image_shape=prepared.train_images.shape[1:], num_classes=len(prepared.classes), seed=0)
+    about = {"image_shape": prepared.train_images.shape[1:], "num_classes": len(prepared.classes)}
+    net = build(setting.training.net, setting.net, **about, seed=0)
     return Tutorial(
         copy.deepcopy(net), prepared.train_images, prepared.train_labels, batch_size=setting.training.batch_size,
         device=device, threads=machine.usable_cores(),

@@ -15,7 +15,7 @@ from alexctl.data.sources import DataSet, Facts, facts
 from alexctl.errors import UserError
 from alexctl.machine import default_workers
 from alexctl.nets import build
-from alexctl.nets.layer_table import layer_table, on_meta_device, totals
+from alexctl.nets.layer_table import layer_table, totals
 from alexctl.nets.memory import training_bytes
 from alexctl.store import layout
 from alexctl.timing.crowding import crowding
@@ -99,7 +99,8 @@ def _measured(cost: Cost, setting: Setting, data: Facts) -> Cost:
     knobs, num_classes = setting.training, data.num_classes
     height, width = (data.height, data.width) if knobs.crop is None else (knobs.crop, knobs.crop)
     shape = (height, width, data.channels)
-    net = on_meta_device(lambda: build(setting, image_shape=shape, num_classes=num_classes, seed=0))
+    with torch.device("meta"):
+        net = build(knobs.net, setting.net, image_shape=shape, num_classes=num_classes, seed=0)
     whole = totals(layer_table(net, shape))
     return replace(
         cost, num_parameters=whole.num_parameters, num_macs=whole.num_macs,

@@ -7,7 +7,7 @@ from torch import nn
 
 from alexctl.ablation.load import load
 from alexctl.data.sources import DataSet
-from alexctl.nets.layers import ResponseNorm
+from alexctl.nets.response_norm import ResponseNorm
 from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import per_second
 

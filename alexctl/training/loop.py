@@ -13,6 +13,7 @@ from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting
 from alexctl.data.batches import Batches
 from alexctl.data.sources import DataSet
+from alexctl.errors import UserError
 from alexctl.nets import build
 from alexctl.nets.layers import set_step
 from alexctl.randomness import derived_seed
@@ -102,7 +103,7 @@ class Training(Loop):
 
     `on_batch(training)` is called after every batch, of training or of an evaluation, so that the caller can save,
     report or stop (by raising). `batches` are those of another training of the same data and knobs, if there is one.
-    Raises Diverged when the loss is not finite at a row.
+    Raises Diverged when the loss is not finite at a row, UserError for images or a weight decay that the net can't take.
     """
 
     def __init__(
@@ -122,16 +123,19 @@ class Training(Loop):
         self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch
         height, width, channels = data.train_images.shape[1:]
         shape = (height, width, channels) if knobs.crop is None else (knobs.crop, knobs.crop, channels)
-        self.net = build(setting, image_shape=shape, num_classes=len(data.classes), seed=seed)
-        scaling, bias_rate = self.net.input_scaling, self.net.bias_rate
+        self.net = build(knobs.net, setting.net, image_shape=shape, num_classes=len(data.classes), seed=seed)
+        decay = self.net.weight_costs if knobs.weight_decay == "file" else knobs.weight_decay
+        if decay is None:
+            raise UserError(
+                f"weight_decay: 'file' asks for each layer's own, and {knobs.net} has no weight_costs; write a number"
+            )
         self.net.to(device=device, memory_format=torch.channels_last)
         self.batches = batches or Batches(
-            data, device=device, scaling=scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
+            data, device=device, scaling=self.net.input_scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
             crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
         )  # fmt: skip
-        decay = self.net.weight_costs if knobs.weight_decay == "file" else knobs.weight_decay
         self.optimiser = Momentum(
-            self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=bias_rate
+            self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=self.net.bias_rate
         )
         self.own = is_own(knobs.net)
         self.clock = clock or Clock(sync=synchroniser(device))

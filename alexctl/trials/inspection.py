@@ -59,7 +59,7 @@ def write(folder: Path, training: Training, classes: Sequence[str]) -> None:
     }
     if (first := next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)) is not None:
         tensors["kernels"] = first.weight.permute(0, 2, 3, 1).cpu().float().numpy()
-        tensors["towers"] = np.array([getattr(getattr(net, "knobs", None), "towers", 1)])
+        tensors["towers"] = np.array([getattr(net, "num_towers", 1)])
     # safetensors takes bytes as they lie and knows no strides: of a crop, which is a view, it would save other pixels.
     whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     files.write_atomic(folder / layout.GALLERY, safetensors.numpy.save(whole))

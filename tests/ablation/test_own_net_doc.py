@@ -57,7 +57,7 @@ def test_the_example_runs_to_its_end_in_worker_processes(alexctl, tmp_path):
 
 def test_what_it_says_of_names_is_true():
     from alexctl.ablation.own_net import GIVEN
-    from alexctl.nets.own import DEFAULTS, SCALINGS
+    from alexctl.nets.contract import DEFAULTS, SCALINGS
 
     said = DOC.partition("## What alexctl expects")[2]
     assert all(f"`{name}`" in said for name in (*GIVEN, *DEFAULTS))

@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from alexctl.ablation.knobs import AlexNet32Knobs, AlexNetKnobs
-from alexctl.nets.alexnet import AlexNet, AlexNet32, TowerLinear
-from alexctl.nets.layers import ResponseNorm, set_step
+from alexctl.nets.alexnet import AlexNet, TowerLinear
+from alexctl.nets.alexnet32 import AlexNet32
+from alexctl.nets.layers import set_step
+from alexctl.nets.response_norm import ResponseNorm
 
 
 def small(side=32, seed=0, **knobs):

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from alexctl.ablation.knobs import AlexNet32Knobs, AlexNetKnobs
 from alexctl.errors import UserError
-from alexctl.nets.alexnet import AlexNet, AlexNet32, HangingConv2d
+from alexctl.nets.alexnet import AlexNet, HangingConv2d
+from alexctl.nets.alexnet32 import AlexNet32
 from alexctl.nets.alexnet_shapes import smallest, windows
 from alexctl.nets.layer_table import layer_table
 

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from alexctl.ablation.knobs import PUBLISHED, ConvLocalKnobs
 from alexctl.errors import UserError
-from alexctl.nets.cuda_convnet import ConvLocal
+from alexctl.nets.convlocal import ConvLocal
 
 PCT_11 = PUBLISHED["conv-local-11pct"][1]
 

@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 from alexctl.ablation.knobs import PUBLISHED, ConvNet4Knobs
 from alexctl.errors import UserError
-from alexctl.nets.cuda_convnet import ConvNet4
-from alexctl.nets.layers import pooled
+from alexctl.nets.convnet4 import ConvNet4
+from alexctl.nets.cuda_convnet import pooled
 
 
 def net(side=32, channels=3, seed=0, **knobs):

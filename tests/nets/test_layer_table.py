@@ -5,18 +5,18 @@ import torch
 from torch import nn
 
 from alexctl.ablation.knobs import NETS
-from alexctl.nets import BUILDERS, memory, native_shape
-from alexctl.nets.layer_table import layer_table, on_meta_device, stand_ins, totals
-from alexctl.nets.memory import training_bytes
+from alexctl.nets import build, dry_run, find
+from alexctl.nets.dry_run import DryRun, parameter_bytes
+from alexctl.nets.layer_table import layer_table, totals
+from alexctl.nets.memory import saved_bytes, training_bytes
 
 
 def table(name, **knobs):
-    shape, num_classes = native_shape(name)
-    net = on_meta_device(
-        lambda: BUILDERS[name](NETS[name](**knobs), image_shape=shape, num_classes=num_classes, seed=0)
-    )
+    spec = find(name)
+    with torch.device("meta"):
+        net = build(name, NETS[name](**knobs), image_shape=spec.native_shape, num_classes=spec.native_classes, seed=0)
     assert all(p.is_meta for p in net.parameters())
-    return {row.name: row for row in layer_table(net, shape)}
+    return {row.name: row for row in layer_table(net, spec.native_shape)}
 
 
 def counts(rows):
@@ -105,12 +105,11 @@ def test_any_net():
 
 
 class Reader(nn.Module):
-    """Can't be built or run without numbers."""
+    """Can't be run without numbers."""
 
     def __init__(self):
         super().__init__()
         self.fc = nn.Linear(4, 2)
-        self.largest = self.fc.weight.max().item()
 
     def forward(self, x):
         x = x.flatten(1)
@@ -118,9 +117,7 @@ class Reader(nn.Module):
 
 
 def test_a_net_that_reads_its_numbers():
-    net = on_meta_device(Reader)
-    assert not net.fc.weight.is_meta
-    assert [row.num_macs for row in layer_table(net, (2, 2, 1))] == [8]
+    assert [row.num_macs for row in layer_table(Reader(), (2, 2, 1))] == [8]
 
 
 def test_a_net_that_breaks_says_so():
@@ -135,9 +132,29 @@ def test_what_a_step_holds():
     assert training_bytes(net, (4, 4, 1), 3, 10) == 12 * parameters + 10 * (16 * 4 + 3 * 4 + 8) + 4
 
 
-@pytest.mark.parametrize("name", sorted(BUILDERS.keys() - {"alexnet"}))
+@pytest.mark.parametrize("name", sorted(NETS.keys() - {"alexnet"}))
 def test_a_few_images_tell_of_many(name):
-    shape, num_classes = native_shape(name)
-    net = BUILDERS[name](NETS[name](), image_shape=shape, num_classes=num_classes, seed=0)
-    whole = memory._saved_bytes(net, stand_ins(net, "cpu"), shape, num_classes, 12)
-    assert training_bytes(net, shape, num_classes, 12) == whole + 12 * sum(p.numel() for p in net.parameters())
+    spec = find(name)
+    shape, num_classes = spec.native_shape, spec.native_classes
+    net = build(name, NETS[name](), image_shape=shape, num_classes=num_classes, seed=0)
+    whole = saved_bytes(DryRun(net, "cpu"), shape, num_classes, 12)
+    assert training_bytes(net, shape, num_classes, 12) == whole + 3 * parameter_bytes(net)
+
+
+def test_a_large_net_is_measured_where_nothing_is_computed(monkeypatch):
+    """The same counts as on the CPU; a net that reads its numbers is run there after all."""
+    devices = []
+    logits = DryRun.logits
+    monkeypatch.setattr(
+        DryRun, "logits", lambda run, *args, **how: (devices.append(run.device), logits(run, *args, **how))[1]
+    )
+    small = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+    expected = layer_table(small, (4, 4, 1)), training_bytes(small, (4, 4, 1), 3, 10)
+    assert set(devices) == {"cpu"}
+    monkeypatch.setattr(dry_run, "LARGE", 0)
+    devices.clear()
+    assert (layer_table(small, (4, 4, 1)), training_bytes(small, (4, 4, 1), 3, 10)) == expected
+    assert set(devices) == {"meta"}
+    devices.clear()
+    assert [row.num_macs for row in layer_table(Reader(), (2, 2, 1))] == [8]
+    assert devices == ["meta", "cpu"]

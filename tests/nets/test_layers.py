@@ -7,7 +7,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from alexctl.nets.layers import Dropout, LocallyConnected, ResponseNorm, average_pool, max_pool, pooled, set_step
+from alexctl.nets.cuda_convnet import average_pool, max_pool, pooled
+from alexctl.nets.layers import Dropout, LocallyConnected, set_step
+from alexctl.nets.response_norm import ResponseNorm
 
 
 def norm(size, *, maps="across", divided=True, alpha=0.3, beta=0.75, k=2.0):

@@ -58,30 +58,34 @@ def forget(module="mynet"):
     sys.modules.pop(module, None)
 
 
-def made(folder: Path, body: str, **base) -> nn.Module:
+def made(folder: Path, body: str) -> nn.Module:
     (folder / "mynet.py").write_text(
         f"from torch import nn\nclass Net(nn.Module):\n    def __init__(self): super().__init__()\n{body}\n"
     )
-    register("mynet:make")
-    table = {k: v for k, v in TINY["base"].items() if k != "init"} | {"net": "mynet:make"} | base
-    both, faults = parse(
-        TINY | {"control": "a", "varies": ["momentum"], "base": table, "arms": {"a": {}, "b": {"momentum": 0.5}}},
-        name="tiny", overrides={}, smoke=False,
-    )  # fmt: skip
+    return build("mynet:make", register("mynet:make").knobs(), **SHAPE, seed=0)
+
+
+def trained(folder: Path, body: str, data, **base) -> Training:
+    """A training of that net, of which no step is taken yet."""
+    made(folder, body)
+    table = {k: v for k, v in TINY["base"].items() if k != "init"} | {"net": "mynet:make", "epochs": 1} | base
+    both, faults = parse(TINY | {"base": table, "varies": ["flips"], "arms": {"relu": {}, "tanh": {"flips": True}}},
+                         name="tiny", overrides={}, smoke=False)  # fmt: skip
     assert not faults
-    return build(both.setting("a", "shapes", "0" * 16), **SHAPE, seed=0)
+    return Training(both.setting("relu", data.name, data.digest), 0, data, device=CPU)
 
 
 def test_its_initial_weights_are_derived_from_the_seed(own_code):
     (own_code / "mynet.py").write_text(MAKE)
     before = torch.random.get_rng_state()
-    nets = [build(setting(), **SHAPE, seed=seed) for seed in (3, 3, 4)]
+    knobs = setting().net
+    nets = [build("mynet:make", knobs, **SHAPE, seed=seed) for seed in (3, 3, 4)]
     weights = [[p.detach().clone() for p in net.parameters()] for net in nets]
     assert all(torch.equal(a, b) for a, b in zip(weights[0], weights[1], strict=True))
     assert not torch.equal(weights[0][0], weights[2][0])
     assert torch.equal(torch.random.get_rng_state(), before)
     assert nets[0].training
-    assert (nets[0].input_scaling, nets[0].bias_rate) == ("standardised", 1.0)
+    assert (nets[0].input_scaling, nets[0].bias_rate, nets[0].weight_costs) == ("standardised", 1.0, None)
     assert nets[0][1].running_mean.tolist() == [0.0] * 4  # the images it was tried with left no trace
 
 
@@ -117,18 +121,16 @@ def test_what_is_no_net_for_these_images_is_one_line(own_code, body, line):
     assert caught.value.faults == (line,)
 
 
-def test_weight_costs_are_those_of_parameters(own_code):
+def test_weight_costs_are_those_of_parameters(own_code, tiny_data):
     net = "class make(nn.Sequential):\n    def __init__(self): super().__init__(nn.Flatten(), nn.LazyLinear(10))\n"
     with pytest.raises(UserError, match="weight_decay: 'file' asks for each layer's own, and mynet:make has no weight"):
-        made(own_code, net, weight_decay="file")
+        trained(own_code, net, tiny_data, weight_decay="file")
     forget()
     with pytest.raises(UserError, match=r"no parameter is called '1\.wieght', did you mean '1\.weight'\?"):
-        made(own_code, net + "    weight_costs = {'1.wieght': 3.0}", weight_decay="file")
+        made(own_code, net + "    weight_costs = {'1.wieght': 3.0}")
     forget()
-    assert (
-        made(own_code, net + "    weight_costs = {'1.weight': 3.0}", weight_decay="file").weight_costs["1.weight"]
-        == 3.0
-    )
+    training = trained(own_code, net + "    weight_costs = {'1.weight': 0.5}", tiny_data, weight_decay="file")
+    assert training.optimiser.alike == {(1.0, 0.5): ["1.weight"], (1.0, 0.0): ["1.bias"]}
 
 
 def test_the_pre_flight_says_it_before_any_trial(own_code, tiny_data):
@@ -149,12 +151,7 @@ def test_weights_that_a_batch_does_not_go_through(own_code, tiny_data):
         "        self.frozen.requires_grad_(False)\n"
         "    def forward(self, x): return self.fc(x.mean((2, 3)))\n"
     )
-    made(own_code, body)
-    changes = {"net": "mynet:make", "weight_decay": 0.5, "lr": 0.1, "momentum": 0.0, "varies": None}
-    table = {k: v for k, v in TINY["base"].items() if k != "init"} | {k: v for k, v in changes.items() if v is not None}
-    which, _ = parse(TINY | {"base": table, "varies": ["flips"], "arms": {"relu": {}, "tanh": {"flips": True}}},
-                     name="tiny", overrides={}, smoke=False)  # fmt: skip
-    training = Training(which.setting("relu", "shapes", "0" * 16), 0, tiny_data, device=CPU)
+    training = trained(own_code, body, tiny_data, weight_decay=0.5, lr=0.1, momentum=0.0)
     before = {name: p.item() for name, p in training.net.named_parameters() if p.numel() == 1}
     next(iter(training))
     after = {name: p.item() for name, p in training.net.named_parameters() if p.numel() == 1}

@@ -60,7 +60,8 @@ def table(path):
 
 def net_of(record, data):
     setting = Setting.from_flat(record.setting)
-    net = build(setting, image_shape=data.train_images.shape[1:], num_classes=len(data.classes), seed=0)
+    about = {"image_shape": data.train_images.shape[1:], "num_classes": len(data.classes)}
+    net = build(setting.training.net, setting.net, **about, seed=0)
     weights = safetensors.numpy.load_file(record.folder / layout.WEIGHTS)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in weights.items()})
     return net.eval()

@@ -10,9 +10,9 @@ from torch.nn import functional as F
 
 from alexctl.ablation.knobs import LeNet5Knobs
 from alexctl.errors import UserError
-from alexctl.nets import lenet
+from alexctl.nets import lenet5
 from alexctl.nets.activations import ACTIVATIONS, scaled_tanh
-from alexctl.nets.lenet import C3_TABLE, LeNet5, digit_codes
+from alexctl.nets.lenet5 import C3_TABLE, LeNet5, digit_codes
 from alexctl.randomness import uniform_
 
 A, S = 1.7159, 2 / 3
@@ -74,7 +74,7 @@ def test_squashing():
 
 def test_subsampling_against_loops():
     torch.manual_seed(0)
-    layer = lenet.Subsampling(3, scaled_tanh).double()
+    layer = lenet5.Subsampling(3, scaled_tanh).double()
     torch.nn.init.normal_(layer.coefficient)
     torch.nn.init.normal_(layer.bias)
     maps = torch.randn(2, 3, 4, 6, dtype=torch.float64, requires_grad=True)
@@ -101,7 +101,7 @@ def test_subsampling_against_loops():
 
 def test_sparse_convolution_against_one_convolution_a_map():
     torch.manual_seed(0)
-    layer = lenet.SparseConv(6, C3_TABLE).double()
+    layer = lenet5.SparseConv(6, C3_TABLE).double()
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter)
     maps = torch.randn(2, 6, 7, 8, dtype=torch.float64, requires_grad=True)
@@ -120,7 +120,7 @@ def test_sparse_convolution_against_one_convolution_a_map():
 
 def test_rbf_against_loops():
     torch.manual_seed(0)
-    layer = lenet.EuclideanRBF().double()
+    layer = lenet5.EuclideanRBF().double()
     features = torch.randn(3, 84, dtype=torch.float64, requires_grad=True)
     ahead = torch.randn(3, 10, dtype=torch.float64)
     logits = layer(features)
@@ -141,13 +141,13 @@ def test_rbf_against_loops():
 def test_cross_entropy_is_the_map_criterion_without_j():
     """For one image: y of the right class + log of the sum of exp(-y) over the classes."""
     torch.manual_seed(0)
-    penalties = -lenet.EuclideanRBF().double()(torch.randn(1, 84, dtype=torch.float64))
+    penalties = -lenet5.EuclideanRBF().double()(torch.randn(1, 84, dtype=torch.float64))
     expected = penalties[0, 3] + math.log(sum(math.exp(-y) for y in penalties[0].tolist()))
     assert F.cross_entropy(-penalties, torch.tensor([3])).item() == pytest.approx(expected.item())
 
 
 def test_the_bitmaps():
-    lines = lenet.DIGITS.split()
+    lines = lenet5.DIGITS.split()
     assert len(lines) == 12 * 10
     assert all(len(line) == 7 and set(line) <= {".", "#"} for line in lines)
     codes = digit_codes()

@@ -1,6 +1,8 @@
-"""LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998), and the short form that most people mean by its name."""
+"""lenet5: LeNet-5 of LeCun, Bottou, Bengio and Haffner (1998), and the short form that most people mean by its name."""
 
+import math
 from collections.abc import Callable
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -9,6 +11,7 @@ from torch.nn import functional as F
 from alexctl.ablation.knobs import LeNet5Knobs
 from alexctl.errors import UserError
 from alexctl.nets.activations import ACTIVATIONS, GAIN
+from alexctl.nets.contract import NetSpec
 from alexctl.randomness import normal_, uniform_
 
 C3_TABLE = (  # the maps of S2 that each map of C3 sees (1998, table I)
@@ -48,6 +51,10 @@ class Subsampling(nn.Module):
         self.coefficient = nn.Parameter(torch.full((num_maps,), 1 / self.fan_in))
         self.bias = nn.Parameter(torch.zeros(num_maps))
 
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        products = output[0].numel()  # a sum times the map's coefficient
+        return {"kind": "subsampling", "kernel": 2, "stride": 2, "padding": 0, "num_macs": products, "sees": "own map"}
+
     def forward(self, maps: Tensor) -> Tensor:
         sums = F.avg_pool2d(maps, 2, divisor_override=1)
         return self.activation(sums * self.coefficient[:, None, None] + self.bias[:, None, None])
@@ -71,6 +78,11 @@ class SparseConv(nn.Module):
         self.weight = nn.Parameter(torch.zeros(len(pairs), 5, 5))
         self.bias = nn.Parameter(torch.zeros(len(table)))
 
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        num_macs = self.weight.numel() * math.prod(output.shape[2:])
+        sees = f"{min(self.maps_seen)} to {max(self.maps_seen)} maps"
+        return {"kind": "conv", "kernel": 5, "stride": 1, "padding": 0, "num_macs": num_macs, "sees": sees}
+
     def forward(self, maps: Tensor) -> Tensor:
         full = self.weight.new_zeros(self.out_channels * self.num_inputs, 5, 5).index_copy(0, self.places, self.weight)
         return F.conv2d(maps, full.view(self.out_channels, self.num_inputs, 5, 5), self.bias)
@@ -86,6 +98,9 @@ class EuclideanRBF(nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("codes", digit_codes(), persistent=False)
+
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        return {"kind": "rbf", "kernel_maps": 84, "num_macs": self.codes.numel(), "sees": "all"}
 
     def forward(self, features: Tensor) -> Tensor:
         return -(features[:, None, :] - self.codes).square().sum(2)
@@ -119,6 +134,7 @@ class LeNet5(nn.Module):
 
     input_scaling = "lenet"  # (pixel / 255) * 1.275 - 0.1: background -0.1, foreground 1.175 as in 1998
     bias_rate = 1.0
+    weight_costs: ClassVar[dict[str, float]] = {}  # the paper of 1998 gives none
 
     def __init__(self, knobs: LeNet5Knobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
         super().__init__()
@@ -147,11 +163,6 @@ class LeNet5(nn.Module):
         elif not isinstance(layer, Subsampling):
             normal_(weight, (GAIN[self.knobs.activation] / fan_in) ** 0.5, seed=seed, name=name)
 
-    @property
-    def weight_costs(self) -> dict[str, float]:
-        """Empty: the paper of 1998 gives none."""
-        return {}
-
     def forward(self, images: Tensor) -> Tensor:
         x = self.s2(self.activation(self.c1(images)))
         x = self.s4(self.activation(self.c3(x)))
@@ -170,3 +181,6 @@ def _refuse(knobs: LeNet5Knobs, image_shape: tuple[int, int, int], num_classes: 
             f"lenet5 in form '1998' has a code for each of ten digits, this data has {num_classes} classes; "
             "form = 'short' takes any number"
         )
+
+
+NET = NetSpec(factory=LeNet5, native_shape=(32, 32, 1))
