@@ -12,10 +12,10 @@ from tools.marked_blocks import rewritten
 BENCH = layout.REFERENCE / layout.BENCH
 
 
-def block(made: dict[str, Any]) -> str:
+def block(bench: dict[str, Any]) -> str:
     """The targets and what was measured, from the table of a bench."""
-    medians, ratios, env = made["medians"], made["ratios"], made["environment"]
-    machine = f"{env['device']} ({env['cpu']}), {made['workers']} workers, torch {env['packages']['torch']}"
+    medians, ratios, env = bench["medians"], bench["ratios"], bench["environment"]
+    machine = f"{env['device']} ({env['cpu']}), {bench['workers']} workers, torch {env['packages']['torch']}"
 
     def times(name: str) -> str:
         return f"{ratios[name]:.2f} times" if name in ratios else "not measured"
@@ -24,7 +24,7 @@ def block(made: dict[str, Any]) -> str:
         return f"{ratios[name]:.0%}" if name in ratios else "not measured"
 
     lines = [
-        f"{machine}; {made['net']}, batch {made['batch_size']}, float32, on {made['data']}. Medians of the rounds in "
+        f"{machine}; {bench['net']}, batch {bench['batch_size']}, float32, on {bench['data']}. Medians of the rounds in "
         f"[`{layout.BENCH_CSV}`](../{BENCH}/{layout.BENCH_CSV}).",
         "",
         "| what | wanted | measured |",
@@ -36,7 +36,7 @@ def block(made: dict[str, Any]) -> str:
         f"| response normalisation, forward and backward, to torch's layer | 5 times | {times('norm_to_torch')} |",
         f"| a step of alexnet32 with it, to one without | at most 1.10 times | {times('norm_step')} |",
         "",
-        f"In images a second: the tutorial loop {medians['tutorial']:,.0f} (with {made['tutorial_workers']} DataLoader "
+        f"In images a second: the tutorial loop {medians['tutorial']:,.0f} (with {bench['tutorial_workers']} DataLoader "
         f"workers, its best here), one process {medians['alone']:,.0f}"
         + (f", all workers {medians['workers']:,.0f}" if "workers" in medians else "")
         + f". Peaks: {medians.get('gemm_workers', medians['gemm_alone']) / 1e9:,.0f} GFLOP/s of matrix products, "
@@ -85,15 +85,15 @@ def upkeep_block(lines: list[dict[str, str]]) -> str:
 
 def written(text: str, folder: Path) -> str:
     """The page with its tables made anew; UserError where the marks or the measurements are missing."""
-    made = latest(folder)
-    if made is None:
+    bench = latest(folder)
+    if bench is None:
         raise UserError(f"no bench in {folder}; `alexctl bench --results` makes one")
     try:
         upkeep = list(csv.DictReader((folder / layout.UPKEEP_CSV).read_text(encoding="utf-8").splitlines()))
     except OSError:
         raise UserError(f"no {layout.UPKEEP_CSV} in {folder}; `python -m tools.upkeep` makes it") from None
     intro = f"Beside training, in processor seconds ([`{layout.UPKEEP_CSV}`](../{BENCH}/{layout.UPKEEP_CSV})):\n"
-    return rewritten(text, "measured", f"{block(made)}\n{intro}\n{upkeep_block(upkeep)}", file="docs/performance.md")
+    return rewritten(text, "measured", f"{block(bench)}\n{intro}\n{upkeep_block(upkeep)}", file="docs/performance.md")
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ from tools.marked_blocks import rewritten
 
 def block(reference: Path) -> str:
     """The table between the README's two marks, as `alexctl report --format md` has it, each title with its figure."""
-    made = [derive(campaign.evidence()) for campaign in open_results(reference)]
-    figures = [f"results/{reference.name}/{tables.folder.name}/{layout.FIGURE}.png" for tables in made]
-    return markdown([tables.verdict for tables in made], figures) + "\n"
+    derived = [derive(campaign.evidence()) for campaign in open_results(reference)]
+    figures = [f"results/{reference.name}/{tables.folder.name}/{layout.FIGURE}.png" for tables in derived]
+    return markdown([tables.verdict for tables in derived], figures) + "\n"
 
 
 def written(readme: str, reference: Path) -> str:

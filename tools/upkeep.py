@@ -115,9 +115,9 @@ def many(folder: Path, count: int) -> Path:
     for arm, trials in reported.items():
         for seed in range(num_seeds):
             trial = trials[seed % len(trials)]
-            made = layout.trial(home, layout.trial_name(arm, seed, trial.name.rpartition("-")[2]))
-            shutil.copytree(trial, made)
-            (made / layout.SETTING).write_text(json.dumps({**heads[trial], "seed": seed}), encoding="utf-8")
+            copy = layout.trial(home, layout.trial_name(arm, seed, trial.name.rpartition("-")[2]))
+            shutil.copytree(trial, copy)
+            (copy / layout.SETTING).write_text(json.dumps({**heads[trial], "seed": seed}), encoding="utf-8")
     return home
 
 

@@ -278,10 +278,9 @@ def bench(
 @app.command()
 def doctor(results: ResultsOption = DEFAULT_RESULTS, data_root: RootOption = None, json_: JsonOption = False) -> None:
     """Check this machine: packages, device, threads, folders, data."""
-    from alexctl.cli import show_ablation
-    from alexctl.cli.doctor import checks
+    from alexctl.cli.doctor import checks, shown
 
-    if not show_ablation.health(checks(results, data_root), as_json=json_):
+    if not shown(checks(results, data_root), as_json=json_):
         raise typer.Exit(1)
 
 

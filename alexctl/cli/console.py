@@ -18,10 +18,12 @@ def plain(value: Any) -> str:
     return escape(printable(str(value)))
 
 
-def new_console() -> Console:
-    # Rich takes COLUMNS from the environment; a pipe gets lines as long as they need to be.
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+def new_console(*, stderr: bool = False, quiet: bool = False) -> Console:
+    """A terminal wraps lines; a pipe gets them as long as they are, and tables up to 200 columns wide."""
+    console = Console(stderr=stderr, quiet=quiet, highlight=False)
+    if console.is_terminal:  # its width is $COLUMNS, where that is set
+        return console
+    return Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, width=200)
 
 
 def table(rows: list[dict[str, Any]], *, as_json: bool = False, numbers: Collection[str] = ()) -> None:
@@ -37,7 +39,7 @@ def say(*lines: str) -> None:
     """Lines of plain text, wrapped where a terminal is."""
     console = new_console()
     for line in lines:
-        console.print(plain(line), soft_wrap=not console.is_terminal)
+        console.print(plain(line))
 
 
 def rich_table(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
@@ -46,9 +48,8 @@ def rich_table(rows: list[dict[str, Any]], console: Console, *, numbers: Collect
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, key in enumerate(texts[0] if texts else ()):
         justify = "right" if key in numbers else "left"
-        grid.add_column(
-            key, header_style="dim", overflow="fold", no_wrap=i == 0, justify=justify
-        )  # a name broken can't be copied
+        # A name that is broken can't be copied.
+        grid.add_column(key, header_style="dim", overflow="fold", no_wrap=i == 0, justify=justify)
     for row in texts:
         grid.add_row(*row.values())
     wide = console.measure(grid, options=console.options.update(max_width=10_000))

@@ -25,7 +25,7 @@ MIN_FREE_GIB = 1.0  # of disk, and of memory
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing looked at. `state`: ok; note (works, but worth knowing); fail (something will not work)."""
+    """One thing that was checked. `state`: ok; note (works, but worth knowing); fail (something will not work)."""
 
     name: str
     state: str
@@ -34,7 +34,7 @@ class Check:
 
 
 def checks(results: Path, root: Path | None) -> list[Check]:
-    """Everything worth looking at, in the order a person would mend it; never raises, whatever is broken.
+    """Everything worth checking, in the order a person would mend it; never raises, whatever is broken.
 
     `results` is where results will be written, `root` where data lies (None: where it does by
     default); neither need exist, and neither is made.
@@ -58,9 +58,19 @@ def checks(results: Path, root: Path | None) -> list[Check]:
             state, what, action = check()
         except Exception as error:
             # A doctor must not die of what it finds; what broke here is told by another check, or is our bug.
-            state, what, action = "note", f"could not be looked at: {first_line(error)}", ""
+            state, what, action = "note", f"could not be checked: {first_line(error)}", ""
         found.append(Check(name=name, state=state, found=what, action=action))
     return found
+
+
+def shown(found: list[Check], *, as_json: bool) -> bool:
+    """Prints the checks; False when one fails."""
+    from alexctl.cli.console import table
+
+    table(
+        [{"check": c.name, "state": c.state, "found": c.found, "next": c.action or ""} for c in found], as_json=as_json
+    )
+    return all(check.state != "fail" for check in found)
 
 
 def python() -> Finding:

@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -11,7 +11,7 @@ from rich.text import Text
 
 from alexctl import numbers
 from alexctl.campaign.campaign import Campaign, Job
-from alexctl.cli.console import plain, rich_table
+from alexctl.cli.console import new_console, plain, rich_table
 from alexctl.cli.show_ablation import seeds_words
 from alexctl.timing.estimates import lengths, remaining_work, wall_seconds
 
@@ -22,7 +22,7 @@ class Screen:
     """Hears what `run.run` tells and shows it; `close()` leaves the terminal as it was."""
 
     def __init__(self, *, quiet: bool = False):
-        self.console = Console(stderr=True, highlight=False, quiet=quiet)
+        self.console = new_console(stderr=True, quiet=quiet)
         self.live: Live | None = None
         self.rows: dict[str, dict[str, Any]] = {}
         self.first: dict[str, tuple[float, float]] = {}  # when a running trial's first row came, and its epoch
@@ -37,17 +37,17 @@ class Screen:
         """Data being decoded or drawn."""
         if self.console.is_terminal:
             end = "\n" if done >= total else "\r"
-            self.console.print(f"{plain(what)}: {done:,} of {total:,}", end=end, soft_wrap=not self.console.is_terminal)
+            self.console.print(f"{plain(what)}: {done:,} of {total:,}", end=end)
         elif what != self.shown_preparing:
             self.shown_preparing = what
-            self.console.print(f"{plain(what)} ({total:,})", soft_wrap=not self.console.is_terminal)
+            self.console.print(f"{plain(what)} ({total:,})")
 
     def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None:
         """The plan, before anything runs."""
         self.seconds, self.workers = seconds, workers
         ablation = campaign.ablation
         for line in (f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}", plain(ablation.claim)):
-            self.console.print(line, soft_wrap=not self.console.is_terminal)
+            self.console.print(line)
         rows = []
         for arm, knobs in ablation.arms.items():
             rows.append({
@@ -64,12 +64,9 @@ class Screen:
         already = f", {done} of them done already" if done else ""
         workers_text = numbers.counted(workers, "worker")
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
-        self.console.print(
-            f"{total} trials to report{first}{already}, on {workers_text}: {self._estimate(campaign)}",
-            soft_wrap=not self.console.is_terminal,
-        )
+        self.console.print(f"{total} trials to report{first}{already}, on {workers_text}: {self._estimate(campaign)}")
         for note in notes:
-            self.console.print(f"[yellow]note:[/] {plain(note)}", soft_wrap=not self.console.is_terminal)
+            self.console.print(f"[yellow]note:[/] {plain(note)}")
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
@@ -85,11 +82,14 @@ class Screen:
         whose = "" if len(unknown) == len(campaign.ablation.arms) else f" of {' and '.join(unknown)}"
         return f"about {left} if every trial{whose} needs all its {epochs} epochs"
 
+    def _clock(self) -> str:
+        return numbers.elapsed(time.monotonic() - self.began)
+
     def started(self, job: Job) -> None:
         """A worker took a trial."""
 
     def row(self, job: Job, row: dict[str, Any]) -> None:
-        """A running trial measured something; from the second epoch on its pace replaces the probe's."""
+        """A running trial measured something; from the second epoch on its speed replaces the probe's."""
         self.rows[job.name] = row
         now = time.monotonic()
         since, epoch = self.first.setdefault(job.name, (now, row["epoch"]))
@@ -98,9 +98,7 @@ class Screen:
 
     def taken(self, job: Job, source: str) -> None:
         """A trial that another ablation has done was copied."""
-        self.console.print(
-            f"{numbers.elapsed(time.monotonic() - self.began)}  {_label(job)}  taken from {plain(source)}, which has done it"
-        )
+        self.console.print(f"{self._clock()}  {_label(job)}  taken from {plain(source)}, which has done it")
 
     def ended(self, job: Job, state: str, error: str | None) -> None:
         """A trial came to an end, or to the rung where the search paused it."""
@@ -108,20 +106,20 @@ class Screen:
         self.first.pop(job.name, None)
         where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "epoch 0"
         mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
-        line = f"{numbers.elapsed(time.monotonic() - self.began)}  {_label(job)}  {mark} at {where}"
+        line = f"{self._clock()}  {_label(job)}  {mark} at {where}"
         if error:
             line += f": {plain(error)}"
         if self.console.is_terminal and state not in ("failed", "diverged"):
             return
         self.spoke = time.monotonic()
-        self.console.print(line, soft_wrap=not self.console.is_terminal)
+        self.console.print(line)
 
     def tick(self, campaign: Campaign, running: list[Job]) -> None:
         """A moment passed."""
         now = time.monotonic()
         if campaign.num_seeds != self.look:
             self.console.print(
-                f"{numbers.elapsed(now - self.began)}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
+                f"{self._clock()}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
             )
             self.look = campaign.num_seeds
         if self.live is not None:
@@ -135,10 +133,7 @@ class Screen:
                 for job in running
                 if job.name in self.rows
             )
-            self.console.print(
-                f"{numbers.elapsed(now - self.began)}  running: {places or 'starting'}",
-                soft_wrap=not self.console.is_terminal,
-            )
+            self.console.print(f"{self._clock()}  running: {places or 'starting'}")
 
     def close(self) -> None:
         """Ends the live view."""
@@ -159,7 +154,7 @@ class Screen:
         parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
-        parts.append(f"{numbers.elapsed(time.monotonic() - self.began)} gone, to go: {self._estimate(campaign)}")
+        parts.append(f"{self._clock()} gone, to go: {self._estimate(campaign)}")
         return Group(
             table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim")
         )

@@ -1,4 +1,4 @@
-"""Prints what ablations are, what is known of them here, and how this machine is."""
+"""Prints what ablations are, and what is known of them here."""
 
 import json
 import sys
@@ -52,11 +52,11 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
         print(json.dumps({**which.model_dump(mode="json"), "costs": found}, indent=1, ensure_ascii=False))
         return
     console = new_console()
-    console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure.name}", soft_wrap=not console.is_terminal)
+    console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure.name}")
     size = "" if which.claim.effect is None else f" (effect {_value(which.claim.effect)})"
-    console.print(f"{plain(which.claim)}{plain(size)}", soft_wrap=not console.is_terminal)
+    console.print(f"{plain(which.claim)}{plain(size)}")
     if which.note:
-        console.print(f"To bear in mind: {plain(which.note)}", soft_wrap=not console.is_terminal)
+        console.print(f"To bear in mind: {plain(which.note)}")
     base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column("", min_width=len("(control)"))
@@ -70,7 +70,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
             grid.add_row(label if i == 0 else "", key, plain(_value(value)))
     console.print(grid)
     for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
-        console.print(f"[yellow]{plain(line)}[/]", soft_wrap=not console.is_terminal)
+        console.print(f"[yellow]{plain(line)}[/]")
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
     sys.stdout.flush()
@@ -93,11 +93,3 @@ def _value(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_value(item)}" for key, item in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def health(found: list, *, as_json: bool) -> bool:
-    """`alexctl doctor`; False when a check fails."""
-    table(
-        [{"check": c.name, "state": c.state, "found": c.found, "next": c.action or ""} for c in found], as_json=as_json
-    )
-    return all(check.state != "fail" for check in found)

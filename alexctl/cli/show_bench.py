@@ -1,11 +1,10 @@
 """Prints what `alexctl bench` measured."""
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-
-from alexctl.cli.console import say, shown, table
+from alexctl.cli.console import new_console, say, shown, table
 
 if TYPE_CHECKING:
     from alexctl.timing.bench import Bench
@@ -21,26 +20,24 @@ RATES = {
 
 def progress(done: int, total: int) -> None:
     """A line on a terminal, while it measures."""
-    console = Console(stderr=True, highlight=False)
+    console = new_console(stderr=True)
     if console.is_terminal:
         console.print(f"round {min(done + 1, total)} of {total}", end="\n" if done >= total else "\r")
 
 
-def bench(made: "Bench", folder: Path | None, *, as_json: bool) -> None:
+def bench(bench: "Bench", folder: Path | None, *, as_json: bool) -> None:
     """`alexctl bench`: rates, ratios, peaks, and where a step's time goes."""
-    from alexctl.timing.bench import as_json as text
-
     if as_json:
-        print(text(made))
+        print(json.dumps(bench.table(), indent=1))
         return
-    medians, ratios = made.medians(), made.ratios()
-    env = made.environment
+    medians, ratios = bench.medians(), bench.ratios()
+    env = bench.environment
     say(
-        f"{made.net}, batch {made.batch_size}, on {made.data}; {env['device']} ({env['cpu']}), torch {env['packages']['torch']}; "
-        f"medians of {len([m for m in made.measured if m.what == 'alone'])} rounds",
+        f"{bench.net}, batch {bench.batch_size}, on {bench.data}; {env['device']} ({env['cpu']}), torch {env['packages']['torch']}; "
+        f"medians of {len([m for m in bench.measured if m.what == 'alone'])} rounds",
         "",
     )
-    about = {"workers": made.workers, "tutorial_workers": made.tutorial_workers}
+    about = {"workers": bench.workers, "tutorial_workers": bench.tutorial_workers}
     table([
         {
             "what": words.format(**about), "images a second": f"{medians[what]:,.0f}",

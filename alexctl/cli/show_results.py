@@ -6,8 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
 from alexctl import numbers
 from alexctl.cli.console import new_console, plain, rich_table, say, shown, table
 from alexctl.store import layout
@@ -34,18 +32,18 @@ def result(found: "Result") -> None:
         })  # fmt: skip
     console.print(rich_table(rows, console))
     for line in found.verdict["comparisons"]:
-        console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]", soft_wrap=not console.is_terminal)
-    console.print(plain(which.claim), soft_wrap=not console.is_terminal)
+        console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]")
+    console.print(plain(which.claim))
     if which.note:
-        console.print(f"To bear in mind: {plain(which.note)}", soft_wrap=not console.is_terminal)
+        console.print(f"To bear in mind: {plain(which.note)}")
     for line in failures(found.trials, found.folder):
-        console.print(f"[red]{plain(line)}[/]", soft_wrap=not console.is_terminal)
+        console.print(f"[red]{plain(line)}[/]")
     names = (
         *map(layout.svg, (layout.FIGURE, layout.SEARCH, layout.SURVIVAL)), layout.TRIALS_CSV, layout.CURVES_CSV,
         layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.VERDICT,
     )  # fmt: skip
     written = ", ".join(name for name in names if (found.folder / name).exists())
-    console.print(f"Files: {plain(shown(found.folder))}/ ({written})", soft_wrap=not console.is_terminal)
+    console.print(f"Files: {plain(shown(found.folder))}/ ({written})")
 
 
 def failures(trials, folder: Path) -> list[str]:
@@ -70,11 +68,11 @@ def _values_of(trials, arm: str, column: str) -> list[float]:
 
 def stopped(campaign) -> None:
     """After Ctrl-C: what is done and how to go on."""
-    console = Console(stderr=True, highlight=False)
+    console = new_console(stderr=True)
     if campaign is None:
         console.print("Stopped before any trial began.")
         return
-    console.print(f"Stopped. {_left(campaign)}", soft_wrap=not console.is_terminal)
+    console.print(f"Stopped. {_left(campaign)}")
 
 
 def _left(campaign) -> str:
@@ -110,14 +108,14 @@ def overview(found: "Collection[Result]") -> None:
     console = new_console()
     for result in found:
         for line in failures(result.trials, result.folder):
-            console.print(plain(line), soft_wrap=not console.is_terminal)
+            console.print(plain(line))
 
 
 def page(path: Path, *, open_: bool) -> None:
     """Where the report's page lies; with `open_` in the browser, if there is one."""
     say(f"Page: {shown(path)}")
     if open_ and not webbrowser.open(path.resolve().as_uri()):
-        Console(stderr=True, highlight=False).print("There is no browser here; open that file in one.")
+        new_console(stderr=True).print("There is no browser here; open that file in one.")
 
 
 def _smallest(line: dict[str, Any]) -> str:
@@ -162,9 +160,9 @@ def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: 
         words = f"{line['arm']} against {line['control']}: {line['sentence']}"
         if line["sign_flip_note"]:
             words += f" Sign-flip test: {line['sign_flip_note']}."
-        console.print(plain(words), soft_wrap=not console.is_terminal)
+        console.print(plain(words))
     for note in notes:
-        console.print(f"[yellow]note:[/] {plain(note)}", soft_wrap=not console.is_terminal)
+        console.print(f"[yellow]note:[/] {plain(note)}")
 
 
 def _short(value: float | None) -> str:

@@ -53,9 +53,9 @@ def markdown(verdicts: Sequence[dict[str, Any]], figures: Sequence[str] = ()) ->
     lines = [HEAD, tuple("---" for _ in HEAD)]
     for verdict, figure in zip(verdicts, figures or [""] * len(verdicts), strict=True):
         for line in rows([verdict]):
-            title, *others, said = map(_escaped_md, line)
+            title, *others, verdict_words = map(_escaped_md, line)
             link = f"[{title}]({quote(figure, safe='/@')})" if figure else title
-            lines.append((link, *others, f"**{said}**"))
+            lines.append((link, *others, f"**{verdict_words}**"))
     table = [f"| {' | '.join(line)} |" for line in lines]
     notes = [f"- {_escaped_md(title)}: {_escaped_md(note)}" for title, note in _notes(verdicts)]
     return "\n".join([*table, *([""] if notes else []), *notes])

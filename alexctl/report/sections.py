@@ -95,7 +95,7 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
         return folder.at(layout.VERDICT, *keys)
 
     measure = MEASURES[verdict["measure"]]
-    claim, made = verdict["claim"], remake(plan)
+    claim, command = verdict["claim"], remake(plan)
     source = at("claim", "source") if claim.get("source", "the paper") != "the paper" else None
     smoke = bool(plan["ablation"].get("smoke"))
     used = machines(folder)
@@ -112,7 +112,7 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
         "interval": at("interval"), "comparisons": comparisons(folder), "machines": used,
         "mixed": measure.one_machine and len({one["clock"] for one in used}) > 1,
         "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
-        "command": [folder.word(word, layout.PLAN) for word in made.words], "notes": made.notes,
+        "command": [folder.word(word, layout.PLAN) for word in command.words], "notes": command.notes,
     }  # fmt: skip
 
 
@@ -160,7 +160,7 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     for row in final:
         done = row["status"] == "done"
         value = folder.cell(layout.TRIALS_CSV, row, measure.name, SEED, measure.written) if done else None
-        cells[row["arm"], int(row["seed"])] = value or _fate(row) or "not finished"
+        cells[row["arm"], int(row["seed"])] = value or _without_value(row) or "not finished"
     values = [float(cell.value) for cell in cells.values() if isinstance(cell, Traced)]
     table = {
         "seed_arms": [folder.word(arm) for arm in arms],
@@ -186,21 +186,15 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
             lost=[k for k, cell in mine if cell in ("censored", "diverged")],
         )  # fmt: skip
         colour = f"arm-{(i - (control in arms)) % len(ARMS) + 1}" if arm != control else ""  # as in the figures
-        table["dots"].append(
-            {
-                "arm": folder.word(arm),
-                "control": arm == control,
-                "colour": colour,
-                "id": f"{folder.id}-arm-{i}",
-                "svg": drawn,
-            }
-        )
+        table["dots"].append({
+            "arm": folder.word(arm), "control": arm == control, "colour": colour, "id": f"{folder.id}-arm-{i}", "svg": drawn,
+        })  # fmt: skip
     table["dots_axis"] = axis_row(axis, (lambda v: f"{100 * v:g}%") if measure.percent else "{:g}".format)
     return table
 
 
-def _fate(row: dict[str, str]) -> str | None:
-    """What befell a trial that has no value to compare; None where nothing did."""
+def _without_value(row: dict[str, str]) -> str | None:
+    """How a trial ended that has no value to compare: diverged, failed or censored; None where it is not so."""
     if row["status"] in ("diverged", "failed"):
         return row["status"]
     return "censored" if row["censored"] == "true" and row["phase"] == "final" else None
@@ -210,12 +204,12 @@ def _lost(folder: ResultsFolder) -> list[dict[str, Any]]:
     """The trials that failed, diverged or never met their target, each with the reason there is."""
     lost = []
     for row in folder.trials:
-        if fate := _fate(row):
-            run = folder.cell(layout.TRIALS_CSV, row, "epochs_run", TRIAL, "{:.3g}".format)
-            error = folder.word(row["error"]) if row.get("error") else None
-            lost.append(
-                {"trial": folder.word(row["trial"]), "fate": fate, "phase": row["phase"], "epochs": run, "error": error}
-            )
+        if outcome := _without_value(row):
+            lost.append({
+                "trial": folder.word(row["trial"]), "outcome": outcome, "phase": row["phase"],
+                "epochs": folder.cell(layout.TRIALS_CSV, row, "epochs_run", TRIAL, "{:.3g}".format),
+                "error": folder.word(row["error"]) if row.get("error") else None,
+            })  # fmt: skip
     return lost
 
 

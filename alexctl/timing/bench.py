@@ -1,7 +1,6 @@
 """The whole of `alexctl bench`: everything in turn, several rounds of it, so that a slow moment is shared by all."""
 
 import copy
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -170,8 +169,3 @@ def _round(alone: Alone, crew: Crew | None, tutorial: Tutorial, tutorial_workers
     yield from norms.rates(seconds / 4).items()
     yield from alone.shares(seconds).items()
     yield "evaluation", alone.evaluation_share()
-
-
-def as_json(made: Bench) -> str:
-    """The table as text."""
-    return json.dumps(made.table(), indent=1)

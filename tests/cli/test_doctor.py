@@ -34,7 +34,7 @@ def test_a_check_that_breaks_is_told_and_the_others_go_on(tmp_path, monkeypatch)
     monkeypatch.setattr(doctor, "memory", broken)
     by_name = {check.name: check for check in doctor.checks(tmp_path, tmp_path)}
     assert by_name["memory"].state == "note"
-    assert by_name["memory"].found == "could not be looked at: ValueError: boom"
+    assert by_name["memory"].found == "could not be checked: ValueError: boom"
     assert by_name["terminal"]
 
 
