@@ -2,18 +2,19 @@
 
 import difflib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 
 class UserError(Exception):
     """Shown as it is, without a traceback; `exit_code` is what the shell then sees.
 
-    Several faults found at once stand on a line each.
+    Several faults found at once stand on a line each, with control characters spelled out.
     """
 
-    def __init__(self, *faults: str, exit_code: int = 2):
-        super().__init__("\n".join(faults))
-        self.faults = faults
+    def __init__(self, *faults: object, exit_code: int = 2):
+        self.faults = tuple(printable(str(fault)) for fault in faults)
+        super().__init__("\n".join(self.faults))
         self.exit_code = exit_code
 
 
@@ -32,14 +33,26 @@ class Stopped(Exception):
         self.campaign = campaign
 
 
-def nearest(word: str, choices: Iterable[str]) -> str:
-    """A hint that ends a message: the closest choice if one is close, else all of them."""
-    choices = sorted(choices)
+@dataclass(frozen=True)
+class Nearest:
+    """The choice that a word comes close to, if there is one, and all choices, sorted."""
+
+    close: str | None
+    choices: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """The hint that ends a message."""
+        if self.close is not None:
+            return f"did you mean '{self.close}'?"
+        return "choose from: " + ", ".join(self.choices) if self.choices else "there are none"
+
+
+def nearest(word: str, choices: Iterable[str]) -> Nearest:
+    """What a word may have been meant to be, whatever its case."""
+    choices = tuple(sorted(choices))
     folded = {choice.casefold(): choice for choice in choices}
     close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean '{folded[close[0]]}'?"
-    return "choose from: " + ", ".join(choices) if choices else "there are none"
+    return Nearest(folded[close[0]] if close else None, choices)
 
 
 def printable(text: str) -> str:
@@ -47,3 +60,9 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def short(text: object, most: int = 60) -> str:
+    """The text as a line has room for it."""
+    text = printable(str(text))
+    return text if len(text) <= most else f"{text[: most - 3]}..."

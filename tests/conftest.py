@@ -10,7 +10,8 @@ import torch
 
 from alexctl.ablation import own_code as own_code_module
 from alexctl.ablation import own_net
-from alexctl.ablation.model import Ablation, parse
+from alexctl.ablation.model import Ablation
+from alexctl.ablation.parse import parse
 from alexctl.data import shapes
 from alexctl.data.sources import DataSet, prepare
 

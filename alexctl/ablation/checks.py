@@ -1,114 +1,132 @@
 """Whether arms make a controlled comparison: each changes what varies, nothing else, and something."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
-from alexctl.ablation.faults import in_toml, unknown_key
+from alexctl.ablation.faults import Fault, unknown_key
+from alexctl.ablation.knobs import TrainingKnobs
 from alexctl.ablation.measures import named
+from alexctl.ablation.model import Claim
 from alexctl.ablation.own_net import is_checked, is_own
 from alexctl.ablation.setting import known_keys, resolve
-from alexctl.errors import printable
+from alexctl.ablation.toml import quoted, to_toml
+from alexctl.errors import nearest
 
 
-def setting_faults(table: dict[str, Any], measure: Any, searchable: bool, also: Iterable[str] = ()) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Resolved:
+    """What an arm has for each knob, defaults too unless it has faults; its training, unless that has faults."""
+
+    levels: dict[str, Any]
+    training: TrainingKnobs | None
+    faults: list[Fault]
+
+
+def resolved(table: dict[str, Any], also: Iterable[str] = ()) -> Resolved:
+    """One arm's table of knobs, whose learning rate may still be to search (`also` as in `resolve`)."""
+    searched = {"lr": "search"} if table.get("lr") == "search" else {}
+    training, net, faults = resolve(table | dict.fromkeys(searched, 1.0), also)
+    levels = dict(table)
+    for model in (training, net):  # these have tuples for lists and 0.0 for 0
+        levels |= model.model_dump() if model else {}
+    return Resolved(levels=levels | searched, training=training, faults=faults)
+
+
+def setting_faults(arm: Resolved, measure: Any, searchable: bool) -> list[Fault]:
     """What is wrong with one arm's knobs, and with measuring it; `searchable`: there are rates to try."""
-    faults = []
-    if table.get("lr") == "search":
-        table = {**table, "lr": 1.0}
-        if not searchable:
-            faults.append('lr_grid: missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]')
-    training, _, wrong = resolve(table, also)
-    if training is not None:
-        asked = named(measure)
-        if asked and asked.race and training.target is None:
-            faults.append(f'target: missing; measure = "{asked.name}" needs one, such as {{ at_most = 0.25 }}')
-        on_test = (asked and asked.on_test) or (training.target and training.target.metric == "test_error")
-        if on_test and training.evaluate_every == 0:
-            faults.append("evaluate_every: 0 never measures the test error, which this comparison needs; write 1")
-    return faults + wrong
-
-
-def arm_faults(head: dict[str, Any], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
-    """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison."""
-    varies, faults = head["varies"], []
-    nets = _nets(base, arms)
-    known = known_keys(None).union(*map(known_keys, nets))
-    unchecked = any(is_own(net) and not is_checked(net) for net in nets)
-    if all(map(is_checked, nets)):  # else its knobs can't be told
-        faults += [f"varies: {unknown_key(key, known)}" for key in varies if key not in known]
-    faults += [
-        f"varies: {key} can't vary, all arms are trained on the same images; try --data"
-        for key in ("data", "image_size")
-        if key in varies
-    ]
-    for arm, knobs in arms.items():
-        faults += [
-            f"[arms.{arm}] changes {key}, which is not in varies = {printable(str(varies))}; "
-            "move it to [base] or name it in varies"
-            for key in knobs
-            if varies and (key in known or unchecked) and key not in varies
-        ]
-    seen: list[tuple[str, Any]] = []
-    for arm, knobs in arms.items():
-        table = {**base, **knobs}
-        searched = table.get("lr") == "search"
-        training, net, wrong = resolve({**table, "lr": 1.0} if searched else table)
-        twin = next((other for other, its in seen if its == (searched, training, net)), None)
-        if twin and not wrong:
-            faults.append(f"[arms.{arm}] is the same as [arms.{twin}]: it changes nothing")
-        seen.append((arm, (searched, training, net)))
-    if head.get("compares") == "interaction":
-        faults += _factorial_faults(varies, base, arms)
-    margin, measure = head.get("margin"), named(head.get("measure"))
-    if type(margin) in (int, float) and measure and measure.scale == "ratio" and margin <= 1:
-        faults.append(f"margin: should be a factor above 1 for {measure.name}, such as 1.25, not {in_toml(margin)}")
+    faults, training, asked = list(arm.faults), arm.training, named(measure)
+    if arm.levels.get("lr") == "search" and not searchable:
+        needed = 'missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]'
+        faults.append(Fault("", "lr_grid", needed))
+    if training is None:
+        return faults
+    if asked and asked.race and training.target is None:
+        needed = f'missing; measure = "{asked.name}" needs one, such as {{ at_most = 0.25 }}'
+        faults.append(Fault("", "target", needed))
+    on_test = (asked and asked.on_test) or (training.target and training.target.metric == "test_error")
+    if on_test and training.evaluate_every == 0:
+        never = "0 never measures the test error, which this comparison needs; write 1"
+        faults.append(Fault("", "evaluate_every", never))
     return faults
 
 
-def _nets(base: dict[str, Any], arms: dict[str, dict]) -> list[Any]:
-    return [{**base, **knobs}.get("net") for knobs in arms.values()]
+def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Resolved]) -> list[Fault]:
+    """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison.
+
+    `arms` are the knobs that each arm changes, `full` what becomes of them on the base.
+    """
+    varies, faults = head["varies"], []
+    nets = [arm.levels.get("net") for arm in full.values()]
+    known = known_keys(None).union(*map(known_keys, nets))
+    unchecked = any(is_own(net) and not is_checked(net) for net in nets)
+    if all(map(is_checked, nets)):  # else its knobs can't be told
+        unknown = [unknown_key("", key, known) for key in varies if key not in known]
+        faults += [Fault("", "varies", str(fault)) for fault in unknown]
+    faults += [
+        Fault("", "varies", f"{key} can't vary, all arms are trained on the same images; try --data")
+        for key in ("data", "image_size")
+        if key in varies
+    ]
+    faults += [
+        Fault(f"[arms.{arm}]", key, f"is not in varies = {to_toml(varies)}; move it to [base] or name it in varies")
+        for arm, knobs in arms.items()
+        for key in knobs
+        if varies and (key in known or unchecked) and key not in varies
+    ]
+    for i, (name, arm) in enumerate(full.items()):
+        twin = next((other for other in list(full)[:i] if full[other].levels == arm.levels), None)
+        if twin and not arm.faults:
+            text = f"is the same as [arms.{twin}]; change what varies, or remove it"
+            faults.append(Fault(f"[arms.{name}]", "", text))
+    if head.get("compares") == "interaction":
+        faults += _factorial_faults(varies, full)
+    margin, measure = head.get("margin"), named(head.get("measure"))
+    if type(margin) in (int, float) and measure and measure.scale == "ratio" and margin <= 1:
+        text = f"should be a factor above 1 for {measure.name}, such as 1.25, not {quoted(margin)}"
+        faults.append(Fault("", "margin", text))
+    return faults
 
 
-def level(base: dict[str, Any], knobs: dict[str, Any], key: str) -> Any:
-    """What an arm has for a knob: its own value, the base's, or the knob's default."""
-    table = {**base, **knobs}
-    training, net, _ = resolve({**table, "lr": 1.0} if table.get("lr") == "search" else table)
-    for model in (net, training):  # these have tuples for lists and 0.0 for 0
-        if model is not None and key in type(model).model_fields:
-            return getattr(model, key)
-    return table.get(key)
-
-
-def _factorial_faults(varies: list[str], base: dict[str, Any], arms: dict[str, dict]) -> list[str]:
+def _factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault]:
     """An interaction needs two knobs of two values each, and every combination of them in an arm of its own."""
     if len(varies) != 2:
-        return [f"varies: an interaction is of two knobs, not {len(varies)}; name two, such as ['activation', 'init']"]
-    cells = [tuple(in_toml(level(base, knobs, key)) for key in varies) for knobs in arms.values()]
+        example = 'name two, such as ["activation", "init"]'
+        return [Fault("", "varies", f"an interaction is of two knobs, not {len(varies)}; {example}")]
+    cells = [tuple(quoted(arm.levels.get(key)) for key in varies) for arm in arms.values()]
     values = [set(column) for column in zip(*cells, strict=True)]
     if len(cells) == len(set(cells)) == 4 and all(len(column) == 2 for column in values):
         return []
-    return [
-        f"[arms]: an interaction needs four arms, {varies[0]} and {varies[1]} with two values each in all combinations"
+    knobs = f"{varies[0]} and {varies[1]}"
+    text = f"an interaction needs four arms, {knobs} with two values each in all combinations"
+    return [Fault("[arms]", "", text)]
+
+
+def claim_faults(claim: Claim, arms: dict[str, dict], measure: Any) -> list[Fault]:
+    """An arm that is not there, and a size that the measure can't have or that contradicts the direction beside it."""
+    effect, direction = claim.effect, claim.direction
+    named_arms = {"landmarks": claim.landmarks, "effect": effect if isinstance(effect, dict) else {}}
+    faults = [
+        Fault("[claim]", key, f"no arm is called '{arm}', {nearest(arm, arms)}")
+        for key, table in named_arms.items()
+        for arm in table
+        if arms and arm not in arms
     ]
-
-
-def claim_faults(effect: Any, effect_range: Any, direction: str | None, measure: Any) -> list[str]:
-    """A claimed size that its measure can't have, or that contradicts the direction beside it."""
     sizes = list(effect.values()) if isinstance(effect, dict) else [effect] if effect is not None else []
     asked = named(measure)
     ratio = asked is not None and asked.scale == "ratio"
-    faults = [
-        f"[claim] effect: a ratio (control / arm) should be above 0, not {size:g}"
+    faults += [
+        Fault("[claim]", "effect", f"a ratio (control / arm) should be above 0, not {size:g}")
         for size in sizes
         if ratio and size <= 0
     ]
     below = [size < (1 if ratio else 0) for size in sizes]
-    if isinstance(effect, dict) and effect_range:
-        faults.append("[claim] effect_range: is for one effect, not for a table of them; leave it out")
+    if isinstance(effect, dict) and claim.effect_range:
+        faults.append(Fault("[claim]", "effect_range", "is for one effect, not for a table of them; leave it out"))
     if direction == "none" and sizes:
-        faults.append(
-            "[claim] direction: 'none' says that nothing differs, the effect that something does; leave one out"
-        )
+        text = "'none' says that nothing differs, the effect that something does; leave one out"
+        faults.append(Fault("[claim]", "direction", text))
     elif direction and any(is_below != (direction == "negative") for is_below in below):
-        faults.append(f"[claim] direction: '{direction}' contradicts the sign of the effect; leave one of them out")
+        text = f"'{direction}' contradicts the sign of the effect; leave one of them out"
+        faults.append(Fault("[claim]", "direction", text))
     return faults

@@ -1,10 +1,16 @@
-"""What is wrong with a table of knobs, in plain words: pydantic's findings as `key: what is wrong, what would do`."""
+"""What is wrong with a table of knobs, in plain words: pydantic's findings, each as a `Fault`."""
 
-import datetime
-from typing import Any
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
+from pydantic import BaseModel, ValidationError
+
+from alexctl.ablation.toml import quoted
 from alexctl.errors import nearest, printable
 
+Model = TypeVar("Model", bound=BaseModel)
 TARGET_KEYS = ("metric", "at_most")  # of the one nested table
 WORDS = {  # for what pydantic finds; its own words speak of integers, strings and inputs
     "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number",
@@ -17,47 +23,60 @@ WORDS = {  # for what pydantic finds; its own words speak of integers, strings a
 }  # fmt: skip
 
 
-def unknown_key(key: str, known: set[str]) -> str:
+@dataclass(frozen=True)
+class Fault:
+    """One fault: in which table (`[arms.relu]`; "" is the top of the file), of which key, and what would do instead.
+
+    A table that does not know where it stands leaves `where` empty for its caller to fill in.
+    """
+
+    where: str
+    key: str
+    text: str
+
+    def __str__(self) -> str:
+        return printable(": ".join(filter(None, (f"{self.where} {self.key}".strip(), self.text))))
+
+
+def unknown_key(where: str, key: str, known: Iterable[str]) -> Fault:
     """The fault for a key nobody reads."""
-    return f"{printable(key)}: unknown key, {nearest(key, known)}"
+    return Fault(where, key, f"unknown key, {nearest(key, known)}")
 
 
-def fault_line(entry: dict[str, Any]) -> str:
-    """One of pydantic's findings as `key: what is wrong`, with the value given and what would be allowed."""
-    key = ".".join(printable(str(part)) for part in entry["loc"])
+def validated(
+    model: type[Model], table: dict[str, Any], where: str = "", known: Iterable[str] | None = None
+) -> tuple[Model | None, list[Fault]]:
+    """The table as a model, or None and every fault in it; `known` are the keys that it may have been meant to have."""
+    # TOML and JSON have arrays where a strict model wants a tuple.
+    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    try:
+        return model.model_validate(table), []
+    except ValidationError as error:
+        return None, [fault_of(entry, where, known or model.model_fields) for entry in error.errors()]
+
+
+def fault_of(entry: dict[str, Any], where: str = "", known: Iterable[str] = ()) -> Fault:
+    """One of pydantic's findings; what lies deeper than the key is named in the text."""
+    key, *inner = entry["loc"]
+    places = [f"item {part + 1}" if isinstance(part, int) else part for part in inner]
+    return Fault(where, str(key), ": ".join([*places, _text(entry, TARGET_KEYS if inner else known)]))
+
+
+def _text(entry: dict[str, Any], known: Iterable[str]) -> str:
     kind, given, context = entry["type"], entry["input"], entry.get("ctx", {})
     if kind == "missing":
-        return f"{key}: missing"
+        return "missing"
     if kind == "extra_forbidden":
-        return f"{key}: unknown key, {nearest(str(entry['loc'][-1]), TARGET_KEYS)}"  # the one nested table
+        return f"unknown key, {nearest(str(entry['loc'][-1]), known)}"
     if kind == "value_error":
-        return f"{key}: {context['error']}" if key else str(context["error"])  # of several knobs together
+        return str(context["error"]).rstrip(".")
     if kind == "literal_error" and isinstance(given, str):
-        choices = [choice.strip("' ") for choice in context["expected"].replace(" or ", ",").split(",")]
-        return f"{key}: '{printable(given)}' is not allowed, {nearest(given, choices)}"
+        choices = re.findall(r"'([^']*)'", context["expected"])
+        return f"'{given}' is not allowed, {nearest(given, choices)}"
     if kind in WORDS:
         bounds = {name: f"{bound:g}" if isinstance(bound, float) else bound for name, bound in context.items()}
         message = "should be " + WORDS[kind].format(**bounds)
     else:
         message = entry["msg"].replace("Input should be", "should be")
         message = message[0].lower() + message[1:]
-    return f"{key}: {message}, not {in_toml(given)}"
-
-
-def in_toml(given: Any) -> str:
-    """A value as a TOML file has it, cut short."""
-    if isinstance(given, datetime.date | datetime.time):
-        return f"the date {given.isoformat()}" if isinstance(given, datetime.date) else f"the time {given.isoformat()}"
-    try:
-        text = _toml(given)
-        return text if len(text) <= 60 else text[:57] + "..."
-    except ValueError:  # Python does not print integers of over 4300 digits
-        return "a number of thousands of digits"
-
-
-def _toml(given: Any) -> str:
-    if isinstance(given, dict):
-        return "{ " + ", ".join(f"{printable(str(key))} = {_toml(value)}" for key, value in given.items()) + " }"
-    if isinstance(given, list | tuple):
-        return f"[{', '.join(map(_toml, given))}]"
-    return str(given).lower() if isinstance(given, bool) else printable(repr(given))
+    return f"{message}, not {quoted(given)}"

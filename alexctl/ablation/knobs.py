@@ -13,11 +13,10 @@ from pydantic import (
     PlainValidator,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from alexctl.ablation.faults import in_toml
-from alexctl.errors import nearest, printable
+from alexctl.ablation.toml import quoted
+from alexctl.errors import nearest
 
 DATA_NAMES = ("cifar10", "mnist", "shapes", "shapes-grey")
 DATA_HELP = ", ".join(DATA_NAMES) + " or imagefolder:PATH"
@@ -38,18 +37,17 @@ def _known_data(spec: str) -> str:
 def unknown_data(spec: str) -> str:
     """The fault for a data set nobody has, with the nearest first."""
     if "/" in spec or "\\" in spec or spec.startswith((".", "~")):
-        return f"a folder of images is written imagefolder:PATH, so try imagefolder:{printable(spec)}"
+        return f"a folder of images is written imagefolder:PATH, so try imagefolder:{spec}"
     if spec.casefold().startswith(("imagefolder", "image-folder", "image_folder", "folder")):
-        return f"'{printable(spec)}' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"
-    hint = nearest(spec, DATA_NAMES)
-    close = hint if hint.startswith("did") else ""
-    return f"unknown data set '{printable(spec)}', {close}{' ' * bool(close)}choose from: {DATA_HELP}"
+        return f"'{spec}' names no folder; write imagefolder:PATH, with train/CLASS/*.jpg in it"
+    found = nearest(spec, DATA_NAMES)
+    return f"unknown data set '{spec}', {f'{found} ' if found.close else ''}choose from: {DATA_HELP}"
 
 
 def _decay(given: Any) -> float | str:
     if given == "file" or (type(given) in (int, float) and 0 <= given < 1):
         return given if given == "file" else float(given)
-    raise ValueError(f"should be a number, 0 or more and below 1, or 'file', not {in_toml(given)}")
+    raise ValueError(f'should be a number, 0 or more and below 1, or "file", not {quoted(given)}')
 
 
 def spec_of(name: Any) -> str:
@@ -92,15 +90,12 @@ class TrainingKnobs(Knobs):
     precision: Literal["float32", "bfloat16"] = "float32"  # of products; weights and their updates are float32
     seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
 
-    @model_validator(mode="after")
-    def _views_are_crops(self) -> "TrainingKnobs":
-        if self.test_views == 10 and self.crop is None:
-            raise ValueError("test_views: the ten views are crops; give their side too, such as crop = 24")
-        if not self.random_crops and self.crop is None:
-            raise ValueError(
-                "random_crops: there are no crops to take from the centre; give their side, such as crop = 24"
-            )
-        return self
+    @field_validator("random_crops", "test_views")
+    @classmethod
+    def _there_are_crops(cls, value: Any, info: ValidationInfo) -> Any:
+        if value != cls.model_fields[info.field_name].default and info.data.get("crop", 0) is None:
+            raise ValueError("needs crops; give their side too, such as crop = 24")
+        return value
 
 
 class NetKnobs(Knobs):

@@ -1,17 +1,18 @@
 """From an ablation's name or path to the checked ablation: found, read, options laid over it, every fault named."""
 
-import difflib
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from alexctl.ablation.faults import in_toml
+from alexctl.ablation.faults import Fault
 from alexctl.ablation.knobs import Knobs, TrainingKnobs
-from alexctl.ablation.model import Ablation, Plan, parse
+from alexctl.ablation.model import Ablation, Plan
 from alexctl.ablation.own_net import is_own, register
+from alexctl.ablation.parse import parse
 from alexctl.ablation.setting import Setting, resolve_net
-from alexctl.errors import UserError, nearest, printable
+from alexctl.ablation.toml import quoted
+from alexctl.errors import UserError, nearest, short
 from alexctl.statistics.looks import LOOKS, looks_up_to
 
 TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
@@ -36,23 +37,24 @@ def find(name: str) -> Path:
     """The file of an ablation given by name or by path; UserError names the nearest one."""
     if name in (known := shipped()):
         return known[name]
-    path, shown = Path(name), printable(name)
+    path = Path(name)
     try:
         if path.is_dir() and ("/" in name or "\\" in name):
-            raise UserError(f"{shown} is a folder; give the path of an ablation file in it")
+            raise UserError(f"{name} is a folder; give the path of an ablation file in it")
         if not (name.endswith(".toml") or "/" in name or "\\" in name):
-            own = path.with_name(f"{name}.toml").is_file() if path.name else False
-            hint = f"did you mean the file ./{shown}.toml?" if own else nearest(name, known)
-            more = "" if hint.startswith("did") else "; a file of your own is given by its path, such as ./mine.toml"
-            raise UserError(f"unknown ablation '{shown}', {hint}{more}")
+            if path.name and path.with_name(f"{name}.toml").is_file():
+                raise UserError(f"unknown ablation '{name}', did you mean the file ./{name}.toml?")
+            found = nearest(name, known)
+            more = "" if found.close else "; a file of your own is given by its path, such as ./mine.toml"
+            raise UserError(f"unknown ablation '{name}', {found}{more}")
         if path.is_file():
             return path
-        beside = difflib.get_close_matches(path.name, [file.name for file in path.parent.glob("*.toml")], n=1)
+        beside = nearest(path.name, [file.name for file in path.parent.glob("*.toml")]).close
     except OSError as error:
-        raise UserError(f"{shown}: can't be read: {error.strerror}") from None
+        raise UserError(f"{name}: can't be read: {error.strerror}") from None
     if beside:
-        raise UserError(f"no ablation file {shown}, did you mean '{printable(str(path.with_name(beside[0])))}'?")
-    raise UserError(f"no ablation file {shown}; `alexctl list` names the ones that come with alexctl")
+        raise UserError(f"no ablation file {name}, did you mean '{path.with_name(beside)}'?")
+    raise UserError(f"no ablation file {name}; `alexctl list` names the ones that come with alexctl")
 
 
 def load(
@@ -71,30 +73,38 @@ def load(
     """
     path, overrides = find(name), overrides or {}
     document = _read(path)
-    unfit = _import_nets(document, overrides, flags, printable(path.name)) if run_code else []
+    unfit = _import_nets(document, overrides) if run_code else []
     ablation, faults = parse(document, name=path.stem, overrides=overrides, smoke=smoke)
-    if faults or unfit:
+    if unfit or faults:
         of_file = parse(document, name=path.stem, overrides={}, smoke=smoke)[1] if overrides else faults
-        lines = (f"{printable(path.name)}: {fault}" for fault in faults if fault in of_file)
-        raise UserError(*unfit, *lines, *(_blame(fault, overrides, flags) for fault in faults if fault not in of_file))
+        given = {key: _given(key, value, flags) for key, value in overrides.items()}
+        lines = []
+        for fault in unfit + faults:
+            if fault.where == "--set":  # the value of a flag is in the text
+                option = given[fault.key].split()[0] if fault.key in flags else given[fault.key]
+                lines.append(f"{option}: {fault.text}")
+            elif fault in unfit + of_file:
+                lines.append(f"{path.name}: {fault}")
+            else:
+                lines.append(f"with {' '.join(given.values())}: {fault}")
+        raise UserError(*lines)
     return ablation
 
 
-def _import_nets(document: dict[str, Any], overrides: dict[str, Any], flags: Collection[str], file: str) -> list[str]:
+def _import_nets(document: dict[str, Any], overrides: dict[str, Any]) -> list[Fault]:
     """Imports the user's own nets that a file or the overrides name, and tells what is wrong with them, and where."""
-    places = {} if "net" in overrides else {"[base]": document.get("base"), "[smoke]": document.get("smoke")}
+    base = {"[base]": document.get("base"), "[smoke]": document.get("smoke")}
+    places = {"--set": overrides} if "net" in overrides else base
     arms = document.get("arms")
-    places |= {f"[arms.{printable(arm)}]": knobs for arm, knobs in (arms.items() if isinstance(arms, dict) else ())}
-    named = [(f"{file}: {where} net", table.get("net")) for where, table in places.items() if isinstance(table, dict)]
-    named += [(_given("net", overrides["net"], flags), overrides["net"])] if "net" in overrides else []
-    faults: dict[str, str] = {}
-    for where, net in named:
+    places |= {f"[arms.{arm}]": knobs for arm, knobs in (arms.items() if isinstance(arms, dict) else ())}
+    faults: dict[str, Fault] = {}
+    for where, table in places.items():
         try:
-            if is_own(net):
+            if isinstance(table, dict) and is_own(net := table.get("net")):
                 register(net, taken=TAKEN)
         except UserError as error:
-            for fault in error.faults:
-                faults.setdefault(fault, f"{where}: {fault}")  # where it is named first
+            for line in error.faults:
+                faults.setdefault(line, Fault(where, "net", line))  # where it is named first
     return list(faults.values())
 
 
@@ -107,28 +117,27 @@ def load_net(name: str, overrides: dict[str, Any]) -> Knobs:
         register(name, taken=TAKEN)
     knobs, faults = resolve_net(name, overrides)
     if faults:
-        given = {printable(key): _given(key, value, ()) for key, value in overrides.items()}
-        lines = ((fault, *fault.split(": ", 1)) for fault in sorted(faults))
-        raise UserError(*(f"{given[key]}: {what}" if key in given else f"--{fault}" for fault, key, what in lines))
+        given = {"net": "--net"} | {key: _given(key, value, ()) for key, value in overrides.items()}
+        lines = [f"{given.get(fault.key, f'--set {fault.key}')}: {fault.text}" for fault in faults]
+        raise UserError(*sorted(lines))
     return knobs
 
 
 def _read(path: Path) -> dict[str, Any]:
-    shown = printable(str(path))
     try:
         if document := tomllib.loads(path.read_bytes().decode("utf-8-sig")):
             return document
     except OSError as error:
-        raise UserError(f"{shown}: can't be read: {error.strerror}") from None
+        raise UserError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{shown}: not valid TOML: byte {error.start + 1} is no UTF-8 text") from None
+        raise UserError(f"{path}: not valid TOML: byte {error.start + 1} is no UTF-8 text") from None
     except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{shown}: not valid TOML: {printable(str(error))}") from None
+        raise UserError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
-        raise UserError(f"{shown}: not valid TOML: its brackets are nested too deeply") from None
+        raise UserError(f"{path}: not valid TOML: its brackets are nested too deeply") from None
     except ValueError:
-        raise UserError(f"{shown}: not valid TOML: it holds a number of thousands of digits") from None
-    raise UserError(f"{shown}: says nothing; copy {shipped()['relu-vs-tanh-demo']} and change it")
+        raise UserError(f"{path}: not valid TOML: it holds a number of thousands of digits") from None
+    raise UserError(f"{path}: says nothing; copy {shipped()['relu-vs-tanh-demo']} and change it")
 
 
 def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) -> list[int] | None:
@@ -140,24 +149,12 @@ def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) 
     return list(looks_up_to(max_seeds or LOOKS[-1])) if until_decided else None
 
 
-def _blame(fault: str, overrides: dict[str, Any], flags: Collection[str]) -> str:
-    """A fault that the overrides brought in, with the one that did it in front."""
-    given = {key: _given(key, value, flags) for key, value in overrides.items()}
-    for key, option in given.items():
-        if fault.startswith(f"[base] {printable(key)}: "):
-            option = option.split()[0] if key in flags else option
-            return f"{option}: {fault.removeprefix(f'[base] {printable(key)}: ')}"
-        if fault.startswith(f"[base] {printable(key)}."):
-            return f"{option}: {fault.removeprefix('[base] ')}"
-    return f"with {' '.join(given.values())}: {fault}"
-
-
 def _given(key: str, value: Any, flags: Collection[str]) -> str:
+    """An override as it was typed."""
     if key == "looks" and key in flags:
         return "--until-decided"
-    text = printable(value) if isinstance(value, str) else in_toml(value)
-    text = text if len(text) <= 60 else text[:57] + "..."
-    return f"--{key} {text}" if key in flags else f"--set {printable(key)}={text}"
+    text = short(value) if isinstance(value, str) else quoted(value)
+    return f"--{key} {text}" if key in flags else f"--set {key}={text}"
 
 
 def override(pairs: list[str]) -> dict[str, Any]:
@@ -170,10 +167,10 @@ def override(pairs: list[str]) -> dict[str, Any]:
         key, equals, text = pair.partition("=")
         key = key.strip()
         if not equals or not key:
-            faults.append(f"--set {printable(pair)}: write KEY=VALUE, such as --set lr=0.01")
+            faults.append(f"--set {pair}: write KEY=VALUE, such as --set lr=0.01")
             continue
         if key in table:
-            faults.append(f"--set {printable(pair)}: {printable(key)} is given twice; give it once")
+            faults.append(f"--set {pair}: {key} is given twice; give it once")
         try:
             read = tomllib.loads(f"value = {text}")
         except (ValueError, RecursionError):  # ValueError: no TOML, or a number beyond all bounds

@@ -1,18 +1,16 @@
 """An ablation is one controlled comparison: a base, its arms, what varies, a measure. It is data; no code runs from it."""
 
-from collections.abc import Collection
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
 from pydantic_core import PydanticKnownError
 
-from alexctl.ablation.checks import arm_faults, claim_faults, setting_faults
-from alexctl.ablation.faults import fault_line, in_toml, unknown_key
 from alexctl.ablation.knobs import Target, TrainingKnobs
 from alexctl.ablation.measures import MEASURES, Measure, named
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting, resolve
-from alexctl.errors import UserError, nearest, printable
+from alexctl.ablation.toml import quoted
+from alexctl.errors import UserError
 from alexctl.statistics.looks import planned
 
 SEARCH_SEED = 10_000
@@ -38,7 +36,7 @@ def _sizes(given: Any) -> float | dict[str, float] | None:
         return given if given is None else float(given)
     if isinstance(given, dict) and given and all(map(_is_number, given.values())):
         return {str(arm): float(size) for arm, size in given.items()}
-    raise ValueError(f"should be a number, or a table of arms such as {{ relu = 6.0 }}, not {in_toml(given)}")
+    raise ValueError(f"should be a number, or a table of arms such as {{ relu = 6.0 }}, not {quoted(given)}")
 
 
 def _is_number(given: Any) -> bool:
@@ -158,132 +156,6 @@ class Ablation(_Part):
         return self.model_copy(update={"arms": arms})
 
 
-HEAD_KEYS = ("title", "control", "varies", "measure", "compares", "margin", "note")
-TOP_KEYS = {*HEAD_KEYS, "claim", "base", "arms", "smoke"}
-
-
-def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smoke: bool):
-    """(Ablation or None, faults) of a TOML document."""
-    faults = [unknown_key(key, TOP_KEYS) for key in document if key not in TOP_KEYS]
-    if not is_name(name):
-        faults.append(
-            f"the file's name '{printable(name)}' should be letters, digits, '-', '_' or '.' only, 48 at most; rename it"
-        )
-    tables = {key: document.get(key, {}) for key in ("claim", "base", "arms", "smoke")}
-    for key, table in tables.items():
-        if not isinstance(table, dict):
-            faults.append(f"{key}: should be a table, write [{key}]")
-            tables[key] = {}
-    base: dict[str, Any] = {}
-    for layer in (tables["base"], tables["smoke"] if smoke else {}, overrides):
-        base = _laid_over(base, layer)
-    head = {key: document[key] for key in HEAD_KEYS if key in document}
-    if not (isinstance(v := head.get("varies"), list) and v and all(isinstance(key, str) for key in v)):
-        faults.append('varies: should be a list of knobs, such as ["activation"]')
-        head["varies"] = []
-    claim = _validate(Claim, tables["claim"], "[claim] ", faults)
-    arms = _arms(tables["arms"], faults)
-    plan = _base_faults(base, arms, head.get("measure"), "[base] ", faults)
-    if not smoke and not any(fault.startswith("[base]") for fault in faults):
-        _base_faults(_laid_over(tables["base"], tables["smoke"]), arms, head.get("measure"), "[smoke] ", faults)
-    if smoke:  # what stands in [smoke] is to be mended there
-        faults = [_of_smoke(fault, tables["smoke"].keys() - overrides.keys()) for fault in faults]
-    faults += [
-        f"[base] {key}: every arm sets its own, so this would change nothing; change it in a copy of the file"
-        for key in overrides
-        if key in head["varies"] and arms and all(key in knobs for knobs in arms.values())
-    ]
-    base = {key: value for key, value in base.items() if key not in Plan.model_fields}
-    faults += arm_faults(head, base, arms)
-    control = head.get("control")
-    if tables["arms"] and isinstance(control, str) and control not in tables["arms"]:
-        faults.append(f"control: no arm is called '{printable(control)}', {nearest(control, arms)}")
-    if claim:
-        named = {"landmarks": claim.landmarks, "effect": claim.effect if isinstance(claim.effect, dict) else {}}
-        faults += [
-            f"[claim] {key}: no arm is called '{printable(arm)}', {nearest(arm, arms)}"
-            for key, table in named.items()
-            for arm in table
-            if arms and arm not in arms
-        ]
-        faults += claim_faults(claim.effect, claim.effect_range, claim.direction, head.get("measure"))
-    rest = {"plan": plan or Plan(), "claim": claim or Claim(section="", says="", data="")}
-    ablation = _validate(
-        Ablation,
-        {
-            **head, **rest, "name": name, "base": base, "arms": arms, "smoke": smoke,
-            "data_of_file": data if isinstance(data := tables["base"].get("data"), str) else "",
-        },
-        "",
-        faults,
-    )  # fmt: skip
-    return (None if faults else ablation), list(dict.fromkeys(faults))
-
-
-def _laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
-    """A layer over those below it: `seeds` puts `looks` away, and the other way round."""
-    away = {"seeds": "looks", "looks": "seeds"}
-    return {key: value for key, value in base.items() if away.get(key) not in layer} | layer
-
-
-def _of_smoke(fault: str, keys: Collection[str]) -> str:
-    key = fault.removeprefix("[base] ").split(":")[0].split(".")[0]
-    return fault.replace("[base]", "[smoke]", 1) if fault.startswith("[base] ") and key in keys else fault
-
-
 def is_name(text: str) -> bool:
+    """Whether files, arms and folders of results may be called so."""
     return len(text) <= 48 and text[:1].isalnum() and text.isascii() and all(c.isalnum() or c in "-_." for c in text)
-
-
-def _arms(table: dict[str, Any], faults: list[str]) -> dict[str, dict[str, Any]]:
-    arms = {}
-    for arm, knobs in table.items():
-        if not is_name(arm):
-            faults.append(f"[arms] '{printable(arm)}': an arm's name should be letters, digits, '-', '_' or '.' only")
-        elif not isinstance(knobs, dict):
-            faults.append(f"[arms] {arm}: should be a table, write [arms.{arm}]")
-        else:
-            faults += [
-                f"[arms.{arm}] {key}: is the same for all arms; move it to [base]"
-                for key in knobs
-                if key in Plan.model_fields
-            ]
-            arms[arm] = {key: value for key, value in knobs.items() if key not in Plan.model_fields}
-    if len(table) < 2:
-        faults.append("[arms]: a comparison needs at least two arms, write [arms.NAME] twice")
-    return arms
-
-
-def _base_faults(
-    base: dict[str, Any], arms: dict[str, dict], measure: Any, where: str, faults: list[str]
-) -> Plan | None:
-    """Adds the faults of the base, then those that only an arm has (named with the arm); gives the base's plan."""
-    knobs = {key: value for key, value in base.items() if key not in Plan.model_fields}
-    plan = _validate(Plan, {key: base[key] for key in base if key not in knobs}, where, faults)
-    if {"seeds", "looks"} <= base.keys():
-        faults.append(f"{where}looks: goes without seeds; leave one of them out")
-    searchable = "lr_grid" in base
-    own = setting_faults(knobs, measure, searchable, Plan.model_fields)
-    of_arms = {
-        arm: setting_faults({**knobs, **changes}, measure, searchable, Plan.model_fields)
-        for arm, changes in arms.items()
-    }
-    # An arm may supply what the base leaves out: that is missing from the base only if it is missing everywhere.
-    shared = [fault for fault in own if ": missing" not in fault or all(fault in them for them in of_arms.values())]
-    faults += [where + fault for fault in shared]
-    faults += [f"[arms.{arm}] {fault}" for arm, them in of_arms.items() for fault in them if fault not in shared]
-    return plan
-
-
-def _validate(model, table: dict[str, Any], where: str, faults: list[str]):
-    # TOML has arrays where a strict model wants a tuple.
-    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    try:
-        return model.model_validate(table)
-    except ValidationError as error:
-        for entry in error.errors():
-            line = fault_line(entry)
-            if entry["type"] == "extra_forbidden":
-                line = unknown_key(str(entry["loc"][-1]), set(model.model_fields))
-            faults.append(where + line)
-        return None

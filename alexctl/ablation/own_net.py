@@ -13,11 +13,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 
-from alexctl.ablation.faults import fault_line, in_toml
+from alexctl.ablation.faults import fault_of
 from alexctl.ablation.knobs import NETS, PUBLISHED, Knobs
 from alexctl.ablation.measures import MEASURES
 from alexctl.ablation.own_code import import_module, in_a_line, shown, source_digest
-from alexctl.errors import UserError, nearest, printable
+from alexctl.ablation.toml import quoted, to_toml
+from alexctl.errors import UserError, nearest
 
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
 COLUMNS = (  # of trials.csv, where a knob that varies has a column of its own
@@ -78,20 +79,24 @@ def net_model(name: Any) -> type[Knobs] | None:
     return UncheckedKnobs if is_own(name) else None
 
 
-def unknown_net(name: str) -> str:
+def unknown_net(name: Any) -> str:
     """The fault for a net nobody has."""
+    if name is None:
+        return f"missing, choose from: {', '.join(NETS)}"
+    if not isinstance(name, str):
+        return f"should be text in quotes, not {quoted(name)}"
     if ":" in name or ".py" in name or "/" in name:
         return (
-            f"unknown net '{printable(name)}'; a net of your own is written package.module:factory, such as "
+            f"unknown net '{name}'; a net of your own is written package.module:factory, such as "
             "'mynet:make' for the function make in mynet.py"
         )
     published = name.removeprefix("layers-").removesuffix(".cfg")
     if published in PUBLISHED:
         net, knobs = PUBLISHED[published]
-        told = ", ".join(f"{key} = {in_toml(value)}" for key, value in {"net": net, **knobs}.items())
-        return f"unknown net '{printable(name)}'; here cuda-convnet's {published} is {told}"
-    hint = nearest(name, NETS)
-    return f"unknown net '{printable(name)}', {hint}{'' if hint.startswith('did') else ', or package.module:factory'}"
+        ours = ", ".join(f"{key} = {to_toml(value)}" for key, value in {"net": net, **knobs}.items())
+        return f"unknown net '{name}'; here cuda-convnet's {published} is {ours}"
+    found = nearest(name, NETS)
+    return f"unknown net '{name}', {found}{'' if found.close else ', or package.module:factory'}"
 
 
 def code_notes(names: Collection[Any]) -> list[str]:
@@ -172,9 +177,9 @@ def _type_faults(parameter: inspect.Parameter) -> list[str]:
         try:
             TypeAdapter(annotation, config=ConfigDict(strict=True, allow_inf_nan=False)).validate_python(value)
         except ValidationError as error:
-            entries = ({**entry, "loc": (key, *entry["loc"])} for entry in error.errors())
             if has_default:
-                return [f"the default of {fault_line(entry)}" for entry in entries]
+                entries = ({**entry, "loc": (key, *entry["loc"])} for entry in error.errors())
+                return [f"the default of {fault_of(entry)}" for entry in entries]
         except Exception as error:
             return [f"argument '{key}': its type can't be used: {in_a_line(error)}"]
     return []

@@ -7,13 +7,14 @@ values, the part every net shares (`TrainingKnobs`) and the part of its own net 
 import hashlib
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict
 
-from alexctl.ablation.faults import fault_line, in_toml, unknown_key
+from alexctl.ablation.faults import Fault, validated
 from alexctl.ablation.knobs import NETS, Knobs, TrainingKnobs, spec_of
-from alexctl.ablation.own_net import UncheckedKnobs, net_model, unknown_net
+from alexctl.ablation.own_net import net_model, unknown_net
 
 NUMERICS = 1
 """Raised when a change to the code moves numbers on purpose; part of every setting's hash."""
@@ -57,9 +58,9 @@ class Setting(BaseModel):
         name = table.get("data")
         training, net, faults = resolve({**table, "data": spec_of(name)})
         if not (isinstance(own["data_digest"], str) and type(own["numerics"]) is int):
-            faults.append("data_digest or numerics is missing")
+            faults.append(Fault("", "", "data_digest or numerics is missing"))
         if faults:
-            raise ValueError("; ".join(faults))
+            raise ValueError("; ".join(map(str, faults)))
         return cls(training=training, net=net, data_name=name, data_digest=own["data_digest"], numerics=own["numerics"])
 
 
@@ -87,50 +88,29 @@ def known_keys(net: Any) -> set[str]:
     return set(TrainingKnobs.model_fields) | (set(model.model_fields) if model else set())
 
 
-def resolve(table: dict[str, Any], also: Iterable[str] = ()) -> tuple[TrainingKnobs | None, Knobs | None, list[str]]:
-    """The two halves of a flat table, and every fault in it (each `key: what is wrong, what would do`).
+def resolve(table: dict[str, Any], also: Iterable[str] = ()) -> tuple[TrainingKnobs | None, Knobs | None, list[Fault]]:
+    """The two halves of a flat table, and every fault in it.
 
     `also` are keys that the person may have meant although they are no knobs.
     """
     net_name = table.get("net")
     model = net_model(net_name)
-    faults = []
-    if net_name is None:
-        faults.append(f"net: missing, choose from: {', '.join(NETS)}")
-    elif not isinstance(net_name, str):
-        faults.append(f"net: should be text in quotes, not {in_toml(net_name)}")
-    elif model is None:
-        faults.append(f"net: {unknown_net(net_name)}")
-    known = set(table) if model is UncheckedKnobs else known_keys(net_name)
-    if model is not None:  # without a net, its knobs can't be told from typing errors
-        faults += [unknown_key(key, known | set(also)) for key in table if key not in known]
     shared = {key: value for key, value in table.items() if key in TrainingKnobs.model_fields}
-    own = {key: value for key, value in table.items() if key in known and key not in shared}
-    training = _build(TrainingKnobs, shared, faults)
-    net = _build(model, own, faults) if model else None
-    return training, net, faults
+    training, faults = validated(TrainingKnobs, shared)
+    faults = [fault for fault in faults if fault.key != "net"]
+    if model is None:  # then its knobs can't be told from typing errors
+        return training, None, [Fault("", "net", unknown_net(net_name)), *faults]
+    own = {key: value for key, value in table.items() if key not in shared}
+    net, of_net = validated(model, own, known=known_keys(net_name).union(also))
+    return training, net, faults + of_net
 
 
-def resolve_net(name: str, table: dict[str, Any]) -> tuple[Knobs | None, list[str]]:
+def resolve_net(name: str, table: dict[str, Any]) -> tuple[Knobs | None, list[Fault]]:
     """A net's own knobs from a table that holds no others, and every fault in it."""
     model = net_model(name)
     if model is None:
-        return None, [f"net: {unknown_net(name)}"]
+        return None, [Fault("", "net", unknown_net(name))]
     known = set(model.model_fields) - {"net_source"}
-    faults = [
-        f"{key}: belongs to the training, not to the net, whose knobs are: {', '.join(sorted(known)) or 'none'}"
-        if key in TrainingKnobs.model_fields
-        else unknown_key(key, known)
-        for key in table.keys() - known
-    ]
-    return _build(model, {key: value for key, value in table.items() if key in known}, faults), faults
-
-
-def _build(model: type[Knobs], table: dict[str, Any], faults: list[str]) -> Knobs | None:
-    # TOML and JSON have arrays where a strict model wants a tuple.
-    table = {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
-    try:
-        return model.model_validate(table)
-    except ValidationError as error:
-        faults += [fault_line(entry) for entry in error.errors() if entry["loc"] != ("net",)]
-        return None
+    net, faults = validated(model, table, known=known)
+    text = f"belongs to the training, not to the net, whose knobs are: {', '.join(sorted(known)) or 'none'}"
+    return net, [replace(fault, text=text) if fault.key in TrainingKnobs.model_fields else fault for fault in faults]

@@ -30,9 +30,11 @@ from alexctl.cli.options import (
     complete_ablation,
     complete_net,
 )
+from alexctl.cli.usage import Commands, usage_line
 from alexctl.errors import UserError, printable
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
@@ -305,22 +307,16 @@ def main() -> None:
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises about the words it was given
             raise
-        sys.exit(_misused(error))
-
-
-def _misused(error: Exception) -> int:
-    from alexctl.cli.usage import usage_line
-
-    if type(error).__name__ == "NoArgsIsHelpError":
-        error.show()
-    else:
-        _tell(usage_line(error))
-    return 2
+        if type(error).__name__ == "NoArgsIsHelpError":
+            error.show()
+        else:
+            _tell(printable(usage_line(error)))
+        sys.exit(2)
 
 
 def _tell(fault: str) -> None:
     """A fault on stderr: one line, its words wrapped where it is a terminal."""
-    line = f"alexctl: {printable(fault)}"
+    line = f"alexctl: {fault}"
     if sys.stderr.isatty():
         width = shutil.get_terminal_size().columns
         line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)

@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from alexctl.cli.options import JsonOption, RootOption
+from alexctl.cli.usage import Commands
 
-data_app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Fetch, check and list data sets.")
+data_app = typer.Typer(
+    cls=Commands, no_args_is_help=True, rich_markup_mode=None, help="Fetch, check and list data sets."
+)
 
 
 @data_app.command("fetch")

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from alexctl.errors import UserError
+
 
 class FailOn(enum.StrEnum):
     """The verdicts `--fail-on` can turn into exit code 3."""
@@ -72,7 +74,7 @@ def _folder_name(name: str | None) -> str | None:
     from alexctl.ablation.model import is_name
 
     if name is not None and not is_name(name):
-        raise typer.BadParameter("should be letters, digits, '-', '_', '.' or '@' only, 48 at most")
+        raise UserError("--name: should be letters, digits, '-', '_', '.' or '@' only, 48 at most")
     return name
 
 

@@ -4,7 +4,6 @@ import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,6 +11,7 @@ from rich.table import Table
 from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_net import code_notes
+from alexctl.ablation.toml import to_toml
 from alexctl.cli.console import new_console, plain, table
 from alexctl.store import files, layout, records
 
@@ -53,7 +53,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
         return
     console = new_console()
     console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure.name}")
-    size = "" if which.claim.effect is None else f" (effect {_value(which.claim.effect)})"
+    size = "" if which.claim.effect is None else f" (effect {to_toml(which.claim.effect)})"
     console.print(f"{plain(which.claim)}{plain(size)}")
     if which.note:
         console.print(f"To bear in mind: {plain(which.note)}")
@@ -63,11 +63,11 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     grid.add_column("knob", header_style="dim", no_wrap=True)
     grid.add_column("value", header_style="dim", overflow="fold")
     for i, (key, value) in enumerate(base.items()):
-        grid.add_row("base" if i == 0 else "", key, plain(_value(value)))
+        grid.add_row("base" if i == 0 else "", key, plain(to_toml(value)))
     for arm, knobs in which.arms.items():
         label = arm + (" (control)" if arm == which.control else "")
         for i, (key, value) in enumerate(knobs.items()):
-            grid.add_row(label if i == 0 else "", key, plain(_value(value)))
+            grid.add_row(label if i == 0 else "", key, plain(to_toml(value)))
     console.print(grid)
     for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
         console.print(f"[yellow]{plain(line)}[/]")
@@ -85,11 +85,3 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
 def seeds_words(plan) -> str:
     """How many seeds an arm a plan reports: '6', or '4 to 24'."""
     return str(plan.seeds) if plan.looks is None else f"{plan.looks[0]} to {plan.looks[-1]}"
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, tuple | list):
-        return ", ".join(map(_value, value))
-    if isinstance(value, dict):
-        return ", ".join(f"{key} {_value(item)}" for key, item in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)

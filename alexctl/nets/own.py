@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from alexctl.ablation.faults import in_toml
 from alexctl.ablation.knobs import Knobs
 from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.own_net import OwnNet, register
-from alexctl.errors import UserError, nearest, printable
+from alexctl.ablation.toml import quoted
+from alexctl.errors import UserError, nearest
 from alexctl.nets.contract import DEFAULTS, SCALINGS, Net
 from alexctl.randomness import derived_seed
 
@@ -60,11 +60,11 @@ def _check_extras(name: str, net: nn.Module) -> None:
             setattr(net, key, value)
     if net.input_scaling not in SCALINGS:
         hint = nearest(str(net.input_scaling), SCALINGS)
-        raise UserError(f"{name}: input_scaling: {in_toml(net.input_scaling)} is not allowed, {hint}")
+        raise UserError(f"{name}: input_scaling: '{net.input_scaling}' is not allowed, {hint}")
     if type(net.bias_rate) not in (int, float) or not 0 < net.bias_rate < float("inf"):
-        raise UserError(f"{name}: bias_rate: should be a number above 0, not {in_toml(net.bias_rate)}")
+        raise UserError(f"{name}: bias_rate: should be a number above 0, not {quoted(net.bias_rate)}")
     if not isinstance(net.weight_costs, Mapping | None):
-        raise UserError(f"{name}: weight_costs: should be a dict of parameter names, not {in_toml(net.weight_costs)}")
+        raise UserError(f"{name}: weight_costs: should be a dict of parameter names, not {quoted(net.weight_costs)}")
 
 
 @torch.no_grad()
@@ -88,9 +88,7 @@ def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], 
         raise UserError(f"{name}: the net has no parameters, so there is nothing to train")
     for key in net.weight_costs or ():
         if key not in known:
-            raise UserError(
-                f"{name}: weight_costs: no parameter is called '{printable(str(key))}', {nearest(str(key), known)}"
-            )
+            raise UserError(f"{name}: weight_costs: no parameter is called '{key}', {nearest(str(key), known)}")
 
 
 def _kind(value: Any) -> str:

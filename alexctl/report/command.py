@@ -8,6 +8,7 @@ from typing import Any
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation, Plan
+from alexctl.ablation.toml import to_toml
 from alexctl.errors import UserError
 
 FOLDER = "imagefolder:PATH"
@@ -47,7 +48,7 @@ def remake(plan: dict[str, Any]) -> Remake:
         if value is None:
             notes.append(f"The file now sets {key}, which this run did not have.")
         else:
-            words += ["--set", f"{key}={toml(value)}"]
+            words += ["--set", f"{key}={to_toml(value)}"]
     if parts := _otherwise(planned, of_file):
         notes.append(f"The file has changed since this run: {', '.join(parts)}.")
     return Remake(words=tuple(map(shlex.quote, words)), notes=tuple(notes))
@@ -66,12 +67,3 @@ def _otherwise(planned: dict[str, Any], of_file: Ablation) -> list[str]:
     now = of_file.model_dump(mode="json")
     parts = ("arms", "control", "varies", "measure", "compares", "margin")
     return [part for part in parts if part in planned and planned[part] != now[part]]
-
-
-def toml(value: Any) -> str:
-    """A value as `--set KEY=VALUE` takes it."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {toml(item)}" for key, item in value.items() if item is not None) + " }"
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(map(toml, value))}]"
-    return json.dumps(value, ensure_ascii=False)

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alexctl.ablation.faults import in_toml
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.model import Ablation
+from alexctl.ablation.toml import quoted
 from alexctl.errors import UserError
 from alexctl.store import files, layout
 
@@ -107,7 +107,7 @@ def other_question(before: dict[str, Any], plan: dict[str, Any]) -> list[str]:
 
 
 def _word(value: Any) -> str:
-    return "the default" if value is None else in_toml(value)
+    return "the default" if value is None else quoted(value)
 
 
 def _compared(ablation: Any) -> dict[str, Any] | None:

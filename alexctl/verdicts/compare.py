@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from alexctl import statistics
-from alexctl.ablation.checks import level as level_of_knob
+from alexctl.ablation.checks import resolved
 from alexctl.statistics.intervals import FEWEST_FLIPS, MOST_FLIPS
 from alexctl.verdicts import rules
 from alexctl.verdicts.evidence import Evidence
@@ -47,7 +47,7 @@ def _interaction(evidence: Evidence) -> dict[str, Any]:
     ablation = evidence.ablation
     knob, other = ablation.varies
     values = {
-        arm: tuple(level_of_knob(ablation.base, knobs, key) for key in ablation.varies)
+        arm: tuple(map(resolved({**ablation.base, **knobs}).levels.get, ablation.varies))
         for arm, knobs in ablation.arms.items()
     }
     start, at = values[ablation.control]

@@ -5,9 +5,9 @@ import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from alexctl.errors import UserError, nearest
+from alexctl.errors import UserError, nearest, short
 from alexctl.numbers import counted
-from alexctl.verdicts.csv_table import CsvTable, Row, check_columns, lines_of, number, short
+from alexctl.verdicts.csv_table import CsvTable, Row, check_columns, lines_of, number
 
 OVER = frozenset({"finished", "complete", "completed", "done", "success", "succeeded", "ok", "diverged"})
 NOT_OVER = frozenset({

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexctl.errors import UserError
+from alexctl.errors import UserError, short
 from alexctl.numbers import counted
 from alexctl.statistics import Outcome, Scale
 from alexctl.verdicts.csv_rows import rows_that_count
-from alexctl.verdicts.csv_table import CsvTable, Row, frame_table, lines_of, number, read_table, short
+from alexctl.verdicts.csv_table import CsvTable, Row, frame_table, lines_of, number, read_table
 
 if TYPE_CHECKING:
     import pandas as pd

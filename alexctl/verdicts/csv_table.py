@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexctl.errors import UserError, nearest, printable
+from alexctl.errors import UserError, nearest, short
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,11 +44,6 @@ class CsvTable:
 def number(text: str) -> float | None:
     """What a cell holds, if it is a number as programs write one: `1_000`, `1,000` and `5%` are none."""
     return float(text) if NUMBER.fullmatch(text) else None
-
-
-def short(text: str, most: int = 60) -> str:
-    """Text of a file as a message may have it: printable, and cut where a cell holds a novel."""
-    return printable(text if len(text) <= most else f"{text[: most - 3]}...")
 
 
 def lines_of(rows: Sequence[Row]) -> str:

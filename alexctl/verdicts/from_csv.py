@@ -4,11 +4,10 @@ import math
 import re
 from typing import Any
 
-from alexctl.errors import UserError, nearest
+from alexctl.errors import UserError, nearest, short
 from alexctl.statistics import holm, paired_effect
 from alexctl.verdicts.compare import FAMILY, second_opinions
 from alexctl.verdicts.csv_runs import Runs
-from alexctl.verdicts.csv_table import short
 from alexctl.verdicts.rules import verdict
 from alexctl.verdicts.sentences import amount, describe
 

@@ -15,7 +15,7 @@ def make(**changes) -> Setting:
 
 
 def faults_of(**changes) -> list[str]:
-    return resolve({**FULL, **changes})[2]
+    return [str(fault) for fault in resolve({**FULL, **changes})[2]]
 
 
 def test_defaults_may_not_change_without_a_new_numerics():
@@ -47,16 +47,18 @@ def test_defaults_may_not_change_without_a_new_numerics():
 
 def test_ten_views_need_crops():
     assert faults_of(test_views=10) == [
-        "test_views: the ten views are crops; give their side too, such as crop = 24"
+        "test_views: needs crops; give their side too, such as crop = 24"
     ]  # fmt: skip
     assert faults_of(test_views=10, crop=24) == []
+    assert faults_of(test_views=10, crop="x") == ['crop: should be a whole number, not "x"']
+    assert faults_of(random_crops=False) == ["random_crops: needs crops; give their side too, such as crop = 24"]
 
 
 def test_weight_decay_is_a_number_or_that_of_the_file():
     assert make(weight_decay=0).hash8 == make().hash8
-    for given, shown in ((1, "1"), (-0.1, "-0.1"), (True, "true"), ("fil", "'fil'")):
+    for given, shown in ((1, "1"), (-0.1, "-0.1"), (True, "true"), ("fil", '"fil"')):
         assert faults_of(weight_decay=given) == [
-            f"weight_decay: should be a number, 0 or more and below 1, or 'file', not {shown}"
+            f'weight_decay: should be a number, 0 or more and below 1, or "file", not {shown}'
         ]
 
 
@@ -115,7 +117,7 @@ def test_flat_and_back(name):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"lr": "fast"}, "lr: should be a number, not 'fast'"),
+        ({"lr": "fast"}, 'lr: should be a number, not "fast"'),
         ({"epoch": 3}, "epoch: unknown key, did you mean 'epochs'?"),
         ({"data_digest": None}, "data_digest or numerics is missing"),
         ({"numerics": True}, "data_digest or numerics is missing"),
@@ -135,10 +137,10 @@ def test_from_flat_refuses(change, words):
         ({"data": "CIFAR-10"}, "data: unknown data set 'CIFAR-10', did you mean 'cifar10'? choose from: "
          "cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"),
         ({"net": "convnet"}, "net: unknown net 'convnet', did you mean 'convnet4'?"),
-        ({"net": "19pct"}, "net: unknown net '19pct'; here cuda-convnet's 19pct is net = 'convnet4'"),
+        ({"net": "19pct"}, "net: unknown net '19pct'; here cuda-convnet's 19pct is net = \"convnet4\""),
         ({"net": "layers-conv-local-11pct.cfg"},
          "net: unknown net 'layers-conv-local-11pct.cfg'; here cuda-convnet's conv-local-11pct is "
-         "net = 'convlocal', norm = 'cross-map', local3_maps = 64"),
+         'net = "convlocal", norm = "cross-map", local3_maps = 64'),
         ({"net": 4}, "net: should be text in quotes, not 4"),
         ({"activation": "rleu"}, "activation: 'rleu' is not allowed, did you mean 'relu'?"),
         ({"activation": 3}, "activation: should be 'relu' or 'tanh', not 3"),
@@ -150,9 +152,9 @@ def test_from_flat_refuses(change, words):
         ({"epochs": 2.5}, "epochs: should be a whole number, not 2.5"),
         ({"epochs": True}, "epochs: should be a whole number, not true"),
         ({"epochs": 0}, "epochs: should be 1 or more, not 0"),
-        ({"target": {"at_most": 25}}, "target.at_most: should be below 1, not 25"),
-        ({"target": {"at_most": 0.25, "metrc": "x"}}, "target.metrc: unknown key, did you mean 'metric'?"),
-        ({"target": {}}, "target.at_most: missing"),
+        ({"target": {"at_most": 25}}, "target: at_most: should be below 1, not 25"),
+        ({"target": {"at_most": 0.25, "metrc": "x"}}, "target: metrc: unknown key, did you mean 'metric'?"),
+        ({"target": {}}, "target: at_most: missing"),
         ({"init": "20\x1b[31m12"}, "init: '20\\x1b[31m12' is not allowed, did you mean '2012'?"),
     ],
 )  # fmt: skip

@@ -69,12 +69,12 @@ def test_an_empty_file_and_a_folder(tmp_path, monkeypatch):
     [
         (["momentun=1"], {}, ["--set momentun=1: unknown key, did you mean 'momentum'?"]),
         (["lr=fast", "epochs=0"], {},
-         ["--set lr=fast: should be a number, not 'fast'", "--set epochs=0: should be 1 or more, not 0"]),
+         ['--set lr=fast: should be a number, not "fast"', "--set epochs=0: should be 1 or more, not 0"]),
         ([], {"seeds": -1, "epochs": 10**6}, ["--seeds: should be 1 or more, not -1",
          "--epochs: should be 10000 or less, not 1000000"]),
         ([], {"data": "cifar1"}, ["--data: unknown data set 'cifar1', did you mean 'cifar10'? "
          "choose from: cifar10, mnist, shapes, shapes-grey or imagefolder:PATH"]),
-        (["target={at_most = 25}"], {}, ["--set target={ at_most = 25 }: target.at_most: should be below 1, not 25"]),
+        (["target={at_most = 25}"], {}, ["--set target={ at_most = 25 }: at_most: should be below 1, not 25"]),
         (["activation=relu"], {}, ["--set activation=relu: every arm sets its own, so this would change nothing; "
          "change it in a copy of the file"]),
         (["evaluate_every=0", 'target={ metric = "test_error", at_most = 0.3 }'], {},
@@ -95,7 +95,7 @@ def test_the_file_is_blamed_for_its_own_faults(tmp_path):
     with pytest.raises(UserError) as caught:
         load(str(tmp_path / "mine.toml"), overrides={"momentum": 2})
     assert caught.value.faults == (
-        "mine.toml: [base] epochs: should be 1 or more, not 0", "--set momentum=2: should be below 1, not 2",
+        "--set momentum=2: should be below 1, not 2", "mine.toml: [base] epochs: should be 1 or more, not 0",
     )  # fmt: skip
     assert load(str(tmp_path / "mine.toml"), overrides={"epochs": 3}).base["epochs"] == 3
 

@@ -49,7 +49,7 @@ def test_names_of_ones_own(name):
 @pytest.mark.parametrize("name", ["a", "a.b", ":b", "a:", "a:b:c", "a.py:b()", "./a:b", "a/b.py:c", "a..b:c", "a:b.c"])
 def test_what_is_no_name(name):
     assert not is_own(name)
-    (fault,) = resolve(TABLE | {"net": name})[2]
+    (fault,) = map(str, resolve(TABLE | {"net": name})[2])
     wanted = (
         "written package.module:factory" if any(sign in name for sign in (":", ".py", "/")) else "choose from: alexnet"
     )
@@ -79,22 +79,22 @@ def test_annotated_arguments_are_the_knobs(own_code):
         ({"width": True}, "width: should be a whole number, not true"),
         ({"pool": "mex"}, "pool: 'mex' is not allowed, did you mean 'max'?"),
         ({"rate": float("inf")}, "rate: should be a finite number, not inf"),
-        ({"sides": [3, "x"]}, "sides.1: should be a whole number, not 'x'"),
-        ({"hidden": "x"}, "hidden: should be a whole number, not 'x'"),
+        ({"sides": [3, "x"]}, 'sides: item 2: should be a whole number, not "x"'),
+        ({"hidden": "x"}, 'hidden: should be a whole number, not "x"'),
         ({"num_classes": 3}, "num_classes: unknown key, "),
     ],
 )
 def test_the_knobs_are_checked_as_strictly_as_any(own_code, knobs, fault):
     written(own_code, MAKE)
     register("mynet:make")
-    (told,) = resolve(TABLE | knobs)[2]
-    assert told.startswith(fault)
+    (found,) = resolve(TABLE | knobs)[2]
+    assert str(found).startswith(fault)
 
 
 def test_an_argument_without_a_default_must_be_in_the_file(own_code):
     written(own_code, "def make(*, width: int): ...")
     register("mynet:make")
-    assert resolve(TABLE)[2] == ["width: missing"]
+    assert list(map(str, resolve(TABLE)[2])) == ["width: missing"]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_an_argument_without_a_default_must_be_in_the_file(own_code):
          "mynet:make: argument 'norm' is of type object, which a file can't give; choose from: int, float, bool, str, "
          "Literal[...], tuple[int, ...] and the like, any of them with `| None` or Annotated"),
         ("def make(width: int = '16'): ...", "mynet:make",
-         "mynet:make: the default of width: should be a whole number, not '16'"),
+         'mynet:make: the default of width: should be a whole number, not "16"'),
         ("def make(width: 'Wide' = 1): ...", "mynet:make",
          "mynet:make: its arguments can't be read: NameError: name 'Wide' is not defined"),
         ("from typing import Annotated\nfrom pydantic import Field\ndef make(w: Annotated[str, Field(ge=1)]): ...",

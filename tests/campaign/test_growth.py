@@ -3,7 +3,7 @@
 import pytest
 from conftest import TINY
 
-from alexctl.ablation.model import parse
+from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.store import records
 from tools import upkeep

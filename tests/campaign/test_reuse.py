@@ -3,7 +3,8 @@
 import pytest
 from conftest import TINY, tiny_ablation
 
-from alexctl.ablation.model import Ablation, parse
+from alexctl.ablation.model import Ablation
+from alexctl.ablation.parse import parse
 from alexctl.campaign.scheduler import Options
 from alexctl.cli.progress import Screen
 from alexctl.run import run

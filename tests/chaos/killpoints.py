@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from alexctl.ablation.model import parse
+from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import open_prepared
 from alexctl.store import layout, records

@@ -10,8 +10,8 @@ from torch import nn
 
 from alexctl.ablation import own_net
 from alexctl.ablation.load import load
-from alexctl.ablation.model import parse
 from alexctl.ablation.own_net import register
+from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.nets import build
@@ -355,5 +355,5 @@ def test_the_file_and_the_options_are_blamed_for_their_nets(own_code):
     with pytest.raises(UserError, match=r"^mine\.toml: \[arms\.own\] widht: unknown key, did you mean 'width'\?$"):
         load("./mine.toml", run_code=True)
     forget()
-    with pytest.raises(UserError, match=r"^mine\.toml: \[arms\.own\] changes widht, which is not in varies"):
+    with pytest.raises(UserError, match=r"^mine\.toml: \[arms\.own\] widht: is not in varies"):
         load("./mine.toml")

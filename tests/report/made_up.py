@@ -8,7 +8,8 @@ from typing import Any
 from conftest import TINY
 
 from alexctl.ablation.load import load
-from alexctl.ablation.model import Ablation, parse
+from alexctl.ablation.model import Ablation
+from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign, Job
 from alexctl.report.rebuild import rebuild
 from alexctl.store import files, layout, records, rows_csv

@@ -12,7 +12,7 @@ from alexctl.ablation.measures import MEASURES
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.report import figure_cache, markdown_tex
-from alexctl.report.command import remake, toml
+from alexctl.report.command import remake
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import Axis, axis_row, effect_axis, effect_row, seed_row, value_axis
 from alexctl.report.rebuild import rebuild
@@ -173,11 +173,6 @@ def test_what_a_command_cannot_promise_is_said(tmp_path):
         "The file now sets flips, which this run did not have.",
         "The file has changed since this run: arms.",
     )
-
-
-def test_toml_is_what_set_reads():
-    for value in ("fan-in", 0.01, [1, 2], True, "true", {"at_most": 0.3, "metric": "train_error"}):
-        assert override([f"key={toml(value)}"])["key"] == value
 
 
 def test_seconds_of_other_machines_are_told_apart(tmp_path):

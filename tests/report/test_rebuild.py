@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ET
 import pytest
 from conftest import TINY
 
-from alexctl.ablation.model import parse
+from alexctl.ablation.parse import parse
 from alexctl.api import Result
 from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_results

@@ -12,7 +12,7 @@ from conftest import tiny_ablation
 from torch import nn
 from torch.nn import functional as F
 
-from alexctl.ablation.model import parse
+from alexctl.ablation.parse import parse
 from alexctl.ablation.setting import Setting
 from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.scheduler import Options

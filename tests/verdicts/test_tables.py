@@ -3,7 +3,7 @@
 import pytest
 from conftest import TINY
 
-from alexctl.ablation.model import parse
+from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.report.rebuild import rebuild, rebuild_all
 from alexctl.store import files, records, rows_csv
