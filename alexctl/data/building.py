@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from alexctl.data.prepared import PARTS, SCHEMA, DataSet, Digest, Progress, check, open_prepared, read_about
-from alexctl.errors import UserError
+from alexctl.errors import UserError, printable
 from alexctl.regular_files import new_file, no_link, replacing
 
 WORTH_SAYING = 1.0  # seconds of checking, from which on a person is told
@@ -58,11 +58,15 @@ def open_or_build(source: Source, root: Path, progress: Progress | None) -> Data
     A note tells of data that had changed, and of a check that took long.
     """
     store = root / "prepared"
+    if store.is_symlink():
+        raise UserError(
+            f"{printable(str(store))} is a link, which is not followed; give its folder's place as --data-root"
+        )
     index = store / "sources" / f"{source.key}.json"
     damage: list[str] = []
     if known := _known(index, source.name, root, damage, progress):
         return known
-    index.parent.mkdir(parents=True, exist_ok=True)
+    no_link(index.parent).mkdir(parents=True, exist_ok=True)
     with _locked(store / f".{source.name}.lock", source.name, progress):
         # Where something is damaged nobody has made it anew meanwhile but whoever held the lock.
         if known := _known(index, source.name, root, [], progress):

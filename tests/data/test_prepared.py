@@ -206,3 +206,19 @@ def test_planted_links_are_not_written_through(root, tmp_path):
     assert sorted(path.name for path in precious.iterdir()) == ["file", "inner"]
     assert (precious / "file").read_text() == "mine"
     assert not (root / "prepared" / f"shapes-{digest}").is_symlink()
+
+
+def test_the_store_itself_is_no_link(root, tmp_path):
+    """Neither is the folder of what is known of the sources; the data root may be one, since the user gives it."""
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (root / "prepared").mkdir(parents=True)
+    (root / "prepared/sources").symlink_to(precious)
+    prepare("shapes", root)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "second/prepared").symlink_to(precious)
+    with pytest.raises(UserError, match=r"second/prepared is a link, which is not followed; give .* --data-root"):
+        prepare("shapes", tmp_path / "second")
+    assert not list(precious.iterdir())
+    (tmp_path / "link").symlink_to(root)
+    assert prepare("shapes", tmp_path / "link").notes == ()
