@@ -159,15 +159,15 @@ class TowerLinear(nn.Module):
         self.weight = nn.Parameter(torch.empty(num_outputs, num_inputs // groups))
         self.bias = nn.Parameter(torch.empty(num_outputs))
 
-    def layer_row(self, output: Tensor) -> dict[str, Any]:
-        sees = "all" if self.groups == 1 else "own tower"
-        return {"kind": "fc", "kernel_maps": self.weight.shape[1], "num_macs": self.weight.numel(), "sees": sees}
-
     def forward(self, inputs: Tensor) -> Tensor:
         if self.groups == 1:
             return F.linear(inputs, self.weight, self.bias)
         parts = zip(inputs.chunk(self.groups, 1), self.weight.chunk(self.groups), strict=True)
         return torch.cat([F.linear(part, weight) for part, weight in parts], 1) + self.bias
+
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        sees = "all" if self.groups == 1 else "own tower"
+        return {"kind": "fc", "kernel_maps": self.weight.shape[1], "num_macs": self.weight.numel(), "sees": sees}
 
 
 NET = NetSpec(factory=AlexNet, native_shape=(224, 224, 3), native_classes=1000, is_figure_2=True)

@@ -51,13 +51,13 @@ class Subsampling(nn.Module):
         self.coefficient = nn.Parameter(torch.full((num_maps,), 1 / self.fan_in))
         self.bias = nn.Parameter(torch.zeros(num_maps))
 
-    def layer_row(self, output: Tensor) -> dict[str, Any]:
-        products = output[0].numel()  # a sum times the map's coefficient
-        return {"kind": "subsampling", "kernel": 2, "stride": 2, "padding": 0, "num_macs": products, "sees": "own map"}
-
     def forward(self, maps: Tensor) -> Tensor:
         sums = F.avg_pool2d(maps, 2, divisor_override=1)
         return self.activation(sums * self.coefficient[:, None, None] + self.bias[:, None, None])
+
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        products = output[0].numel()  # a sum times the map's coefficient
+        return {"kind": "subsampling", "kernel": 2, "stride": 2, "padding": 0, "num_macs": products, "sees": "own map"}
 
 
 class SparseConv(nn.Module):
@@ -78,14 +78,14 @@ class SparseConv(nn.Module):
         self.weight = nn.Parameter(torch.zeros(len(pairs), 5, 5))
         self.bias = nn.Parameter(torch.zeros(len(table)))
 
+    def forward(self, maps: Tensor) -> Tensor:
+        full = self.weight.new_zeros(self.out_channels * self.num_inputs, 5, 5).index_copy(0, self.places, self.weight)
+        return F.conv2d(maps, full.view(self.out_channels, self.num_inputs, 5, 5), self.bias)
+
     def layer_row(self, output: Tensor) -> dict[str, Any]:
         num_macs = self.weight.numel() * math.prod(output.shape[2:])
         sees = f"{min(self.maps_seen)} to {max(self.maps_seen)} maps"
         return {"kind": "conv", "kernel": 5, "stride": 1, "padding": 0, "num_macs": num_macs, "sees": sees}
-
-    def forward(self, maps: Tensor) -> Tensor:
-        full = self.weight.new_zeros(self.out_channels * self.num_inputs, 5, 5).index_copy(0, self.places, self.weight)
-        return F.conv2d(maps, full.view(self.out_channels, self.num_inputs, 5, 5), self.bias)
 
 
 class EuclideanRBF(nn.Module):
@@ -99,11 +99,11 @@ class EuclideanRBF(nn.Module):
         super().__init__()
         self.register_buffer("codes", digit_codes(), persistent=False)
 
-    def layer_row(self, output: Tensor) -> dict[str, Any]:
-        return {"kind": "rbf", "kernel_maps": 84, "num_macs": self.codes.numel(), "sees": "all"}
-
     def forward(self, features: Tensor) -> Tensor:
         return -(features[:, None, :] - self.codes).square().sum(2)
+
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        return {"kind": "rbf", "kernel_maps": 84, "num_macs": self.codes.numel(), "sees": "all"}
 
 
 def digit_codes() -> Tensor:
