@@ -8,7 +8,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import Placer, arm_styles, around, page, rc_style, sample, sampled, short
+from alexctl.figures.labels import Placer, around, short
+from alexctl.figures.page import arm_styles, page, rc_style, sample, sampled
 from alexctl.figures.palette import GREY, PAPER
 
 

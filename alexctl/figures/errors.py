@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import median_curve
 from alexctl.figures.finals import draw_rows, final_values, measure_rows
-from alexctl.figures.page import WIDTH, arm_styles, page, rc_style, sample, sampled, wrapped
+from alexctl.figures.labels import wrapped
+from alexctl.figures.page import WIDTH, arm_styles, page, rc_style, sample, sampled
 from alexctl.store.records import FINISHED
 
 PANEL = 1.8  # inches

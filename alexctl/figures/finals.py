@@ -11,7 +11,8 @@ from matplotlib.axes import Axes
 
 from alexctl import numbers
 from alexctl.ablation.measures import MEASURES
-from alexctl.figures.page import WIDTH, sample, width_of, wrapped
+from alexctl.figures.labels import width_of, wrapped
+from alexctl.figures.page import WIDTH, sample
 from alexctl.figures.palette import GREY
 from alexctl.statistics import mean_interval
 from alexctl.store.records import FINISHED

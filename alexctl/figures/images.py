@@ -7,7 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import WIDTH, page, rc_style, short
+from alexctl.figures.labels import short
+from alexctl.figures.page import WIDTH, page, rc_style
 from alexctl.figures.palette import GREY, INK, LINE, MARKED
 
 COLUMNS = 16  # kernels a row, as in Figure 3

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alexctl.figures.curves import crossing_label
-from alexctl.figures.page import WIDTH, Placer, arm_styles, around, make_room, page, rc_style, short, width_of, wrapped
+from alexctl.figures.labels import Placer, around, short, width_of, wrapped
+from alexctl.figures.page import WIDTH, arm_styles, make_room, page, rc_style
 from alexctl.figures.palette import GREY
 
 OUTCOMES = {"stopped": ("o", "stopped by the search"), "done": ("v", "ran to the end"), "diverged": ("x", "diverged"),

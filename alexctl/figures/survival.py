@@ -5,7 +5,8 @@ import itertools
 import pandas as pd
 from matplotlib.figure import Figure
 
-from alexctl.figures.page import Placer, arm_styles, page, rc_style, short
+from alexctl.figures.labels import Placer, short
+from alexctl.figures.page import arm_styles, page, rc_style
 from alexctl.figures.palette import GREY
 
 

@@ -25,12 +25,12 @@ COLUMNS = (
 
 def cells(skewness: float, num_trials: int, repeats: int = REPEATS, seed: int = 2012) -> Iterator[dict[str, Any]]:
     """A line of `calibration.csv` each: shares of campaigns, of which `repeats` are made up in a cell."""
-    made = draws(skewness, num_trials)
+    distributions = draws(skewness, num_trials)
     plans = [(n,) for n in PLAIN] + [looks_up_to(n) for n in UNTIL]
-    for i, (name, looks) in enumerate(itertools.product([*made, *CENSORED], plans)):
+    for i, (name, looks) in enumerate(itertools.product([*distributions, *CENSORED], plans)):
         rng = np.random.default_rng([seed, i])
         shape = (repeats, looks[-1])
-        noise = made[name](rng, shape) if name in made else None
+        noise = distributions[name](rng, shape) if name in distributions else None
         for size, (truth, share) in itertools.product(SIZES, TRUTHS.items()):
             effect = share * size
             sample = race(rng, shape, effect, CENSORED[name]) if noise is None else (noise + effect, None, None)

@@ -1,0 +1,120 @@
+"""Labels: names made fit for them, and places where they touch no line, no mark and no other label."""
+
+import math
+import textwrap
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
+
+from alexctl.errors import printable
+
+
+def short(name: str) -> str:
+    """A name fit for a label: control characters spelled out, and no longer than a label may be."""
+    return textwrap.shorten(printable(name), 24, placeholder="…") if " " in name else _cut(printable(name), 24)
+
+
+def _cut(word: str, length: int) -> str:
+    return word if len(word) <= length else word[: length - 1] + "…"
+
+
+def wrapped(name: str) -> str:
+    """A name whole, in lines short enough for a margin, broken at hyphens where it has some."""
+    return "\n".join(textwrap.wrap(printable(name), 16))
+
+
+def width_of(words: str, **style) -> float:
+    """Inches."""
+    figure = Figure(figsize=(1, 1))
+    FigureCanvasAgg(figure)
+    return figure.text(0, 0, words, **style).get_window_extent().width / figure.dpi
+
+
+class Placer:
+    """Puts labels where they touch no line, no mark and no other label, as far as their list of places allows."""
+
+    def __init__(self, axes: Axes):
+        self.axes = axes
+        self.points = np.empty((0, 2))
+        self.boxes: list[Bbox] = []
+        self.leaders: list[np.ndarray] = []
+
+    def avoid_lines(self) -> None:
+        """Takes all lines drawn so far as they stand; the axes' limits must not change any more."""
+        self.points = np.concatenate([self.points, *(_dense(line) for line in self.axes.lines)])
+
+    def put(self, words: str, spots: Sequence[tuple], **style) -> Text:
+        """Writes the words at the best spot (x, y, ha, va[, dx, dy in points])."""
+        best, least, leader_points = None, math.inf, np.empty((0, 2))
+        for x, y, ha, va, *offset in spots:
+            far = offset and max(map(abs, offset)) > 12
+            corner = (float(ha == "right"), float(va == "top"))
+            leader = {"arrowstyle": "-", "linewidth": 0.5, "color": style["color"], "shrinkA": 0, "relpos": corner}
+            text = self.axes.annotate(
+                words, (x, y), offset or (0, 0), textcoords="offset points", ha=ha, va=va, zorder=6,
+                annotation_clip=False, arrowprops=leader if far else None, **style,
+            )  # fmt: skip
+            line = self._leader(text) if far else np.empty((0, 2))
+            cost = self._cost(_box(text)) + 1_000 * sum(_within(line, box).any() for box in self.boxes)
+            if cost >= least:
+                text.remove()
+                continue
+            if best is not None:
+                best.remove()
+            best, least, leader_points = text, cost, line
+            if cost == 0:
+                break
+        self.boxes.append(_box(best).padded(1))
+        self.leaders.append(leader_points)
+        return best
+
+    def _leader(self, text: Annotation) -> np.ndarray:
+        """Points (n, 2) in pixels along the line from a mark to the corner of its words."""
+        box, (across, up) = _box(text), text.arrowprops["relpos"]
+        corner = (box.x0 + across * box.width, box.y0 + up * box.height)
+        return np.linspace(self.axes.transData.transform(text.xy), corner, 50)
+
+    def _cost(self, box: Bbox) -> float:
+        frame = self.axes.get_window_extent()
+        outside = box.x0 < frame.x0 or box.y0 < frame.y0 or box.y1 > frame.y1 + 2
+        outside = outside or box.x1 > self.axes.figure.bbox.x1 - 2
+        box = box.padded(1)
+        inside = _within(self.points, box).sum()
+        taken = sum(box.overlaps(other) for other in self.boxes) + sum(
+            _within(line, box).any() for line in self.leaders
+        )
+        return 10_000 * outside + 1_000 * taken + inside
+
+
+def _within(points: np.ndarray, box: Bbox) -> np.ndarray:
+    return ((points > box.p0) & (points < box.p1)).all(axis=1)
+
+
+def _box(text: Annotation) -> Bbox:
+    """Where the words stand, without the line that leads to them."""
+    text.update_positions(text.figure.canvas.get_renderer())
+    return Text.get_window_extent(text)
+
+
+def _dense(line: Line2D) -> np.ndarray:
+    """Points along a line as it stands on the canvas, closer than a letter is wide."""
+    points = line.get_transform().transform(line.get_xydata())
+    points = points[np.isfinite(points).all(axis=1)]
+    if len(points) < 2:
+        return points.reshape(-1, 2)
+    steps = np.arange(0, len(points) - 1 + 1e-9, 1 / 24)
+    return np.stack([np.interp(steps, range(len(points)), column) for column in points.T], axis=1)
+
+
+def around(x: float, y: float) -> list[tuple]:
+    """Places for a label about a mark, the best first: x, y, ha, va, and an offset in points."""
+    near = [(5, 4, "left", "bottom"), (5, -4, "left", "top"), (-5, -4, "right", "top"), (-5, 4, "right", "bottom")]
+    rows = [(dx, side * dy, ha, "top" if side < 0 else "bottom") for dy in (14, 25, 36, 47, 58) for side in (-1, 1)
+            for dx, ha in ((2, "left"), (-2, "right"))]  # fmt: skip
+    return [(x, y, ha, va, dx, dy) for dx, dy, ha, va in near + rows]
