@@ -36,12 +36,8 @@ def learning_curves(
         figure, axes = page(3.3, caption + sampled(curves["seed"]))
         # The paper's axis ends at 0.8; arms that hardly learned need the rest.
         top = 0.8 if not len(curves) or curves.groupby("arm")["train_error"].min().max() < 0.7 else 1.0
-        axes.set(
-            xlabel="epochs",
-            ylabel="training error rate",
-            ylim=(0, top),
-            yticks=[0, 0.25, 0.5, 0.75, 1][: 4 + (top == 1)],
-        )
+        ticks = [0, 0.25, 0.5, 0.75, 1]
+        axes.set(xlabel="epochs", ylabel="training error rate", ylim=(0, top), yticks=[y for y in ticks if y <= top])
         last = max([*curves["epoch"], *(epoch for _, epoch in landmarks)], default=1.0)
         axes.set_xlim(0, 1.06 * last)
         axes.axhline(target, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1, gid="target")
@@ -76,33 +72,33 @@ def median_curve(curves: pd.DataFrame, target: float, column: str = "train_error
         values[grid < rows["epoch"].iloc[0]] = math.inf
         values[grid > rows["epoch"].iloc[-1]] = after
         table.append(values)
-    table = np.sort(np.array(table), axis=0)
-    num_seeds = len(table)
-    with np.errstate(invalid="ignore"):
-        median = (table[(num_seeds - 1) // 2] + table[num_seeds // 2]) / 2
+    with np.errstate(invalid="ignore"):  # half below and half above
+        median = np.median(table, axis=0)
     return pd.DataFrame({"epoch": grid, column: median})[np.isfinite(median)]
 
 
 def crossing_label(epochs_to_target: Sequence[float], budget: float) -> tuple[float | None, str]:
     """The median crossing of an arm's trials (NaN: never) and how it is written; None where the median never is."""
     crossings = np.asarray(epochs_to_target, dtype=float)
-    never = int(np.isnan(crossings).sum())
-    ordered = np.sort(np.where(np.isnan(crossings), math.inf, crossings))
-    if not ordered.size:
+    if not len(crossings):
         return None, ""
-    median = (ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2
+    never = int(np.isnan(crossings).sum())
+    median = float(np.median(np.where(np.isnan(crossings), math.inf, crossings)))
     if not math.isfinite(median):
-        reached = ordered.size - never
-        return None, f"> {budget:g} epochs" + (f" ({reached} of {ordered.size} reached it)" if reached else "")
-    return float(median), f"{median:.1f} epochs" + (f" ({never} of {ordered.size} > {budget:g})" if never else "")
+        reached = len(crossings) - never
+        return None, f"> {budget:g} epochs" + (f" ({reached} of {len(crossings)} reached it)" if reached else "")
+    return median, f"{median:.1f} epochs" + (f" ({never} of {len(crossings)} > {budget:g})" if never else "")
+
+
+def draw_seeds(axes: Axes, curves: pd.DataFrame, column: str, colour: str) -> None:
+    """An arm's curves as thin lines: one a seed, of a sample where there are many."""
+    shown = curves[curves["seed"].isin(sample(curves["seed"]))]
+    for seed, rows in shown.sort_values("epoch", kind="stable").groupby("seed"):
+        axes.plot(rows["epoch"], rows[column], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=colour)
 
 
 def _draw_arm(axes: Axes, curves: pd.DataFrame, target: float, arm: str, style: dict) -> None:
-    shown = curves[curves["seed"].isin(sample(curves["seed"]))]
-    for seed, rows in shown.sort_values("epoch").groupby("seed"):
-        axes.plot(
-            rows["epoch"], rows["train_error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=style["color"]
-        )
+    draw_seeds(axes, curves, "train_error", style["color"])
     median = median_curve(curves, target)
     axes.plot(median["epoch"], median["train_error"], linewidth=1.8, label=arm, gid="median", **style)
 
@@ -123,7 +119,7 @@ def _mark_crossing(
 
 
 def _draw_landmarks(
-    axes: Axes, placer: "Placer", target: float, landmarks: Sequence[tuple[str, float]], styles: dict
+    axes: Axes, placer: Placer, target: float, landmarks: Sequence[tuple[str, float]], styles: dict
 ) -> None:
     for arm, epochs in landmarks:
         colour = styles.get(arm, {"color": GREY})["color"]

@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from alexctl.ablation.measures import MEASURES
-from alexctl.figures.curves import median_curve
+from alexctl.figures.curves import draw_seeds, median_curve
 from alexctl.figures.finals import draw_rows, final_values, measure_rows
 from alexctl.figures.labels import wrapped
-from alexctl.figures.page import WIDTH, arm_styles, page, rc_style, sample, sampled
+from alexctl.figures.page import WIDTH, arm_styles, page, rc_style, sampled
 from alexctl.store.records import FINISHED
 
 PANEL = 1.8  # inches
@@ -75,10 +75,9 @@ def _draw_lines(axes: Axes, lines: pd.DataFrame, measure: str, styles: dict) -> 
     ends = []
     for i, (arm, style) in enumerate(styles.items()):
         mine = lines[lines["arm"] == arm]
-        for seed, rows in mine[mine["seed"].isin(sample(mine["seed"]))].groupby("seed"):
-            axes.plot(rows["epoch"], rows["error"], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=style["color"])
-            if rows["status"].iloc[0] == "diverged":
-                axes.plot(*rows[["epoch", "error"]].iloc[-1], "x", markersize=4, color=style["color"], gid="diverged")
+        draw_seeds(axes, mine, "error", style["color"])
+        for _, rows in mine[mine["status"] == "diverged"].groupby("seed"):
+            axes.plot(*rows[["epoch", "error"]].iloc[-1], "x", markersize=4, color=style["color"], gid="diverged")
         # A trial that failed or is not finished says nothing; one that diverged counts as above the others.
         over = mine[mine["status"].isin(FINISHED)]
         median = median_curve(over if len(over) else mine, -math.inf, "error")

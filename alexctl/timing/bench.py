@@ -1,7 +1,7 @@
 """The whole of `alexctl bench`: everything in turn, several rounds of it, so that a slow moment is shared by all."""
 
-import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -120,7 +120,8 @@ def bench(
     tutorial = _tutorial(setting, prepared, device)
     norms = Norms(prepared, device, alone.sync, batch_size=size)
     candidates = sorted({0, 2, machine.usable_cores()})
-    with Crew(setting, prepared, root, workers=workers, threads=1) if device.type == "cpu" else _Nobody() as crew:
+    shared = device.type == "cpu"  # an accelerator has one worker
+    with Crew(setting, prepared, root, workers=workers, threads=1) if shared else nullcontext() as crew:
         tutorial_workers = tutorial.best_workers(candidates, seconds / 2)
         found: list[Measured] = []
         for number in range(rounds):
@@ -134,21 +135,11 @@ def bench(
     )  # fmt: skip
 
 
-class _Nobody:
-    """Where there are no worker processes: an accelerator is shared by nobody."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-
 def _tutorial(setting, prepared: DataSet, device: torch.device) -> Tutorial:
     about = {"image_shape": prepared.train_images.shape[1:], "num_classes": len(prepared.classes)}
     net = build(setting.training.net, setting.net, **about, seed=0)
     return Tutorial(
-        copy.deepcopy(net), prepared.train_images, prepared.train_labels, batch_size=setting.training.batch_size,
+        net, prepared.train_images, prepared.train_labels, batch_size=setting.training.batch_size,
         device=device, threads=machine.usable_cores(),
     )  # fmt: skip
 
