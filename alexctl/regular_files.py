@@ -13,15 +13,43 @@ from typing import BinaryIO
 _SAFELY = sum(getattr(os, flag, 0) for flag in ("O_NOFOLLOW", "O_NONBLOCK", "O_BINARY"))
 
 
+_KINDS = {
+    stat.S_IFLNK: "link", stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket",
+    stat.S_IFCHR: "device", stat.S_IFBLK: "device",
+}  # fmt: skip
+
+
+def odd_kind(path: Path) -> str | None:
+    """What stands where a file should be: `link`, `folder`, `pipe`, `socket` or `device`; None for a file, or for nothing.
+
+    Raises OSError where the folder it is in can't be looked into.
+    """
+    try:
+        return _KINDS.get(stat.S_IFMT(path.lstat().st_mode))
+    except FileNotFoundError:
+        return None
+
+
+def is_regular(path: Path) -> bool:
+    """Whether a regular file has that name; False too where nobody can tell."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
 def open_regular(path: Path, *, append: bool = False) -> BinaryIO:
-    """The file, open to read or to append to.
+    """The file, open to read, or to append to, for which it is made where there is none.
 
     Raises OSError as `open` does, and ValueError where that name is a link, a folder, a pipe or a device.
     """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT if append else os.O_RDONLY
+    if kind := odd_kind(path):
+        raise ValueError(f"{path.name} is a {kind}, not a file")
     try:
-        descriptor = os.open(path, (os.O_WRONLY | os.O_APPEND if append else os.O_RDONLY) | _SAFELY)
+        descriptor = os.open(path, flags | _SAFELY, 0o666)
     except OSError as error:
-        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # a link; a link on BSD; a pipe, a socket
+        if error.errno in (errno.ELOOP, errno.EMLINK, errno.ENXIO):  # put there since: a link; one on BSD; a pipe
             raise ValueError(f"{path.name} is no regular file") from None
         raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):

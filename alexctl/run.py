@@ -15,7 +15,7 @@ from alexctl.nets import find
 from alexctl.nets.description import describe
 from alexctl.store import files, layout
 from alexctl.store.environment import git_state
-from alexctl.store.lock import FolderLock, Locked
+from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import seconds_per_epoch
 from alexctl.training.device import choose_device
@@ -34,9 +34,9 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
     new = not folder.exists()
-    files.make_folder(folder / layout.TRIALS)
+    files.make_inner(files.make_inner(folder) / layout.TRIALS)
     try:
-        lock = FolderLock(folder)
+        lock = wait_for_lock(folder, watcher.preparing)
     except Locked as locked:
         raise UserError(
             f"another alexctl is running {folder.name} in {options.results} {locked}; wait for it, "
@@ -47,6 +47,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
             ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=folder
         )
         campaign.retry_failed = options.retry_failed
+        restarted = campaign.restart_torn()
         shared = FinishedElsewhere(campaign, weights=options.keeping.weights)
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
@@ -55,6 +56,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
             *data.notes,
             *precision.notes(ablation, device),
             *campaign.write_plan(git_state()),
+            *restarted,
             *_weightless(campaign, options.keeping),
         ]
         taken = shared.take_ready()

@@ -92,6 +92,12 @@ class Campaign:
             )
         return record
 
+    def restart_torn(self) -> list[str]:
+        """Counts trials as not begun whose rows and status are of different moments; returns a note for each."""
+        torn = {name: record for name, record in self.records.items() if record.torn}
+        self.records = {name: record for name, record in self.records.items() if name not in torn}
+        return [f"{name} starts again: {record.problem}" for name, record in torn.items()]
+
     def search_jobs(self, arm: str, lr: float, until: float | None) -> list[Job]:
         """The trials, one a search seed, that measure one rate."""
         setting = self.setting(arm, "search", lr)

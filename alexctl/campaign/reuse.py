@@ -1,10 +1,12 @@
 """A trial that another ablation has already done is copied, not run again: the paper's net is an arm of most of them."""
 
+import contextlib
 from pathlib import Path
 
 from alexctl.campaign.campaign import Campaign, Job, is_over
+from alexctl.errors import UserError
 from alexctl.store import layout, records
-from alexctl.store.files import make_folder, read_json, write_atomic, write_json
+from alexctl.store.files import ANY_BYTES, make_inner, read_bytes, read_json, write_atomic, write_json
 
 ABOUT_A_TRIAL = (layout.ENV, layout.ROWS, layout.STATUS)  # in this order: without a status it is still to run
 
@@ -23,9 +25,10 @@ class FinishedElsewhere:
         if campaign.ablation.measure.one_machine:
             return
         for other in records.campaigns(campaign.folder.parent):
-            if other.name != campaign.folder.name and (other / layout.TRIALS).is_dir():
-                for path in sorted((other / layout.TRIALS).iterdir()):
-                    self.folders.setdefault(_identity(path.name), []).append(path)
+            if other.name != campaign.folder.name:
+                with contextlib.suppress(UserError):  # it can't be read: then nothing is taken from it
+                    for path in records.trial_folders(other):
+                        self.folders.setdefault(_identity(path.name), []).append(path)
 
     def knows(self, job: Job) -> bool:
         """Whether another campaign has a trial of the job's setting and seed, however far it got."""
@@ -48,15 +51,15 @@ class FinishedElsewhere:
                 continue
             try:
                 head = read_json(source / layout.SETTING)
-                files = {name: (source / name).read_bytes() for name in self._wanted()}
-            except (OSError, ValueError):  # deleted or replaced meanwhile, or without weights
+                files = {name: read_bytes(source / name, ANY_BYTES) for name in self._wanted()}
+            except ValueError:  # deleted or replaced meanwhile, or without weights
                 continue
             home = source.parent.parent.name
             head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
-            folder = make_folder(layout.trial(self.campaign.folder, job.name))
+            folder = make_inner(layout.trial(self.campaign.folder, job.name))
             write_json(folder / layout.SETTING, head)
             if self.weights:  # older trials have none
-                files |= {n: path.read_bytes() for n in layout.INSPECTION if (path := source / n).is_file()}
+                files |= {n: read_bytes(path, ANY_BYTES) for n in layout.INSPECTION if (path := source / n).is_file()}
             for name, content in files.items():
                 write_atomic(folder / name, content)
             self.campaign.reload(job.name)

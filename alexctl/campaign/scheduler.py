@@ -97,9 +97,9 @@ class Scheduler:
     def _check_lock(self) -> None:
         try:
             self.lock.check()
-        except Locked:
+        except Locked as locked:
             raise UserError(
-                f"another machine has taken over {self.campaign.folder.name} while this one was silent; it goes on there",
+                f"another alexctl has taken over {self.campaign.folder.name} {locked}; it goes on there",
                 exit_code=1,
             ) from None
 
@@ -143,6 +143,7 @@ class Scheduler:
         return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
 
     def _submit(self, jobs: list[Job]) -> None:
+        self._check_lock()
         orders = []
         for job in jobs:
             folder = layout.trial(self.campaign.folder, job.name)

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from alexctl.errors import UserError
 from alexctl.figures.palette import on_page
+from alexctl.store.files import read_bytes
 
 TAGS = {  # all that matplotlib and figures/svg.py need for ours
     "svg", "g", "path", "text", "tspan", "use", "defs", "clipPath", "rect", "image", "polygon", "line",
@@ -29,8 +30,8 @@ def inline(path: Path, prefix: str, label: str) -> Markup:
     dropped. Raises UserError where the file is no SVG.
     """
     try:
-        top = ElementTree.fromstring(path.read_bytes())
-    except (OSError, ElementTree.ParseError):
+        top = ElementTree.fromstring(read_bytes(path))
+    except (ValueError, ElementTree.ParseError):
         raise UserError(f"{path.parent.name}/{path.name} is damaged; `alexctl report` draws it again") from None
     _clean(top)
     _cut_caption(top)

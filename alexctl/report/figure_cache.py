@@ -11,9 +11,10 @@ import pandas as pd
 
 import alexctl
 from alexctl.figures.page import save
+from alexctl.regular_files import is_regular
 from alexctl.report.drawings import Drawing
-from alexctl.store import layout
-from alexctl.store.files import SCHEMA, read_json, write_json
+from alexctl.store import files, layout
+from alexctl.store.files import SCHEMA, read_bytes, read_json, write_json
 
 KINDS = ("svg", "png")
 
@@ -36,7 +37,7 @@ def draw(folder: Path, stem: str, drawing: Drawing) -> None:
 def remove(folder: Path, stem: str) -> None:
     """Removes a figure that must no longer be shown."""
     for kind in KINDS:
-        (folder / f"{stem}.{kind}").unlink(missing_ok=True)
+        files.remove(folder / f"{stem}.{kind}")
 
 
 def _kept(folder: Path) -> dict[str, Any]:
@@ -48,7 +49,7 @@ def _kept(folder: Path) -> dict[str, Any]:
 
 def _files(folder: Path, stem: str) -> dict[str, str | None]:
     paths = {kind: folder / f"{stem}.{kind}" for kind in KINDS}
-    return {kind: _digest(path.read_bytes()) if path.is_file() else None for kind, path in paths.items()}
+    return {kind: _digest(read_bytes(path)) if is_regular(path) else None for kind, path in paths.items()}
 
 
 def _content(of: Any) -> Any:

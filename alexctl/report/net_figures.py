@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 
 from alexctl.errors import UserError, printable
 from alexctl.figures import images
+from alexctl.regular_files import is_regular
 from alexctl.report import figure_cache
 from alexctl.report.drawings import Drawing
 from alexctl.store import files, layout
@@ -25,7 +26,7 @@ def draw(evidence: Evidence) -> None:
     found = {
         record.arm: record.folder
         for record in evidence.final
-        if record.seed == 0 and all((record.folder / n).is_file() for n in layout.INSPECTION)
+        if record.seed == 0 and all(is_regular(record.folder / n) for n in layout.INSPECTION)
     }
     found = dict(sorted(found.items()))
     tensors = {arm: _tensors(folder) for arm, folder in found.items()}
@@ -66,21 +67,21 @@ _RENAMED = {"picture": "image", "pictures": "images"}  # what version 0.1.0 call
 
 def _tensors(folder: Path) -> dict[str, np.ndarray]:
     try:
-        tensors = safetensors.numpy.load_file(folder / layout.GALLERY)
+        tensors = safetensors.numpy.load(files.read_bytes(folder / layout.GALLERY))
         return {_RENAMED.get(name, name): tensor for name, tensor in tensors.items()}
-    except (OSError, SafetensorError, ValueError):
+    except (SafetensorError, ValueError):
         raise _damaged(folder / layout.GALLERY) from None
 
 
 def _table(evidence: Evidence, arm: str, path: Path) -> pd.DataFrame:
     """One of a trial's CSVs, also written into the campaign's folder with the arm it is of."""
     try:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = [{_RENAMED.get(name, name): cell for name, cell in row.items()} for row in csv.DictReader(file)]
+        lines = csv.DictReader(files.read_text(path).splitlines(keepends=True))
+        rows = [{_RENAMED.get(name, name): cell for name, cell in row.items()} for row in lines]
         for row in rows:
             row |= {key: float(row[key]) for key in ("probability", "distance") if key in row}
             row |= {key: int(row[key]) for key in ("image", "rank", "neighbour") if key in row}
-    except (OSError, ValueError, TypeError, csv.Error):
+    except (ValueError, TypeError, csv.Error):
         raise _damaged(path) from None
     rows = [{"ablation": evidence.ablation.name, "arm": arm, "seed": 0, **row} for row in rows]
     if not rows:

@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from alexctl.errors import UserError, printable
+from alexctl.regular_files import is_regular
 from alexctl.store import files, layout
 
 
@@ -51,11 +52,10 @@ class ResultsFolder:
     def _read(self, name: str, read: Callable[[Path], Any]) -> Any:
         try:
             return read(self.path / name)
-        except (OSError, ValueError, csv.Error) as error:
-            reason = f"{name}: {error.strerror}" if isinstance(error, OSError) else str(error)
+        except (ValueError, csv.Error) as error:
             newer = isinstance(error, files.NewerFile)
             action = "update this one" if newer else "`alexctl report` makes it again from the trials"
-            raise UserError(f"{printable(self.name)}: {reason}; {action}") from None
+            raise UserError(f"{printable(self.name)}: {error}; {action}") from None
 
     def json(self, name: str) -> dict[str, Any]:
         """The table in a JSON file of ours, such as `verdict.json` or `trials/NAME/env.json`."""
@@ -64,12 +64,12 @@ class ResultsFolder:
         return self._json[name]
 
     def has(self, name: str) -> bool:
-        return (self.path / name).is_file()
+        return is_regular(self.path / name)
 
     def _table(self, name: str) -> list[dict[str, str]]:
         def read(path: Path) -> list[dict[str, str]]:
-            with path.open(encoding="utf-8", newline="") as file:
-                return [{k: v or "" for k, v in row.items() if k is not None} for row in csv.DictReader(file)]
+            lines = csv.DictReader(files.read_text(path).splitlines(keepends=True))
+            return [{k: v or "" for k, v in row.items() if k is not None} for row in lines]
 
         return self._read(name, read)
 

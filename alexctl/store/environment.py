@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alexctl.errors import UserError
+from alexctl.regular_files import is_regular
 from alexctl.store import layout
 from alexctl.store.files import SCHEMA, read_json
 
@@ -65,6 +66,6 @@ def mixed(trials: Iterable[Path]) -> bool:
     """Whether the trials in these folders ran on several machines, so that their seconds can't be compared."""
     files = [folder / layout.ENV for folder in trials]
     try:
-        return len({clock(read_json(file)) for file in files if file.is_file()}) > 1
+        return len({clock(read_json(file)) for file in files if is_regular(file)}) > 1
     except ValueError as error:
         raise UserError(f"{error}; put it back as it was, or delete that trial's folder and run it anew") from None

@@ -1,33 +1,54 @@
-"""How files are written and read: whole or not at all (a temporary file and a rename), JSON with a schema, tidy CSV."""
+"""How files are opened, read and written: regular files only and through no link, whole or not at all.
+
+What lies in a results folder may come from a stranger, so reading it is bounded and writing to it stays inside it.
+"""
 
 import contextlib
 import csv
+import errno
 import io
 import json
 import math
-import os
+import re
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
-from alexctl.errors import StorageError, printable
+from pydantic import ValidationError
+
+from alexctl.errors import StorageError, UserError, printable
+from alexctl.regular_files import odd_kind, read_regular, replacing
+from alexctl.store.models import MODELS, AnyFile
 
 SCHEMA = 1
+JSON_BYTES, CSV_BYTES, ANY_BYTES = 2**22, 2**26, 2**36  # the most that is read of a file
+DEEPEST = 32  # tables in tables of a JSON file
+MOST_ITEMS = 20_000  # of a table or a list in one
+
+
+def read_bytes(path: Path, limit: int = CSV_BYTES) -> bytes:
+    """All of a regular file of at most so many bytes; ValueError says in a few words why it is not to be read."""
+    try:
+        return read_regular(path, limit)
+    except OSError as error:
+        raise ValueError(f"{path.name}: {error.strerror}") from None
+
+
+def read_text(path: Path) -> str:
+    """All of a text file; ValueError as `read_bytes`, or where it is not UTF-8."""
+    try:
+        return read_bytes(path).decode("utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path.name} is not UTF-8") from None
 
 
 def write_atomic(path: Path, content: str | bytes) -> None:
     """Writes a whole file or none of it; UserError (exit 1) when the disk is full or the folder can't be written."""
-    data = content.encode() if isinstance(content, str) else content
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
+        with replacing(path) as file:
+            file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
         raise storage_error(path, error) from None
 
 
@@ -38,13 +59,40 @@ def sweep(folder: Path) -> None:
             path.unlink()
 
 
+def remove(path: Path) -> None:
+    """Removes a file, if it is there; UserError when it can't be."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise storage_error(path, error) from None
+
+
 def storage_error(path: Path, error: OSError) -> StorageError:
-    """One line for a disk that is full, read-only or gone."""
+    """One line for a disk that is full, read-only or gone, or for what stands in the way."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    in_the_way = error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)
+    remedy = "make room" if full else "move what stands there away" if in_the_way else "make it writable"
     return StorageError(
-        f"can't write {path}: {error.strerror}; what was done is safe: make room or choose --results, "
+        f"can't write {path}: {error.strerror}; what was done is safe: {remedy} or choose --results, "
         "then give the same command again",
         exit_code=1,
     )
+
+
+def make_folder(folder: Path) -> Path:
+    """The folder, made if need be; UserError when it can't be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
+    return folder
+
+
+def make_inner(folder: Path) -> Path:
+    """A folder of a results folder, made if need be; UserError also where a link stands there, which could lead out."""
+    if odd_kind(folder) == "link":
+        raise UserError(f"{folder} is a link, which alexctl does not follow; choose another place with --results PATH")
+    return make_folder(folder)
 
 
 def write_json(path: Path, table: dict[str, Any]) -> None:
@@ -57,18 +105,48 @@ class NewerFile(ValueError):
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The table in a file of ours; ValueError says in a few words what is wrong with it."""
+    """The table in a file of ours, as its model in `models.py` allows it; ValueError says in a few words what is wrong."""
+    text = read_bytes(path, JSON_BYTES)
+    model = MODELS.get(path.name, AnyFile)
     try:
-        table = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_no_number)
-    except OSError as error:
-        raise ValueError(f"{path.name}: {error.strerror}") from None
-    except (ValueError, RecursionError):
+        table = _parse(text)
+        if type(table["schema"]) is not int:
+            raise ValueError
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise ValueError(f"{path.name} is damaged") from None
-    if not isinstance(table, dict) or type(table.get("schema")) is not int:
-        raise ValueError(f"{path.name} is damaged")
-    if table["schema"] > SCHEMA:
+    if table["schema"] > model.newest:
         raise NewerFile(f"{path.name} was written by a newer alexctl (schema {table['schema']})")
+    try:
+        model.model_validate(table)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = printable(".".join(map(str, first["loc"])))[:80]
+        raise ValueError(f"{path.name} is damaged: {where}: {first['msg']}") from None
     return table
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    """The table in JSON; ValueError where it is none, or one that no reader could deal with."""
+    text = data.decode("utf-8")
+    levels = accumulate(1 if bracket in "[{" else -1 for bracket in re.findall(r"[][{}]", text))
+    if max(levels, default=0) > DEEPEST:
+        raise ValueError("too deep")
+    table = json.loads(text, parse_constant=_no_number)
+    _check_values(table)
+    return table
+
+
+def _check_values(value: Any) -> None:
+    """Raises ValueError at a number that is not finite, half a character, or more items than anything of ours has."""
+    if isinstance(value, str):
+        value.encode()  # half a surrogate pair can't be
+    elif isinstance(value, float) and not math.isfinite(value):  # 1e999
+        raise ValueError("not finite")
+    elif isinstance(value, dict | list):
+        if len(value) > MOST_ITEMS:
+            raise ValueError("too many")
+        for inner in (*value, *value.values()) if isinstance(value, dict) else value:
+            _check_values(inner)
 
 
 def _no_number(text: str) -> float:
@@ -94,12 +172,3 @@ def cell_text(value: Any) -> str:
     text = printable(str(value))
     # A spreadsheet would run a cell that starts like a formula.
     return "'" + text if text.startswith(("=", "+", "-", "@")) and not isinstance(value, int) else text
-
-
-def make_folder(folder: Path) -> Path:
-    """The folder, made if need be; UserError when it can't be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise StorageError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
-    return folder

@@ -33,6 +33,7 @@ INSPECTION = (GALLERY, PREDICTIONS_CSV, NEIGHBOURS_CSV)  # beside the weights of
 
 # Either, while it is worked on
 LOCK, HEARTBEAT = ".lock", ".heartbeat"
+OF_A_TRIAL = {SETTING, ENV, STATUS, ROWS, LOG, CHECKPOINT, WEIGHTS, *INSPECTION, LOCK, HEARTBEAT}
 
 _TRIAL = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
 

@@ -1,8 +1,9 @@
 """A folder is worked on by one process at a time, on this machine or on another that shares the disk.
 
 A lock of the operating system ends with its process, however that ends, so the lock of a dead process is taken
-over at once. Between machines such a lock may not be seen; there a heartbeat speaks: the lock of another machine
-stands until its file has not been touched for a minute.
+over at once. Between machines such a lock may not be seen; there a heartbeat speaks: a file that its owner touches
+every ten seconds. What it bears, a time above all, is not believed, since no two clocks need agree: the lock of
+another machine is taken over once its heartbeat was watched for a minute and has not changed.
 """
 
 import contextlib
@@ -11,19 +12,31 @@ import json
 import os
 import platform
 import threading
+import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from alexctl.errors import UserError
+from alexctl.regular_files import odd_kind
 from alexctl.store import files, layout
 
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
+HERE, ELSEWHERE = "on this machine", "on another machine"
+
+_watched: dict[Path, tuple[object, float]] = {}
+"""Heartbeats of others: what was there, and since when (by this process's own clock) it has been just that."""
 
 
 class Locked(Exception):
     """Another process is at work in the folder; the argument says where it is, in words."""
+
+
+class Silent(Locked):
+    """Another machine was at work in the folder, and may be still: its heartbeat has to be watched for longer."""
 
 
 class FolderLock:
@@ -32,60 +45,118 @@ class FolderLock:
     def __init__(self, folder: Path):
         self.folder, self.path = folder, folder / layout.HEARTBEAT
         self.token = uuid.uuid4().hex
-        self._lost = False
+        self._lost: str | None = None  # to whom, in words
         self._released = threading.Event()
-        self._lock: FileLock | None = FileLock(folder / layout.LOCK)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout:
-            raise Locked("on this machine") from None
-        except NotImplementedError:  # a disk that knows no locks: the heartbeat alone has to do
-            self._lock = None
-        except OSError as error:
-            raise files.storage_error(folder, error) from None
+        self._checking = threading.Lock()
+        self._lock, self._file = self._taken()
         try:
             self._refuse_if_alive_elsewhere()
             files.sweep(folder)
-            files.write_atomic(self.path, json.dumps({"machine": machine(), "token": self.token}) + "\n")
+            self._write_heartbeat()
         except BaseException:
-            if self._lock:
-                self._lock.release()
+            self._let_go()
             raise
         threading.Thread(target=self._beat, daemon=True).start()
+
+    def _taken(self) -> tuple[FileLock | None, tuple[int, int] | None]:
+        """The operating system's lock, None on a disk that knows none, and the identity of the file it is on."""
+        path = self.folder / layout.LOCK
+        if kind := odd_kind(path):
+            raise UserError(f"{path} is a {kind}, not a file; remove it, then give the same command again")
+        lock: FileLock | None = FileLock(path, thread_local=False)
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise Locked(HERE) from None
+        except NotImplementedError:  # a disk that knows no locks: the heartbeat alone has to do
+            lock = None
+        except OSError as error:
+            raise files.storage_error(self.folder, error) from None
+        return lock, _identity(path)
+
+    def _let_go(self) -> None:
+        if self._lock:
+            self._lock.release()
 
     def _refuse_if_alive_elsewhere(self) -> None:
         held = _read(self.path)
         if held is None or (held.get("machine") == machine() and self._lock):
             return
-        with contextlib.suppress(FileNotFoundError):
-            # Both times are the disk's, so that no two clocks have to agree.
-            if _now(self.folder) - self.path.stat().st_mtime < SILENT_SECONDS:
-                raise Locked("on this machine" if held.get("machine") == machine() else "on another machine")
+        where = HERE if held.get("machine") == machine() else ELSEWHERE
+        sign, now = (held, _touched(self.path)), time.monotonic()
+        before, since = _watched.setdefault(self.path, (sign, now))
+        if before != sign:
+            _watched[self.path] = (sign, now)
+            raise Locked(where)
+        if now - since < SILENT_SECONDS:
+            raise Silent(where)
+
+    def _write_heartbeat(self) -> None:
+        files.write_atomic(self.path, json.dumps({"machine": machine(), "token": self.token}) + "\n")
 
     def _beat(self) -> None:
         while not self._released.wait(BEAT_SECONDS):
-            with contextlib.suppress(OSError):
-                if (_read(self.path) or {}).get("token", self.token) != self.token:
-                    self._lost = True
+            with contextlib.suppress(OSError, UserError):
+                self._look()
+                if self._lost:
                     return
                 os.utime(self.path)
 
     def check(self) -> None:
-        """Raises Locked when another machine has taken the lock over (after a long sleep of this one), UserError
-        when the folder is gone."""
+        """Raises Locked when another process has taken the lock over (after a long sleep of this one, or because
+        somebody deleted its files), UserError when the folder is gone. To be called before anything is written."""
+        self._look()
         if self._lost:
-            raise Locked("on another machine")
-        if not self.path.exists():
-            raise files.storage_error(self.folder, FileNotFoundError(2, "the folder has vanished"))
+            raise Locked(self._lost)
+
+    def _look(self) -> None:
+        """Whether the lock's files are still ours; what a clean-up has deleted is put back where nobody else has come."""
+        with self._checking:
+            if self._lost or self._released.is_set():
+                return
+            if not self.folder.is_dir():
+                raise files.storage_error(self.folder, FileNotFoundError(2, "the folder has vanished"))
+            held, now = _read(self.path), _identity(self.folder / layout.LOCK)
+            if held is not None and held.get("token") != self.token:
+                self._lost = HERE if held.get("machine") == machine() else ELSEWHERE
+            elif self._lock and now is None:
+                old = self._lock
+                try:
+                    self._lock, self._file = self._taken()
+                except Locked as locked:
+                    self._lost = str(locked)
+                else:
+                    old.release()
+            elif self._lock and now != self._file:
+                self._lost = HERE
+            if _identity(self.path) is None and not self._lost:
+                self._write_heartbeat()
 
     def release(self) -> None:
-        """Lets others in."""
+        """Lets others in; what is theirs by now is left alone."""
+        with contextlib.suppress(OSError, UserError):
+            self._look()
         self._released.set()
         if not self._lost:
             with contextlib.suppress(OSError):
                 self.path.unlink()
-        if self._lock:
-            self._lock.release()
+        self._let_go()
+
+
+def wait_for_lock(folder: Path, waiting: Callable[[str, int, int], None]) -> FolderLock:
+    """The folder's lock; where another machine was at work there, after a minute without a sign of life from it.
+
+    `waiting` hears what is waited for, how many seconds it has been and how many it may be. Raises Locked where there
+    is such a sign.
+    """
+    began = time.monotonic()
+    while True:
+        try:
+            return FolderLock(folder)
+        except Silent:
+            words = "another machine was at work here; seconds without a sign of life from it"
+            waiting(words, int(time.monotonic() - began), int(SILENT_SECONDS))
+            time.sleep(min(1.0, SILENT_SECONDS))
 
 
 def machine() -> str:
@@ -93,22 +164,24 @@ def machine() -> str:
     return hashlib.sha256(f"{platform.node()} {uuid.getnode()}".encode()).hexdigest()[:12]
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from one that stands in its place later; None where there is none."""
+    with contextlib.suppress(OSError):
+        about = path.lstat()
+        return about.st_dev, about.st_ino
+    return None
+
+
+def _touched(path: Path) -> int | None:
+    """Changes whenever the file is touched; not a time that anybody's clock need agree with."""
+    with contextlib.suppress(OSError):
+        return path.lstat().st_mtime_ns
+    return None
+
+
 def _read(path: Path) -> dict | None:
     try:
-        table = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        table = json.loads(files.read_bytes(path, 4096))
+    except (ValueError, RecursionError):
         return None
     return table if isinstance(table, dict) else None
-
-
-def _now(folder: Path) -> float:
-    """The time by the disk's own clock."""
-    probe = folder / f".now.{os.getpid()}.tmp"
-    try:
-        probe.write_bytes(b"")
-        return probe.stat().st_mtime
-    except OSError as error:
-        raise files.storage_error(probe, error) from None
-    finally:
-        with contextlib.suppress(OSError):
-            probe.unlink()

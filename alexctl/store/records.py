@@ -1,5 +1,7 @@
 """A trial's folder: created, how its trial ended written down, and read back with every doubt said."""
 
+import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,16 +10,18 @@ from typing import Any
 from alexctl.ablation.model import SEARCH_SEED
 from alexctl.ablation.setting import Setting, hash_of
 from alexctl.errors import UserError, printable
+from alexctl.regular_files import is_regular, odd_kind
 from alexctl.store import layout, rows_csv
-from alexctl.store.files import SCHEMA, make_folder, read_json, sweep, write_json
+from alexctl.store.files import SCHEMA, make_inner, read_json, remove, sweep, write_json
+from alexctl.store.models import StatusFile
 
-STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
-FINISHED = ("done", "diverged")  # those of a trial that came to its own end
+FINISHED = ("done", "diverged")  # the states of a trial that came to its own end
+LONGEST_ERROR = 1000  # characters of what went wrong; the log has all of it
 
 
 def create(folder: Path, *, ablation: str, arm: str, phase: str, seed: int, setting: Setting) -> None:
     """Lays down a trial that anybody may then run."""
-    make_folder(folder)
+    make_inner(folder)
     head = {"schema": SCHEMA, "ablation": ablation, "arm": arm, "phase": phase, "seed": seed, "setting": setting.flat()}
     write_json(folder / layout.SETTING, head)
 
@@ -34,7 +38,7 @@ def write_end(
 ) -> None:  # fmt: skip
     """Writes down the state a trial is left in, and which rows it has then."""
     status = {
-        "schema": SCHEMA, "state": state, "error": printable(error) if error else None,
+        "schema": StatusFile.newest, "state": state, "error": cut(error) if error else None,
         "num_rows": len(rows), "rows_digest": rows_csv.digest(rows),
         "epochs_run": rows[-1]["epoch"] if rows else 0.0, "train_seconds": train_seconds,
         "eval_seconds": eval_seconds, "prepare_seconds": prepare_seconds, "parameters": parameters,
@@ -55,16 +59,22 @@ def write_death(folder: Path, why: str) -> None:
     )  # fmt: skip
 
 
+def cut(message: str) -> str:
+    """A message as a table or a terminal can hold it."""
+    text = printable(message)
+    return text if len(text) <= LONGEST_ERROR else f"{text[:LONGEST_ERROR]} ..."
+
+
 def begin_again(folder: Path) -> None:
     """Forgets how a trial ended: what its status says of rows that are made again would be wrong."""
-    (folder / layout.STATUS).unlink(missing_ok=True)
+    remove(folder / layout.STATUS)
 
 
 def clear(folder: Path) -> None:
     """Removes from the folder of a trial that is over what only a running one needs, and what a kill left there."""
     sweep(folder)
     for name in (layout.CHECKPOINT, layout.HEARTBEAT):
-        (folder / name).unlink(missing_ok=True)
+        remove(folder / name)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +90,7 @@ class TrialRecord:
     status: dict[str, Any] = field(default_factory=dict)
     rows: tuple[dict[str, float | None], ...] = ()
     problem: str | None = None
+    torn: bool = False  # the problem is that rows and status are of different moments, which running it anew mends
 
     @property
     def state(self) -> str:
@@ -107,6 +118,10 @@ class TrialRecord:
         return f"{layout.TRIALS}/{self.folder.name}/{layout.LOG}" if kept else None
 
 
+class _Torn(ValueError):
+    """Rows and status are of different moments."""
+
+
 def read_trial(folder: Path) -> TrialRecord | None:
     """One trial as it lies there, checked against its own hash; None if the folder is not a trial's."""
     named = layout.parse_trial_name(folder.name)
@@ -114,25 +129,41 @@ def read_trial(folder: Path) -> TrialRecord | None:
         return None
     names = dict(zip(("folder", "arm", "seed", "hash8"), (folder, *named), strict=True))
     try:
+        _check_entries(folder)
         phase, setting = _read_head(folder / layout.SETTING, names)
-        status = read_json(folder / layout.STATUS) if (folder / layout.STATUS).exists() else {}
-        rows = rows_csv.read(folder) if (folder / layout.ROWS).exists() else ()
-        _check_status(status, rows)
+        status = read_json(folder / layout.STATUS) if is_regular(folder / layout.STATUS) else {}
+        rows = rows_csv.read(folder) if is_regular(folder / layout.ROWS) else ()
+        if status:
+            _check_status(status, rows)
     except ValueError as error:
-        return TrialRecord(**names, problem=str(error))
+        return TrialRecord(**names, problem=cut(str(error)), torn=isinstance(error, _Torn))
+    if status.get("error"):  # version 0.1.0 wrote them whole
+        status["error"] = cut(status["error"])
     return TrialRecord(**names, phase=phase, setting=setting, status=status, rows=rows)
+
+
+def _check_entries(folder: Path) -> None:
+    """Raises ValueError where anything but a file stands under a name of ours, or a link under any: it could lead out."""
+    if odd_kind(folder) != "folder":
+        raise ValueError(f"it is a {odd_kind(folder) or 'file'}, not a folder")
+    try:
+        with os.scandir(folder) as entries:
+            for entry in entries:
+                kind = odd_kind(folder / entry.name)
+                if kind and (kind != "folder" or entry.name in layout.OF_A_TRIAL):
+                    raise ValueError(f"{entry.name} is a {kind}, not a file")
+    except OSError as error:
+        raise ValueError(f"it can't be read: {error.strerror}") from None
 
 
 def _read_head(path: Path, names: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """(phase, setting with every default filled in) of a setting.json that belongs to its folder."""
     head = read_json(path)
-    setting, phase = head.get("setting"), head.get("phase")
-    if not isinstance(setting, dict) or phase not in ("search", "final"):
-        raise ValueError("setting.json is damaged")
+    setting, phase = head["setting"], head["phase"]
     if hash_of(setting) != names["hash8"]:
         raise ValueError("setting.json no longer matches the hash in the folder's name")
     searching = names["seed"] >= SEARCH_SEED
-    if (head.get("arm"), head.get("seed")) != (names["arm"], names["seed"]) or searching != (phase == "search"):
+    if (head["arm"], head["seed"]) != (names["arm"], names["seed"]) or searching != (phase == "search"):
         raise ValueError("setting.json has another arm, seed or phase than the folder's name says")
     try:
         return phase, Setting.from_flat(setting).flat()
@@ -142,35 +173,73 @@ def _read_head(path: Path, names: dict[str, Any]) -> tuple[str, dict[str, Any]]:
 
 def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], ...]) -> None:
     """Raises ValueError where the rows are not those that status.json was written about."""
-    if not status:
-        return
-    state, count = status.get("state"), status.get("num_rows")
-    if state not in STATES or type(count) is not int or type(status.get("epochs_run")) not in (int, float):
-        raise ValueError("status.json is damaged")
+    state, count = status["state"], status["num_rows"]
     ended = state in FINISHED
     # A trial that was gone on with and then killed has more rows than its status knows of; a failed one may have begun
     # again before its first checkpoint and have fewer.
     if (len(rows) < count and state != "failed") or (ended and len(rows) > count) or (state == "done" and not rows):
-        raise ValueError(f"rows.csv has {len(rows)} rows where status.json counts {count}")
-    if ended and status.get("rows_digest") not in (None, rows_csv.digest(rows)):
+        raise _Torn(f"rows.csv has {len(rows)} rows where status.json counts {count}")
+    digest = status.get("rows_digest")
+    if ended and digest is None and status["schema"] > 1:  # the first versions wrote none
+        raise ValueError("status.json lacks the digest of the rows")
+    if ended and digest not in (None, rows_csv.digest(rows)):
         raise ValueError("rows.csv was changed after the trial ended")
 
 
 def trials_of(campaign: Path) -> list[TrialRecord]:
-    """Every trial in a campaign's folder, sorted by name."""
-    folder = campaign / layout.TRIALS
-    if not folder.is_dir():
-        return []
-    try:
-        paths = [path for path in sorted(folder.iterdir()) if path.is_dir()]
-    except OSError as error:
-        raise UserError(f"can't read {folder}: {error.strerror}; make it readable, then try again") from None
-    records = (read_trial(path) for path in paths)
+    """Every trial in a campaign's folder, sorted by name; UserError where they can't be looked for."""
+    records = (read_trial(path) for path in trial_folders(campaign))
     return [record for record in records if record is not None]
 
 
-def campaigns(results: Path) -> list[Path]:
-    """The campaign folders in results/, sorted."""
-    if not results.is_dir():
+def trial_folders(campaign: Path) -> list[Path]:
+    """All that lies in a campaign's folder of trials, sorted; UserError where that is no folder or can't be read."""
+    folder = campaign / layout.TRIALS
+    try:
+        if (kind := odd_kind(folder)) != "folder":
+            folder.lstat()
+            raise NotADirectoryError(0, f"it is a {kind or 'file'}, not a folder")
+        return sorted(folder.iterdir())
+    except FileNotFoundError:
         return []
-    return sorted(path for path in results.iterdir() if (path / layout.PLAN).is_file())
+    except OSError as error:
+        raise UserError(f"can't read {folder}: {error.strerror}; mend that, then try again") from None
+
+
+def campaigns(results: Path) -> list[Path]:
+    """The campaign folders in a results folder, sorted."""
+    return look_into(results)[0]
+
+
+def look_into(results: Path) -> tuple[list[Path], list[str]]:
+    """(the campaign folders in a results folder, a note for each entry that may be one and can't be read), sorted."""
+    found, notes = [], []
+    try:
+        paths = sorted(results.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+    except OSError as error:
+        raise UserError(f"can't read {results}: {error.strerror}; choose another place with --results PATH") from None
+    for path in paths:
+        reason = _no_campaign(path)
+        if reason is None:
+            found.append(path)
+        elif reason:
+            notes.append(f"{path.name} is left out: {reason}")
+    return found, notes
+
+
+def _no_campaign(path: Path) -> str | None:
+    """Why an entry of a results folder is no campaign, empty where it is something else; None where it is one."""
+    try:
+        if not stat.S_ISDIR(path.stat().st_mode):
+            return ""
+        (path / layout.PLAN).lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except OSError as error:
+        return f"it can't be read: {error.strerror}"
+    if path.is_symlink():
+        return "it is a link, which alexctl does not follow"
+    kind = odd_kind(path / layout.PLAN)
+    return f"{layout.PLAN} is a {kind}, not a file" if kind else None

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.store import layout
-from alexctl.store.files import cell_text, csv_text, write_atomic
+from alexctl.store.files import cell_text, csv_text, read_text, write_atomic
 
 COLUMNS = (
     "epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "top5_error",
 )  # fmt: skip
 FIRST_COLUMNS = COLUMNS[:-1]  # of trials from before the top-5 error was measured
 MAY_BE_EMPTY = ("test_error", "top5_error")
+RANGES = {  # the least and the most that can be
+    "epoch": (1e-9, 1e6), "step": (1, 1e15), "train_error": (0, 1), "test_error": (0, 1), "top5_error": (0, 1),
+    "train_seconds": (0, 1e10), "eval_seconds": (0, 1e10),
+}  # fmt: skip
 
 
 def write(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -23,24 +27,18 @@ def write(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 def read(folder: Path) -> tuple[dict[str, float | None], ...]:
     """The rows of one trial; ValueError names the first thing that is not as alexctl wrote it."""
-    try:
-        text = (folder / layout.ROWS).read_bytes().decode("utf-8")
-    except OSError as error:
-        raise ValueError(f"rows.csv: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError("rows.csv is not UTF-8") from None
+    text = read_text(folder / layout.ROWS)
     if not text.endswith("\n"):
         raise ValueError("rows.csv is cut off")
     header, *lines = text[:-1].split("\n")
     columns = tuple(header.split(","))
     if columns not in (COLUMNS, FIRST_COLUMNS):
         raise ValueError("rows.csv has other columns than alexctl writes")
-    rows, last = [], -1
+    rows: list[dict[str, float | None]] = []
     for number, line in enumerate(lines, start=2):
         row = _read_row(line, columns, f"rows.csv line {number}")
-        if row["step"] <= last:
+        if rows and not (row["step"] > rows[-1]["step"] and row["epoch"] > rows[-1]["epoch"]):
             raise ValueError(f"rows.csv line {number} is out of order")
-        last = row["step"]
         rows.append(row)
     return tuple(rows)
 
@@ -56,6 +54,9 @@ def _read_row(line: str, columns: tuple[str, ...], where: str) -> dict[str, floa
     missing = [name for name, value in row.items() if value is None and name not in MAY_BE_EMPTY]
     if missing or any(value is not None and not math.isfinite(value) for value in row.values()):
         raise ValueError(f"{where} lacks a finite number")
+    for name, (least, most) in RANGES.items():
+        if row.get(name) is not None and not least <= row[name] <= most:
+            raise ValueError(f"{where} has {name} = {row[name]:g}, which can't be")
     row["step"] = int(row["step"])
     if ",".join(cell_text(row[column]) for column in columns) != line:
         raise ValueError(f"{where} is not written as alexctl writes numbers")

@@ -13,6 +13,7 @@ import torch
 
 from alexctl.data.sources import DataSet, open_prepared
 from alexctl.errors import UserError
+from alexctl.regular_files import open_regular
 from alexctl.statistics import target_epoch
 from alexctl.store import files, layout, records, rows_csv
 from alexctl.store.environment import environment
@@ -119,7 +120,8 @@ class TrialRun:
         checkpoint = self.folder / layout.CHECKPOINT
         if checkpoint.exists():
             try:
-                saved = torch.load(checkpoint, weights_only=True, map_location="cpu")
+                with open_regular(checkpoint) as file:
+                    saved = torch.load(file, weights_only=True, map_location="cpu")
                 self.rows, self.state = saved["rows"], saved["training"]
             except Exception:  # damaged from outside; the trial begins again, its log says why
                 traceback.print_exc()
@@ -157,6 +159,7 @@ class TrialRun:
         if self._paused(row.epoch):
             return "paused"
         if time.monotonic() - self.shown > ROWS_SECONDS:  # for whoever looks; a checkpoint has its own
+            self.lock.check()
             rows_csv.write(self.folder, self.rows)
             self.shown = time.monotonic()
         return None
@@ -186,6 +189,7 @@ class TrialRun:
 
     def _show(self) -> None:
         """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
+        self.lock.check()
         try:
             inspection.write(self.folder, self.training, self.data.classes)
         except (Interrupted, Locked, UserError):

@@ -18,6 +18,7 @@ import torch
 
 from alexctl.data.sources import DataSet, data_root
 from alexctl.errors import UserError
+from alexctl.regular_files import open_regular
 from alexctl.store import files, layout
 from alexctl.store.lock import Locked
 from alexctl.training.device import choose_device
@@ -91,10 +92,9 @@ class Worker:
         self.say("start", folder=first.name)
         how = {"root": self.root, "keeping": self.keeping, "should_stop": self.stop.is_set, "datasets": self.datasets}
         try:
-            log = os.open(first / layout.LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-            os.dup2(log, 2)
-            os.dup2(log, 1)
-            os.close(log)
+            with open_regular(first / layout.LOG, append=True) as log:
+                os.dup2(log.fileno(), 2)
+                os.dup2(log.fileno(), 1)
             how["device"] = choose_device(self.device_name)
             if len(orders) == 1:
                 self._told(first, run(first, until=orders[0][1], on_row=lambda row: self._row(first, row), **how))
@@ -106,6 +106,9 @@ class Worker:
             self.say("error", folder=first.name, message=str(error), exit_code=error.exit_code)
         except OSError as error:
             message = str(files.storage_error(first / layout.LOG, error))
+            self.say("error", folder=first.name, message=message, exit_code=1)
+        except ValueError as error:  # a log that is no file
+            message = f"{first.name}: {error}; remove it, then give the same command again"
             self.say("error", folder=first.name, message=message, exit_code=1)
 
     def _row(self, folder: Path, row: dict[str, Any]) -> None:

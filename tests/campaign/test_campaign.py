@@ -282,3 +282,18 @@ def test_a_search_has_a_budget_of_its_own(tmp_path):
     assert made.setting("relu", "search", 0.01).training.epochs == 3
     assert made.setting("relu", "final", 0.01).training.epochs == 20
     assert max(until for _, until in made.decision("relu").run) <= 3
+
+
+def test_a_torn_trial_starts_again_where_it_is_gone_on_with(tmp_path):
+    """Its rows and its status are of different moments; a report names it, the same command runs it anew."""
+    made = campaign(tmp_path)
+    job = made.ready()[0]
+    finish(made, job, [0.5, 0.2])
+    rows_csv.write(tmp_path / "trials" / job.name, rows_csv.read(tmp_path / "trials" / job.name)[:1])
+    again = campaign(tmp_path)
+    with pytest.raises(UserError, match=r"rows\.csv has 1 rows where status\.json counts 2"):
+        again.ready()
+    assert again.restart_torn() == [f"{job.name} starts again: rows.csv has 1 rows where status.json counts 2"]
+    assert again.ready()[0].name == job.name
+    finish(again, job, [0.5, 0.2])
+    assert again.record(job).finished

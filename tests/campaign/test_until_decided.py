@@ -17,7 +17,7 @@ def finish_all(made: Campaign, ratio=lambda seed: 2.0):
     while jobs := made.ready():
         for job in jobs:
             epochs = 8.0 if job.arm == "tanh" else 8.0 / ratio(job.seed)
-            finish(made, job, [0.25 - 1e-9 + 0.05 * (epochs - 1 - i) for i in range(math.ceil(epochs))])
+            finish(made, job, [0.25 - 1e-9 + 0.02 * (epochs - 1 - i) for i in range(math.ceil(epochs))])
         yield made.num_seeds
 
 

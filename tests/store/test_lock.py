@@ -11,7 +11,7 @@ import pytest
 
 from alexctl.errors import UserError
 from alexctl.store import lock
-from alexctl.store.lock import SILENT_SECONDS, FolderLock, Locked
+from alexctl.store.lock import FolderLock, Locked
 
 
 def foreign(folder, *, age: float) -> None:
@@ -37,13 +37,60 @@ def test_a_lock_of_a_killed_process_is_taken_over_at_once(tmp_path):
     FolderLock(tmp_path).release()
 
 
-def test_another_machine_is_left_in_peace_until_it_has_been_silent(tmp_path):
-    foreign(tmp_path, age=SILENT_SECONDS - 5)
+@pytest.fixture
+def minute(monkeypatch):
+    """A minute that takes a tenth of a second."""
+    monkeypatch.setattr(lock, "SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(lock, "_watched", {})
+
+
+def silent_for_long(folder) -> None:
+    """Watches the folder's heartbeat until it counts as silent."""
+    with pytest.raises(lock.Silent):
+        FolderLock(folder)
+    time.sleep(lock.SILENT_SECONDS)
+
+
+@pytest.mark.parametrize("age", [0, 30, 3600, -7 * 3600])
+def test_another_machine_is_left_in_peace_until_it_has_been_silent(tmp_path, minute, age):
+    """Whatever time its heartbeat bears, hours ahead too: that is another clock's."""
+    foreign(tmp_path, age=age)
+    with pytest.raises(Locked, match="on another machine"):
+        FolderLock(tmp_path)
     with pytest.raises(Locked, match="on another machine"):
         FolderLock(tmp_path)
     assert json.loads((tmp_path / ".heartbeat").read_text())["token"] == "theirs"
-    foreign(tmp_path, age=SILENT_SECONDS + 5)
+    time.sleep(lock.SILENT_SECONDS)
     FolderLock(tmp_path).release()
+
+
+def test_another_machine_that_gives_a_sign_of_life(tmp_path, minute):
+    foreign(tmp_path, age=0)
+    silent_for_long(tmp_path)
+    foreign(tmp_path, age=-1)
+    with pytest.raises(Locked, match="on another machine") as caught:
+        FolderLock(tmp_path)
+    assert not isinstance(caught.value, lock.Silent)
+    silent_for_long(tmp_path)
+    FolderLock(tmp_path).release()
+
+
+def test_waiting_for_a_sign_of_life(tmp_path, minute):
+    """Is told, ends after the silent time, and at once where there is one."""
+    foreign(tmp_path, age=0)
+    told = []
+    lock.wait_for_lock(tmp_path, lambda *words: told.append(words)).release()
+    assert told[0] == ("another machine was at work here; seconds without a sign of life from it", 0, 0)
+    foreign(tmp_path, age=0)
+    with pytest.raises(Locked, match="on another machine"):
+        lock.wait_for_lock(tmp_path, lambda *words: foreign(tmp_path, age=1))
+
+
+def test_a_lock_of_this_machine_is_not_waited_for(tmp_path):
+    held = FolderLock(tmp_path)
+    with pytest.raises(Locked, match="on this machine"):
+        lock.wait_for_lock(tmp_path, lambda *words: pytest.fail("it waited"))
+    held.release()
 
 
 def test_a_disk_without_locks_goes_by_the_heartbeat(tmp_path, monkeypatch):
@@ -80,6 +127,54 @@ def test_a_folder_that_vanishes_is_named(tmp_path):
         held.check()
     assert caught.value.exit_code == 1
     held.release()
+
+
+def delete(folder, *names) -> None:
+    """As a clean-up job does."""
+    for name in names or (".lock", ".heartbeat"):
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize("names", [(".lock",), (".heartbeat",), ()])
+def test_lock_files_that_are_deleted_are_put_back(tmp_path, names):
+    """Where nobody else has come: the folder is as locked as before."""
+    held = FolderLock(tmp_path)
+    delete(tmp_path, *names)
+    held.check()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".heartbeat", ".lock"]
+    with pytest.raises(Locked, match="on this machine"):
+        FolderLock(tmp_path)
+    held.check()
+    held.release()
+    FolderLock(tmp_path).release()
+
+
+@pytest.mark.parametrize("gone", [False, True])
+def test_a_second_run_after_a_clean_up_is_noticed_before_the_first_writes(tmp_path, gone):
+    """Also where the second has come to its end already."""
+    first = FolderLock(tmp_path)
+    delete(tmp_path)
+    second = FolderLock(tmp_path)
+    if gone:
+        second.release()
+    with pytest.raises(Locked, match="on this machine"):
+        first.check()
+    first.release()
+    if not gone:
+        second.check()
+        assert json.loads((tmp_path / ".heartbeat").read_text())["token"] == second.token
+        second.release()
+    FolderLock(tmp_path).release()
+
+
+def test_a_lock_that_was_lost_takes_nothing_along_at_its_release(tmp_path):
+    """Even where nobody has looked since it was lost."""
+    first = FolderLock(tmp_path)
+    delete(tmp_path)
+    second = FolderLock(tmp_path)
+    first.release()
+    second.check()
+    second.release()
 
 
 def test_what_a_killed_process_left_half_written_is_swept(tmp_path):

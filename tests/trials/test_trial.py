@@ -9,8 +9,9 @@ import torch
 from conftest import tiny_ablation
 from safetensors.torch import load_file
 
+from alexctl import regular_files
 from alexctl.errors import UserError
-from alexctl.store import files, layout, records, rows_csv
+from alexctl.store import layout, records, rows_csv
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training import device
 from alexctl.trials import trial
@@ -94,7 +95,7 @@ def test_a_full_disk_is_not_the_trials_fault(tiny_root, tiny_data, tmp_path, mon
             if next(written) >= 2:  # the claim and env.json still fitted
                 raise OSError(28, "No space left on device")
 
-        patch.setattr(files.os, "fsync", fsync)
+        patch.setattr(regular_files.os, "fsync", fsync)
         with pytest.raises(UserError, match=r"can't write .*checkpoint\.pt: No space left on device") as caught:
             run(folder, tiny_root, should_stop=lambda: True)
     assert caught.value.exit_code == 1
@@ -213,3 +214,46 @@ def test_devices_by_name():
     assert device.choose_device("cpu") == CPU
     with pytest.raises(UserError, match="--device cuda:99: not on this machine, which has: cpu"):
         device.choose_device("cuda:99")
+
+
+def test_a_second_run_never_writes_beside_the_first(tiny_root, tiny_data, tmp_path):
+    """A clean-up job deletes the lock's files, and somebody gives the command again: the first stops at its next write."""
+    folder, seconds = make(tmp_path, tiny_data), []
+
+    def clean_up(row):
+        if not seconds:
+            for name in (".lock", ".heartbeat"):
+                (folder / name).unlink()
+            seconds.append(FolderLock(folder))
+            seconds.append({path.name: path.read_bytes() for path in folder.iterdir()})
+
+    with pytest.raises(Locked, match="on this machine"):
+        run(folder, tiny_root, on_row=clean_up)
+    second, then = seconds
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == then
+    second.check()
+    second.release()
+    assert run(folder, tiny_root) == "done"
+
+
+def test_lock_files_that_vanish_alone_end_no_trial(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data)
+
+    def clean_up(row):
+        for name in (".lock", ".heartbeat"):
+            (folder / name).unlink(missing_ok=True)
+
+    assert run(folder, tiny_root, on_row=clean_up) == "done"
+    assert records.read_trial(folder).state == "done"
+
+
+def test_a_checkpoint_that_is_a_link_is_not_followed(tiny_root, tiny_data, tmp_path):
+    whole, folder = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(folder, tiny_root, until=1.0)
+    moved = (folder / "checkpoint.pt").rename(tmp_path / "checkpoint.pt")
+    (folder / "checkpoint.pt").symlink_to(moved)
+    before = moved.read_bytes()
+    assert run(folder, tiny_root) == "done"
+    run(whole, tiny_root)
+    assert rows_of(folder) == rows_of(whole)
+    assert moved.read_bytes() == before

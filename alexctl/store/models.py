@@ -1,0 +1,180 @@
+"""What each JSON file of a results folder may hold: types, ranges, lengths. What does not fit is damaged.
+
+Keys that are not named here are let through, since a later alexctl may add some; `files.read_json` bounds those too.
+"""
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from alexctl.store import layout
+
+STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
+
+Name = Annotated[str, Field(max_length=300)]
+DataName = Annotated[str, Field(max_length=300, pattern=r"^[^/\\]*$")]  # part of a path where the images lie
+Text = Annotated[str, Field(max_length=20_000)]
+Count = Annotated[int, Field(ge=0, le=10**15)]
+Seconds = Annotated[float, Field(ge=0, le=1e10)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+
+class AnyFile(_Part):
+    """What every file has."""
+
+    newest: ClassVar[int] = 1
+    schema_: Annotated[int, Field(alias="schema", ge=1)]
+
+
+class _Setting(_Part):
+    net: Name
+    data: DataName
+    data_digest: Name
+    numerics: Count
+
+
+class SettingFile(AnyFile):
+    """What a trial is."""
+
+    ablation: Name
+    arm: Name
+    phase: Literal["search", "final"]
+    seed: Count
+    setting: _Setting
+
+
+class StatusFile(AnyFile):
+    """How a trial ended. From schema 2 on it holds the digest of the rows."""
+
+    newest: ClassVar[int] = 2
+    state: Literal[STATES]
+    error: str | None = None
+    num_rows: Count
+    epochs_run: Annotated[float, Field(ge=0, le=1e6)]
+    rows_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    train_seconds: Seconds | None = None
+    eval_seconds: Seconds | None = None
+    prepare_seconds: Seconds | None = None
+    parameters: Count | None = None
+
+
+class EnvFile(AnyFile):
+    """What a trial ran on."""
+
+    alexctl: Name | None = None
+    python: Name | None = None
+    packages: Annotated[dict[Name, Name | None], Field(max_length=100)] = {}
+    platform: Name | None = None
+    cpu: Name | None = None
+    device: Name | None = None
+    threads: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    precision: Name | None = None
+    git_commit: Name | None = None
+    git_dirty: bool | None = None
+
+
+class _Claim(_Part):
+    section: Text = ""
+    source: Text = ""
+    says: Text
+    effect: float | dict[Name, float] | None = None
+    effect_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    direction: Name | None = None
+    data: Name
+    landmarks: Annotated[dict[Name, float], Field(max_length=1000)] = {}
+
+
+class _Schedule(_Part):
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 1
+    looks: Annotated[list[Count], Field(max_length=100)] | None = None
+    lr_grid: Annotated[list[float], Field(max_length=1000)] | None = None
+
+
+class _Ablation(_Part):
+    name: Name
+    title: Text
+    control: Name
+    varies: Annotated[list[Name], Field(min_length=1, max_length=100)]
+    measure: Name
+    note: Text | None = None
+    claim: _Claim
+    plan: _Schedule
+    base: Annotated[dict[Name, Any], Field(max_length=1000)]
+    arms: Annotated[dict[Name, Annotated[dict[Name, Any], Field(max_length=1000)]], Field(min_length=2, max_length=500)]
+    data_of_file: Name
+    smoke: bool = False
+
+
+class PlanFile(AnyFile):
+    """What a campaign was planned to be; `ablation` is looked at more closely by `plan.read`."""
+
+    ablation: _Ablation
+    data_name: DataName
+    data_digest: Name
+    num_classes: Annotated[int, Field(ge=1, le=10**6)]
+    git_commit: Name | None = None
+    git_dirty: bool | None = None
+
+
+class _Comparison(_Part):
+    arm: Name
+    control: Name | None = None
+    verdict: Name
+    sentence: Text
+    scale: Literal["ratio", "points"]
+    n: Count
+    effect: float | None
+    low: float | None
+    high: float | None
+    level: Share | None = None
+    bound: Name | None = None
+    claimed: float | None = None
+    margin: float | None = None
+    p_value: Share | None = None
+    seeds: Annotated[list[Count], Field(max_length=1000)]
+    values: Annotated[list[float | None], Field(max_length=1000)]
+
+
+class VerdictFile(AnyFile):
+    """What a campaign's trials say of its claim."""
+
+    ablation: Name
+    title: Text
+    data: Name
+    data_digest: Name
+    measure: Name
+    control: Name
+    claim: _Claim
+    note: Text | None = None
+    comparisons: Annotated[list[_Comparison], Field(max_length=500)]
+
+
+class _Drawn(_Part):
+    of: Name
+    svg: Name | None
+    png: Name | None
+
+
+class DrawnFromFile(AnyFile):
+    """What each figure was drawn from, as digests."""
+
+    __pydantic_extra__: dict[str, _Drawn] = Field(init=False)
+
+
+class BenchFile(AnyFile):
+    """How fast a machine was measured to be."""
+
+    workers: Annotated[int, Field(ge=1, le=100_000)]
+    environment: Annotated[dict[Name, Any], Field(max_length=100)]
+    medians: Annotated[dict[Name, float], Field(max_length=1000)] = {}
+    ratios: Annotated[dict[Name, float], Field(max_length=1000)]
+
+
+MODELS: dict[str, type[AnyFile]] = {
+    layout.SETTING: SettingFile, layout.STATUS: StatusFile, layout.ENV: EnvFile, layout.PLAN: PlanFile,
+    layout.VERDICT: VerdictFile, layout.DRAWN_FROM: DrawnFromFile, layout.BENCH_JSON: BenchFile,
+}  # fmt: skip
