@@ -100,6 +100,6 @@ def _weightless(campaign: Campaign, keeping: Keeping) -> list[str]:
     if not (keeping.weights and without):
         return []
     return [
-        f"trials done before that kept no weights: {len(without)}; where they are wanted, delete the trial's folder "
-        "and give the same command again"
+        f"{len(without)} finished trials kept no weights; to get them, delete the trial's folder "
+        "and run the same command again"
     ]

@@ -88,7 +88,7 @@ class Campaign:
         if record.problem:
             raise UserError(
                 f"{self.folder.name}/{layout.TRIALS}/{job.name}: {record.problem}; "
-                "put it back as it was, or delete that folder and give the same command again to run it anew"
+                "restore it, or delete that folder and run the same command again to redo it"
             )
         return record
 

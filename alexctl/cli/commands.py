@@ -67,20 +67,20 @@ def _root(
 def ablate(
     name: NameArgument,
     data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
-    smoke: Annotated[bool, typer.Option("--smoke", help="Seconds instead of minutes, on embedded data: does it run?")] = False,
-    seeds: Annotated[int | None, typer.Option(help="Reported seeds an arm.")] = None,
-    until_decided: Annotated[bool, typer.Option("--until-decided", help="Look after 4, 6, 10, 16, 24 seeds and stop once decided; intervals are widened for it.")] = False,
-    max_seeds: Annotated[int | None, typer.Option(min=4, max=100, help="With --until-decided: the last look. Default: 24.")] = None,
-    epochs: Annotated[int | None, typer.Option(help="Budget of epochs a trial.")] = None,
-    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials at once; 1 runs in this process. Default: one a core.")] = None,
-    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads a worker.")] = 1,
-    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 where the hardware has it and the reference results found no difference.")] = Precision.auto,
-    stack: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials of one arm that train as one net. Default: 32 on an accelerator, 1 on a CPU.")] = None,
+    smoke: Annotated[bool, typer.Option("--smoke", help="Smoke test: seconds on embedded data, to see that it runs.")] = False,
+    seeds: Annotated[int | None, typer.Option(help="Reported seeds per arm.")] = None,
+    until_decided: Annotated[bool, typer.Option("--until-decided", help="Analyse after 4, 6, 10, 16, 24 seeds and stop once decided; intervals are widened for it.")] = False,
+    max_seeds: Annotated[int | None, typer.Option(min=4, max=100, help="With --until-decided: seeds at the last analysis. Default: 24.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="Epochs per trial, at most.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of all arms, such as batch_size=64.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials run at once; 1 runs in this process. Default: one per core.")] = None,
+    threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads per worker.")] = 1,
+    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 if the hardware has it and the reference results found no difference.")] = Precision.auto,
+    stack: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials of one arm trained together as one net. Default: 32 on an accelerator, 1 on a CPU.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
-    checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="What a killed trial may lose.")] = 20.0,
+    checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="Time between checkpoints: what a killed trial may lose.")] = 20.0,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
     require: RequireOption = None,
     fail_on: FailOnOption = None,
@@ -90,7 +90,7 @@ def ablate(
     json_: JsonOption = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:  # fmt: skip
-    """Run an ablation, or go on with it: the same command again is resume."""
+    """Run an ablation. Run the same command again to resume it."""
     from alexctl import api
     from alexctl.ablation.load import override
     from alexctl.cli import show_results
@@ -124,7 +124,7 @@ def ablate(
 
 @app.command("list")
 def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -> None:
-    """Every ablation, its claim, and its state in results/."""
+    """List all ablations, their claims, and their state in results/."""
     from alexctl.cli import show_ablation
 
     show_ablation.ablations(results, as_json=json_)
@@ -140,7 +140,7 @@ def show_(
     results: ResultsOption = DEFAULT_RESULTS,
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
-    """What an ablation compares and costs; with --net, what a net is made of."""
+    """Show what an ablation compares and costs; with --net, the layers of a net."""
     from alexctl.ablation.load import load, load_net, override
     from alexctl.cli import show_ablation
 
@@ -172,10 +172,10 @@ def report(
     results: ResultsOption = DEFAULT_RESULTS,
     format_: Annotated[Format | None, typer.Option("--format", help="html writes the page; md, tex and json print a table.")] = None,
     open_: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
-    reference: Annotated[bool, typer.Option("--reference", help="The results that come with alexctl, as they are.")] = False,
+    reference: Annotated[bool, typer.Option("--reference", help="Show the results that come with alexctl.")] = False,
     json_: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:  # fmt: skip
-    """Rebuild CSVs and figures from the trials, print one table, and write one page with all of it."""
+    """Rebuild CSVs and figures, print a table of verdicts, and write the report page."""
     from alexctl import api
     from alexctl.cli import show_results
 
@@ -221,12 +221,12 @@ def _refuse_gate_on_smoke(require: Require | None, fail_on: list[FailOn] | None,
 
 @app.command()
 def stats(
-    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as an export of W&B or MLflow: one run a line.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as a W&B or MLflow export: one run per row.")],
     arm: Annotated[str, typer.Option(metavar="COLUMN", help="The column that names a run's arm.")],
     pair: Annotated[str, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")],
     measure: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is compared.")],
-    control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm the others are held against. Default: the first in the file; a claim needs it said.")] = None,
-    where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows in which a column has this value; may be given again.")] = None,
+    control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm that the others are compared with. Default: the first in the file; --claim needs it.")] = None,
+    where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows in which the column has this value; may be repeated.")] = None,
     scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm. Where higher is better, arm - control and arm / control.")] = Scale.difference,
     better: Annotated[bool | None, typer.Option("--higher-is-better/--lower-is-better", help="Which way is better. Default: as the column's name says, such as accuracy or error.")] = None,
     claim: Annotated[float | None, typer.Option(metavar="X", help="The effect that is claimed, in the effect's unit: above 0 (a ratio: above 1) the arm is better.")] = None,
@@ -235,7 +235,7 @@ def stats(
     fail_on: FailOnOption = None,
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
-    """The same statistics for any CSV: effect, interval, sign-flip test and verdict, paired by a column."""
+    """Compare runs in any CSV file: effect, interval, sign-flip test and verdict."""
     from alexctl import api
     from alexctl.cli import show_results
 
@@ -253,15 +253,15 @@ def stats(
 @app.command()
 def bench(
     data: Annotated[str, typer.Option(help="Images of 32 x 32: cifar10, shapes or imagefolder:PATH.")] = "shapes",
-    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often everything is measured in turn.")] = 5,
-    quick: Annotated[bool, typer.Option("--quick", help="Does it run? Too short to believe.")] = False,
-    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes. Default: one a core.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="How often each measurement is repeated.")] = 5,
+    quick: Annotated[bool, typer.Option("--quick", help="Smoke test: do not quote these numbers.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes. Default: one per core.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     results: ResultsOption = DEFAULT_RESULTS,
     data_root: RootOption = None,
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Measure this machine: images a second beside PyTorch's tutorial loop and beside its own peaks. Takes about a minute."""
+    """Measure training speed on this machine, against PyTorch's tutorial loop and the hardware's limits. About a minute."""
     from alexctl.cli import show_bench
     from alexctl.data import sources
     from alexctl.store import layout
@@ -299,7 +299,7 @@ def main() -> None:
             _tell(fault)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _tell("stopped; the same command goes on from here")
+        _tell("stopped; run the same command again to resume")
         sys.exit(130)
     except BrokenPipeError:  # `alexctl list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -18,7 +18,7 @@ def data_fetch(
     mirror: Annotated[str | None, typer.Option(envvar="ALEXCTL_MIRROR", help="Address of a copy, tried first; the md5 decides.")] = None,
     data_root: RootOption = None,
 ) -> None:  # fmt: skip
-    """Download a data set; a broken download goes on where it stopped."""
+    """Download a data set; an interrupted download resumes."""
     from alexctl.cli.progress import Screen
     from alexctl.data import archives, sources
 
@@ -40,7 +40,7 @@ def data_verify(
 
 @data_app.command("list")
 def data_list(data_root: RootOption = None, json_: JsonOption = False) -> None:
-    """Which data sets there are, and which are here."""
+    """List data sets and whether they are here."""
     from alexctl.cli.console import table
     from alexctl.data import sources
 

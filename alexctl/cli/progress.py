@@ -156,7 +156,9 @@ class Screen:
             parts.append("searching the learning rate of " + " and ".join(searching))
         parts.append(f"{self._clock()} gone, to go: {self._estimate(campaign)}")
         return Group(
-            table, Text(" · ".join(parts), style="dim"), Text("Ctrl-C stops; the same command goes on", style="dim")
+            table,
+            Text(" · ".join(parts), style="dim"),
+            Text("Ctrl-C stops; run the same command again to resume", style="dim"),
         )
 
 

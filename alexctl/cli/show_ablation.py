@@ -56,7 +56,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     size = "" if which.claim.effect is None else f" (effect {to_toml(which.claim.effect)})"
     console.print(f"{plain(which.claim)}{plain(size)}")
     if which.note:
-        console.print(f"To bear in mind: {plain(which.note)}")
+        console.print(f"Keep in mind: {plain(which.note)}")
     base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column("", min_width=len("(control)"))

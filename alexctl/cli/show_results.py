@@ -35,7 +35,7 @@ def result(found: "Result") -> None:
         console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]")
     console.print(plain(which.claim))
     if which.note:
-        console.print(f"To bear in mind: {plain(which.note)}")
+        console.print(f"Keep in mind: {plain(which.note)}")
     for line in failures(found.trials, found.folder):
         console.print(f"[red]{plain(line)}[/]")
     names = (
@@ -87,7 +87,7 @@ def _left(campaign) -> str:
         words.append(f"the learning-rate search of {' and '.join(searching)} is not over")
     if kept := sum((layout.trial(campaign.folder, job.name) / layout.CHECKPOINT).exists() for job in ready):
         words.append(f"{kept} trial{'s have' if kept > 1 else ' has'} a checkpoint to continue from")
-    return ", ".join(words) + "; the same command goes on from here."
+    return ", ".join(words) + ". Run the same command again to resume."
 
 
 def overview(found: "Collection[Result]") -> None:
@@ -101,7 +101,7 @@ def overview(found: "Collection[Result]") -> None:
         {
             "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": amount(line),
             "claimed": "-" if row["claimed"] is None else numbers.claimed(row["claimed"], line["scale"]), "seeds": row["n"],
-            "smallest they see": _smallest(line), "verdict": row["verdict"], "stands after Holm": row["stands"] or "-",
+            "smallest detectable effect": _smallest(line), "verdict": row["verdict"], "survives correction": row["stands"] or "-",
         }
         for row, line in zip(lines, judged, strict=True)
     ])  # fmt: skip

@@ -171,7 +171,7 @@ def _unpack(name: str, root: Path, progress: Progress | None) -> None:
         if (found := md5_of(root / path)) != md5:
             raise UserError(
                 f"{path} is truncated or damaged (md5 {found}, published {md5}); "
-                f"get it anew with `alexctl data fetch {name}`"
+                f"fetch it again with `alexctl data fetch {name}`"
             )
         if progress:
             progress(f"unpacking {Path(path).name}", 0, 0)
@@ -195,7 +195,7 @@ def _unpack_tar(archive: Path, root: Path, wanted: dict[str, str]) -> None:
             if str(path) in wanted:
                 _keep(tar.extractfile(member), root / path, wanted[str(path)])
     if missing := [path for path in wanted if not (root / path).is_file()]:
-        raise UserError(f"{archive.name} holds no {missing[0]}; get it anew with `alexctl data fetch cifar10`")
+        raise UserError(f"{archive.name} holds no {missing[0]}; fetch it again with `alexctl data fetch cifar10`")
 
 
 def _keep(stream, target: Path, md5: str) -> None:
@@ -208,5 +208,5 @@ def _keep(stream, target: Path, md5: str) -> None:
         shutil.copyfileobj(stream, out)
     if (found := md5_of(part)) != md5:
         part.unlink()
-        raise UserError(f"{target.name} in its archive is damaged (md5 {found}, published {md5}); fetch it anew")
+        raise UserError(f"{target.name} in its archive is damaged (md5 {found}, published {md5}); fetch it again")
     part.replace(target)

@@ -77,7 +77,7 @@ def open_or_build(source: Source, root: Path, progress: Progress | None) -> Data
             if damage:
                 raise UserError(*damage, *error.faults, exit_code=error.exit_code) from error
             raise
-    return replace(data, notes=(*data.notes, *(f"{fault}; it was made anew" for fault in damage)))
+    return replace(data, notes=(*data.notes, *(f"{fault}; it was prepared again" for fault in damage)))
 
 
 def _locked(path: Path, name: str, progress: Progress | None) -> filelock.BaseFileLock:

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from alexctl.figures.labels import Placer, around, short
 from alexctl.figures.page import arm_styles, page, rc_style, sample, sampled
 from alexctl.figures.palette import GREY, PAPER
+from alexctl.figures.plotting import Axes, Figure
 
 
 def learning_curves(

@@ -3,14 +3,13 @@
 import math
 
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import draw_seeds, median_curve
 from alexctl.figures.finals import draw_rows, final_values, measure_rows
 from alexctl.figures.labels import wrapped
 from alexctl.figures.page import WIDTH, arm_styles, page, rc_style, sampled
+from alexctl.figures.plotting import Axes, Figure
 from alexctl.store.records import FINISHED
 
 PANEL = 1.8  # inches

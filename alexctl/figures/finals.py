@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 
 from alexctl import numbers
 from alexctl.ablation.measures import MEASURES
 from alexctl.figures.labels import width_of, wrapped
 from alexctl.figures.page import WIDTH, sample
 from alexctl.figures.palette import GREY
+from alexctl.figures.plotting import Axes
 from alexctl.statistics import mean_interval
 from alexctl.store.records import FINISHED
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from alexctl.figures.labels import short
 from alexctl.figures.page import WIDTH, page, rc_style
 from alexctl.figures.palette import GREY, INK, LINE, MARKED
+from alexctl.figures.plotting import Axes, Figure
 
 COLUMNS = 16  # kernels a row, as in Figure 3
 MARGIN = 0.06  # inches

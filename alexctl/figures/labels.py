@@ -5,14 +5,9 @@ import textwrap
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.text import Annotation, Text
-from matplotlib.transforms import Bbox
 
 from alexctl.errors import printable
+from alexctl.figures.plotting import Annotation, Axes, Bbox, Figure, FigureCanvasAgg, Line2D, Text
 
 
 def short(name: str) -> str:

@@ -8,14 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-from matplotlib.text import Text
-
 from alexctl.errors import printable
 from alexctl.figures.palette import ARMS, INK, PAPER
+from alexctl.figures.plotting import Axes, Figure, FigureCanvasAgg, Text, matplotlib
 from alexctl.store.files import write_atomic
 
 DASHES = ("-", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))  # of arms; the control is dark and dashed

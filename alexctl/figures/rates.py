@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from alexctl.figures.curves import crossing_label
 from alexctl.figures.labels import Placer, around, short, width_of, wrapped
 from alexctl.figures.page import WIDTH, arm_styles, make_room, page, rc_style
 from alexctl.figures.palette import GREY
+from alexctl.figures.plotting import Axes, Figure
 
 OUTCOMES = {"stopped": ("o", "stopped by the search"), "done": ("v", "ran to the end"), "diverged": ("x", "diverged"),
          "failed": ("+", "failed"), "not finished": ("d", "not finished")}  # fmt: skip

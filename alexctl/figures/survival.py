@@ -3,11 +3,11 @@
 import itertools
 
 import pandas as pd
-from matplotlib.figure import Figure
 
 from alexctl.figures.labels import Placer, short
 from alexctl.figures.page import arm_styles, page, rc_style
 from alexctl.figures.palette import GREY
+from alexctl.figures.plotting import Figure
 
 
 def survival_curves(survival: pd.DataFrame, *, control: str, target: str) -> Figure:

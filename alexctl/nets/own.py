@@ -29,9 +29,7 @@ def build_own(name: str, knobs: Knobs, *, image_shape: tuple[int, int, int], num
     except UserError as error:
         raise UserError(*(f"net = '{name}': {fault}" for fault in error.faults), exit_code=1) from None
     if table.get("net_source") != own.source:
-        raise UserError(
-            f"{own.file} has changed since this trial was planned; give the same command again", exit_code=1
-        )
+        raise UserError(f"{own.file} has changed since this trial was planned; run the same command again", exit_code=1)
     arguments = own.arguments(table, image_shape=image_shape, num_classes=num_classes, seed=seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "init"))

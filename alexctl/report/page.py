@@ -31,10 +31,10 @@ LIMIT = 2_900_000
 
 HERE = Path(__file__).parent
 DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
-    (layout.SUMMARY_CSV, "an arm"), (layout.TRIALS_CSV, "a trial"), (layout.SURVIVAL_CSV, "a step of an arm’s survival curve"),
-    (layout.PREDICTIONS_CSV, "a class that a net holds probable for an image"), (layout.NEIGHBOURS_CSV, "a training image near a test image"),
+    (layout.SUMMARY_CSV, "arm"), (layout.TRIALS_CSV, "trial"), (layout.SURVIVAL_CSV, "step of an arm’s survival curve"),
+    (layout.PREDICTIONS_CSV, "image and probable class"), (layout.NEIGHBOURS_CSV, "test image and near training image"),
     (layout.VERDICT, "the comparison and its claim"),
-    (layout.PLAN, "what was asked"), (layout.CURVES_CSV, "a measurement of a trial"),
+    (layout.PLAN, "the plan: what was compared"), (layout.CURVES_CSV, "measurement of a trial"),
 )  # fmt: skip
 FIGURES = (  # the one that a reader would miss most comes first
     layout.FIGURE, layout.NET, layout.KERNELS, layout.SURVIVAL, layout.SEARCH, layout.PREDICTIONS, layout.NEIGHBOURS,
@@ -88,7 +88,9 @@ def _stand(sections: list[dict[str, Any]], lines: list[dict[str, Any]]) -> None:
             at = f"results={line['results']},arm={line['arm']}:p_holm"
             p = Traced(text=f"{line['p_holm']:.2g}", file=layout.OVERVIEW, at=at, value=repr(line["p_holm"]))
             entry["extras"] += [("p after Holm, over all claims", p)]
-            entry["extras"] += [("stands among all claims", Traced(text=line["stands"], file=layout.OVERVIEW))]
+            entry["extras"] += [
+                ("survives correction for all claims", Traced(text=line["stands"], file=layout.OVERVIEW))
+            ]
 
 
 def _folders(paths: Sequence[Path]) -> list[ResultsFolder]:

@@ -68,4 +68,4 @@ def mixed(trials: Iterable[Path]) -> bool:
     try:
         return len({clock(read_json(file)) for file in files if is_regular(file)}) > 1
     except ValueError as error:
-        raise UserError(f"{error}; put it back as it was, or delete that trial's folder and run it anew") from None
+        raise UserError(f"{error}; restore it, or delete that trial's folder and run it again") from None

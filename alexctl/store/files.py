@@ -74,7 +74,7 @@ def storage_error(path: Path, error: OSError) -> StorageError:
     remedy = "make room" if full else "move what stands there away" if in_the_way else "make it writable"
     return StorageError(
         f"can't write {path}: {error.strerror}; what was done is safe: {remedy} or choose --results, "
-        "then give the same command again",
+        "then run the same command again",
         exit_code=1,
     )
 

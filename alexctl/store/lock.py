@@ -62,7 +62,7 @@ class FolderLock:
         """The operating system's lock, None on a disk that knows none, and the identity of the file it is on."""
         path = self.folder / layout.LOCK
         if kind := odd_kind(path):
-            raise UserError(f"{path} is a {kind}, not a file; remove it, then give the same command again")
+            raise UserError(f"{path} is a {kind}, not a file; remove it, then run the same command again")
         lock: FileLock | None = FileLock(path, thread_local=False)
         try:
             lock.acquire(timeout=0)

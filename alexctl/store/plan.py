@@ -12,7 +12,7 @@ from alexctl.ablation.toml import quoted
 from alexctl.errors import UserError
 from alexctl.store import files, layout
 
-_ABLATE_AGAIN = "`alexctl ablate` with the same words writes it anew, and loses no trial"
+_ABLATE_AGAIN = "run the same `alexctl ablate` command again to rewrite it; no trial is lost"
 _UPDATE = "update this one, or choose another place with --results"
 
 
@@ -61,7 +61,7 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
         except files.NewerFile as error:
             raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
         except ValueError as error:
-            notes.append(f"{error}; written anew")
+            notes.append(f"{error}; rewritten")
     files.write_json(path, plan)
     return notes
 
@@ -79,7 +79,7 @@ def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) 
     if rewritten := _rewritten(then, now):
         notes.append(
             f"the code of {' and '.join(rewritten)} has changed since this campaign was planned: "
-            "those trials are run anew, the old ones are kept but not counted"
+            "those trials are run again; the old ones are kept but not counted"
         )
     elif then != now and not _only_more_seeds(then, now):
         notes.append("the plan has changed; trials that no longer belong to it are kept but not counted")
@@ -148,7 +148,7 @@ def _of_looks(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     if before is None:
         return [
             f"this campaign was planned for {then['seeds']} seeds and now stops as soon as it is decided: its trials "
-            f"are judged anew at the looks n = {_list(after)}, seeds beyond the look that decides are not counted"
+            f"are judged again at the interim analyses n = {_list(after)}, seeds beyond the look that decides are not counted"
         ]
     if after is None:
         return [

@@ -28,7 +28,7 @@ def reference(name: str | None = None) -> list[Path]:
     for folder in (package.parent / layout.REFERENCE, package / "_shipped" / "reference"):
         if found := [path for path in records.campaigns(folder) if (path / layout.VERDICT).is_file()]:
             return campaigns(folder, name) if name else found
-    raise UserError("no reference results come with this alexctl; install it anew, or use a checkout of it")
+    raise UserError("no reference results come with this alexctl; reinstall it, or use a checkout")
 
 
 def reference_verdicts(name: str | None = None) -> list[dict[str, Any]]:

@@ -108,7 +108,7 @@ class Worker:
             message = str(files.storage_error(first / layout.LOG, error))
             self.say("error", folder=first.name, message=message, exit_code=1)
         except ValueError as error:  # a log that is no file
-            message = f"{first.name}: {error}; remove it, then give the same command again"
+            message = f"{first.name}: {error}; remove it, then run the same command again"
             self.say("error", folder=first.name, message=message, exit_code=1)
 
     def _row(self, folder: Path, row: dict[str, Any]) -> None:

@@ -82,7 +82,7 @@ def read_table(path: Path, wanted: Mapping[str, str]) -> CsvTable:
 
 
 def frame_table(frame: "pd.DataFrame", wanted: Mapping[str, str]) -> CsvTable:
-    """A frame as such a table: missing values are empty cells, and rows are counted from 1."""
+    """A frame as such a table: rows are counted from 1, and NaN is an empty cell, since frames hold what is missing so."""
     header = tuple(str(column).strip() for column in frame.columns)
     check_columns("the frame", header, wanted)
     rows = (Row(line=i, cells=tuple(map(_cell, values))) for i, values in enumerate(frame.itertuples(index=False), 1))
@@ -94,7 +94,8 @@ def _cell(value: object) -> str:
 
     if pd.isna(value):
         return ""
-    whole = isinstance(value, float) and value.is_integer()  # what a column of integers becomes beside a missing one
+    # What a column of integers becomes beside a missing one; from 2**53 on the float may be another integer's too.
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < 2**53
     return str(int(value)) if whole else str(value).strip()
 
 

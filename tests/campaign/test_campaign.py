@@ -263,7 +263,9 @@ def test_a_plan_edited_by_hand_is_one_line(tmp_path, change):
     plan = json.loads((tmp_path / "plan.json").read_text())
     change(plan)
     (tmp_path / "plan.json").write_text(json.dumps(plan))
-    with pytest.raises(UserError, match=r"plan\.json .*writes it anew, and loses no trial") as caught:
+    with pytest.raises(
+        UserError, match=r"plan\.json .*run the same `alexctl ablate` command again to rewrite it; no trial is lost"
+    ) as caught:
         Campaign.open(tmp_path)
     assert len(caught.value.faults) == 1
 

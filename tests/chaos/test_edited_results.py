@@ -110,7 +110,7 @@ def test_a_changed_trial_stops_the_same_command_too(tiny_root, undisturbed, plac
     tally.tried("a number in rows.csv edited")
     other_number(trial)
     line = one_line(alexctl(place, *words(tiny_root)))
-    assert "delete that folder and give the same command again to run it anew" in line
+    assert "delete that folder and run the same command again to redo it" in line
     shutil.rmtree(trial)
     completes(place)
     tally.survived("a number in rows.csv edited")

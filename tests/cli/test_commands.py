@@ -198,7 +198,7 @@ def test_a_verdict_can_fail_a_build(tmp_path, capsys):
     assert (code, json.loads(out)[0]["comparisons"][0]["verdict"]) == (3, "undecided")
     code, out, _ = alexctl("report", "--fail-on", "contradicted", capsys=capsys)
     assert code == 0
-    assert "stands after Holm" in out
+    assert "survives correction" in out
 
 
 @pytest.mark.parametrize("gate", [("--fail-on", "contradicted"), ("--require", "supported")])
@@ -317,7 +317,7 @@ def test_weights_come_too_when_asked_for(tmp_path, capsys):
     assert alexctl("ablate", mine(tmp_path), capsys=capsys)[0] == 0
     assert not list(tmp_path.glob("results/mine/trials/*/weights.safetensors"))
     _, _, err = alexctl("ablate", mine(tmp_path), "--keep-weights", capsys=capsys)
-    assert "trials done before that kept no weights: 4" in err
+    assert "4 finished trials kept no weights" in err
 
 
 def test_list_show_and_data(capsys):
@@ -326,7 +326,7 @@ def test_list_show_and_data(capsys):
     out = alexctl("show", "relu-vs-tanh", capsys=capsys)[1]
     assert "activation" in out
     assert "tanh (control)" in out
-    assert "To bear in mind: Equal epochs favour" in " ".join(alexctl("show", "dropout", capsys=capsys)[1].split())
+    assert "Keep in mind: Equal epochs favour" in " ".join(alexctl("show", "dropout", capsys=capsys)[1].split())
     assert json.loads(alexctl("show", "relu-vs-tanh", "--json", capsys=capsys)[1])["control"] == "tanh"
     assert "shapes" in alexctl("data", "list", capsys=capsys)[1]
     assert "whole" in alexctl("data", "verify", "shapes", capsys=capsys)[1]

@@ -66,8 +66,8 @@ def test_a_stop_says_what_is_left(tmp_path):
     plan = tiny_ablation(lr="search", lr_grid=[0.01, 0.02])
     campaign = Campaign(plan, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
     assert show_results._left(campaign) == (
-        "0 of 4 reported trials are done, the learning-rate search of relu and tanh is not over; "
-        "the same command goes on from here."
+        "0 of 4 reported trials are done, the learning-rate search of relu and tanh is not over. "
+        "Run the same command again to resume."
     )
     campaign = Campaign(tiny_ablation(), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
     for job, state in zip(campaign.ready(), ("done", "diverged", "failed", "interrupted"), strict=True):
@@ -81,7 +81,7 @@ def test_a_stop_says_what_is_left(tmp_path):
             (folder / "checkpoint.pt").touch()
     assert show_results._left(campaign) == (
         "2 of 4 reported trials are done, 1 trial failed, 1 trial has a checkpoint to continue from; "
-        "the same command goes on from here."
+        "Run the same command again to resume."
     )
 
 

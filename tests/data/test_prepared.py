@@ -49,7 +49,7 @@ def test_what_changed_on_disk_is_not_trained_on(root, folder, name):
         verify("shapes", root)
     data = prepare("shapes", root)
     assert data.digest == before.digest
-    assert data.notes == (f"prepared/{folder.name} had changed on disk since it was prepared; it was made anew",)
+    assert data.notes == (f"prepared/{folder.name} had changed on disk since it was prepared; it was prepared again",)
     assert np.array_equal(data.train_images, whole[0])
     assert np.array_equal(data.train_labels, whole[1])
     assert data.classes == shapes.CLASSES

@@ -276,7 +276,8 @@ def test_of_many_seeds_a_sample_is_drawn_and_the_caption_says_so():
 
 def test_a_backend_that_is_not_installed_is_no_matter(tmp_path):
     """A notebook's processes inherit the variable; matplotlib itself fails on it at import."""
-    code = "import os, alexctl.figures.page as page\nwith page.rc_style(): print(os.environ['MPLBACKEND'])"
-    environment = os.environ | {"MPLBACKEND": "module://no_such_notebook.backend"}
+    code = "import os, sys; sys.modules['matplotlib_inline'] = None\nimport importlib.metadata as m; m.entry_points = lambda **_: ()\n"
+    code += "import alexctl.figures.page as page\nwith page.rc_style(): print(os.environ['MPLBACKEND'])"
+    environment = os.environ | {"MPLBACKEND": "module://matplotlib_inline.backend_inline"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
-    assert (done.stdout, done.stderr) == ("module://no_such_notebook.backend\n", "")
+    assert (done.stdout, done.stderr) == ("module://matplotlib_inline.backend_inline\n", "")

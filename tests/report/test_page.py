@@ -147,12 +147,12 @@ def test_a_page_too_large_leaves_out_and_says_so(everything, html):
     limit = len(html.encode()) - 1500
     smaller = page(records.campaigns(everything), limit=limit)
     assert len(smaller.encode()) <= limit
-    assert smaller.count("left out to keep this page under three megabytes") == 1
+    assert smaller.count("left out to keep this page under 3 MB") == 1
     assert smaller.count('download="') == html.count('download="') - 1
     assert 'class="plot"' in smaller
     tiny = page(records.campaigns(everything), limit=1)
     assert 'class="plot"' not in tiny
-    assert "it is figure.svg in the results folder" in tiny
+    assert "see figure.svg in the results folder" in tiny
     assert "summary.csv</a>" in tiny
 
 
@@ -182,17 +182,17 @@ def test_rebuilding_and_writing_take_seconds(everything, tmp_path):
 def test_what_each_section_says(sections):
     tiny, towers = sections["tiny"], sections["tower-links"]
     assert "Proxy data. Measured on shapes, claimed for cifar10" in tiny
-    assert "One run a side, read off the figure: relu 6 epochs, tanh 36 epochs." in tiny
-    assert re.search(r"tanh-s1-\w+ never met the target in 8 epochs", tiny)
-    assert "The search for learning rates" in tiny
+    assert "Read off the paper’s figure, one run per side: relu 6 epochs, tanh 36 epochs." in tiny
+    assert re.search(r"tanh-s1-\w+ never reached the target in 8 epochs", tiny)
+    assert "Learning-rate search" in tiny
     assert re.search(r"4-for-3-s2-\w+ diverged in 5 epochs", towers)
     assert re.search(r"without-3-s1-\w+ failed in 5 epochs: RuntimeError: <b>out of memory</b>", towers)
     assert "alexctl ablate tower-links --epochs 5 --set lr=0.01 --set 'lr_drops=[4]'" in towers
-    assert "The search for learning rates" not in towers
-    assert "Proxy net. alexnet32 has the layers and knobs of the paper’s net" in towers
+    assert "Learning-rate search" not in towers
+    assert "Proxy net. alexnet32 has the layers of the paper’s net" in towers
     assert "Proxy net." not in tiny
-    assert "To bear in mind. Equal epochs favour <b>tanh</b>." in sections["one-seed"]
-    assert not [name for name, words in sections.items() if "To bear in mind" in words and name != "one-seed"]
+    assert "Keep in mind. Equal epochs favour <b>tanh</b>." in sections["one-seed"]
+    assert not [name for name, words in sections.items() if "Keep in mind" in words and name != "one-seed"]
     assert "Smoke run." in sections["blind_smoke"]
     assert "Nothing learned" in sections["blind_smoke"]
     assert "no interval" in sections["one-seed"]

@@ -110,11 +110,11 @@ def test_what_is_printed(tmp_path, capsys, measure, expected):
     made = finished(tmp_path, measure, state="diverged")
     show_results.result(Result(evidence=made.evidence(), tables=rebuild(made.evidence())))
     printed = capsys.readouterr().out
-    assert "To bear in mind" not in printed
+    assert "Keep in mind" not in printed
     made.ablation = made.ablation.model_copy(update={"note": "Equal epochs favour tanh."})
     show_results.result(Result(evidence=made.evidence(), tables=rebuild(made.evidence())))
     assert capsys.readouterr().out == printed.replace(
-        f"{made.ablation.claim}\n", f"{made.ablation.claim}\nTo bear in mind: Equal epochs favour tanh.\n"
+        f"{made.ablation.claim}\n", f"{made.ablation.claim}\nKeep in mind: Equal epochs favour tanh.\n"
     )
     assert [words for words in expected if words not in printed] == []
     assert "not reached" not in printed
