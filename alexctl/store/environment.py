@@ -7,6 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from alexctl import __version__
 from alexctl.errors import UserError
 from alexctl.regular_files import is_regular
 from alexctl.store import layout
@@ -24,7 +25,7 @@ def environment(device: "torch.device", precision: str = "float32") -> dict[str,
 
     return {
         "schema": SCHEMA,
-        "alexctl": version("alexctl"),
+        "alexctl": __version__,  # also in a checkout that is not installed
         "python": platform.python_version(),
         "packages": {name: version(name) for name in PACKAGES},
         "platform": f"{platform.system()} {platform.machine()}",

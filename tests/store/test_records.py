@@ -4,8 +4,10 @@ import hashlib
 import json
 
 import pytest
+import torch
 from conftest import tiny_ablation
 
+import alexctl
 from alexctl import regular_files
 from alexctl.store import files, layout, records, rows_csv
 
@@ -209,3 +211,15 @@ def test_other_folders_are_no_trials(tmp_path, name):
 
 def test_empty_cells_stay_empty():
     assert files.csv_text(("a", "b", "c"), [{"a": "", "b": True, "c": float("nan")}]) == "a,b,c\n,true,\n"
+
+
+def test_a_checkout_that_is_not_installed_knows_its_version(monkeypatch):
+    """As on a cluster's node: a copy of the tree on PYTHONPATH, no metadata."""
+    from alexctl.store import environment as module
+
+    def version(package: str) -> str:
+        assert package != "alexctl"
+        return "1.0"
+
+    monkeypatch.setattr(module, "version", version)
+    assert module.environment(torch.device("cpu"))["alexctl"] == alexctl.__version__
