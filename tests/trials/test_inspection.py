@@ -49,8 +49,8 @@ def kept(tmp_path_factory, tiny_root):
     with pytest.MonkeyPatch.context() as patch:  # as in tiny_data
         patch.setattr(shapes, "NUM_TRAIN", 70)
         patch.setattr(shapes, "NUM_TEST", 20)
-        campaign, _ = run(ablation, options, Screen(quiet=True))
-    return campaign
+        evidence = run(ablation, options, Screen(quiet=True))
+    return Campaign.open(evidence.folder)
 
 
 def table(path):
@@ -148,7 +148,7 @@ def test_the_report_shows_it(kept):
     for words in (
         "two, tower 1",
         "two, tower 2",
-        "The nets, looked at",
+        "Inside the trained nets",
         "pair-neighbours-title",
         ">conv5<",
         "data:image/png",
@@ -171,10 +171,10 @@ def test_a_damaged_one_is_named(kept, tmp_path):
 
 def test_without_weights_there_is_none(tmp_path, tiny_root, tiny_data):
     options = Options(results=tmp_path, root=tiny_root, device="cpu", workers=1)
-    campaign, _ = run(tiny_ablation(epochs=1, seeds=1), options, Screen(quiet=True))
-    assert not list(campaign.folder.rglob("*.safetensors"))
-    assert not (campaign.folder / "predictions.csv").exists()
-    assert "looked at" not in page(reference.campaigns(tmp_path))
+    folder = run(tiny_ablation(epochs=1, seeds=1), options, Screen(quiet=True)).folder
+    assert not list(folder.rglob("*.safetensors"))
+    assert not (folder / "predictions.csv").exists()
+    assert "Inside the trained nets" not in page(reference.campaigns(tmp_path))
 
 
 @pytest.mark.parametrize(
