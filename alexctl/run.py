@@ -14,7 +14,7 @@ from alexctl.machine import default_workers
 from alexctl.nets import find
 from alexctl.nets.description import describe
 from alexctl.store import files, layout
-from alexctl.store.environment import git_state
+from alexctl.store.environment import git_state, threads_of
 from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import seconds_per_epoch
@@ -62,6 +62,8 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         taken = shared.take_ready()
         if campaign.ready() and not seconds:
             seconds = seconds_per_epoch(campaign, data, device, options.threads)
+        if device.type == "cpu":
+            notes += _other_threads(campaign, options.threads)
         workers = options.workers or default_workers(device.type)
         stack = options.stack or (1 if device.type == "cpu" else STACK)
         crowded = crowding(options.results / layout.BENCH, workers, device) or 1.0
@@ -91,6 +93,18 @@ def _draw_net(campaign: Campaign, data: DataSet) -> None:
         size = setting.training.crop or data.train_images.shape[1]
         described = describe(setting.training.net, setting.net, size, len(data.classes))
         files.write_atomic(campaign.folder / layout.svg(layout.NET), figure_2(described))
+
+
+def _other_threads(campaign: Campaign, threads: int) -> list[str]:
+    """A note where trials of before had another number of threads, and not all are over."""
+    before = threads_of(record.folder for record in campaign.records.values()) - {threads}
+    if not (before and campaign.ready()):
+        return []
+    had = " and ".join(map(str, sorted(before)))
+    return [
+        f"trials so far ran with {had} threads each, the rest run with {threads}: sums are rounded in another order, and "
+        f"over many steps results can move; `--threads {min(before)}` keeps to the rounding of before"
+    ]
 
 
 def _weightless(campaign: Campaign, keeping: Keeping) -> list[str]:

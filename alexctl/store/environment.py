@@ -1,5 +1,6 @@
 """What numbers were made with: versions, device, threads, commit. No host, no user, no absolute path."""
 
+import contextlib
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -70,3 +71,13 @@ def mixed(trials: Iterable[Path]) -> bool:
         return len({clock(read_json(file)) for file in files if is_regular(file)}) > 1
     except ValueError as error:
         raise UserError(f"{error}; restore it, or delete that trial's folder and run it again") from None
+
+
+def threads_of(trials: Iterable[Path]) -> set[int]:
+    """The numbers of threads that the trials in these folders ran with, as far as that is known."""
+    found = set()
+    for folder in trials:
+        with contextlib.suppress(ValueError):  # not begun yet, or damaged
+            threads = read_json(folder / layout.ENV).get("threads")
+            found |= {threads} if type(threads) is int else set()
+    return found
