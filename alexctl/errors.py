@@ -23,7 +23,7 @@ class StorageError(UserError):
 
 
 class Stopped(Exception):
-    """The person pressed Ctrl-C (or sent SIGTERM); every running trial has its checkpoint.
+    """The person pressed Ctrl-C (or sent SIGTERM, or closed the terminal); every running trial has its checkpoint.
 
     `campaign` is the campaign that was running.
     """

@@ -1,6 +1,7 @@
 """What every test may lean on: a tiny data set, one thread, no network."""
 
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from alexctl import process
 from alexctl.ablation import own_code as own_code_module
 from alexctl.ablation import own_net
 from alexctl.ablation.model import Ablation
@@ -48,6 +50,15 @@ def _one_thread():
 
 
 @pytest.fixture(autouse=True)
+def _signal_handlers():
+    """`main` sets them for its whole process, which here goes on to the next test."""
+    before = {number: signal.getsignal(number) for number in process.STOP_SIGNALS}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
 def _no_network(monkeypatch):
     connect = socket.socket.connect
 
@@ -85,6 +96,7 @@ def own_code(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     monkeypatch.setattr(own_net, "_registered", {})
     monkeypatch.setattr(own_code_module, "_RAN", {})
+    monkeypatch.setattr(os, "_exit", os._exit)  # importing replaces it
     yield tmp_path
     for name in set(sys.modules) - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):

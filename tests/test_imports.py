@@ -12,7 +12,7 @@ import alexctl
 
 PACKAGE = Path(alexctl.__file__).parent
 WINGS = (  # a wing may import from the lines above its own, and from itself
-    ("errors", "machine", "numbers", "randomness", "regular_files", "statistics"),
+    ("errors", "machine", "numbers", "process", "randomness", "regular_files", "statistics"),
     ("ablation",),
     ("nets", "data", "store"),
     ("training", "figures", "verdicts"),

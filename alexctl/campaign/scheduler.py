@@ -1,12 +1,12 @@
 """Feeds workers: gives those that are free what is ready, watches, records deaths, stops when asked."""
 
-import os
 import signal
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from alexctl import process
 from alexctl.campaign.campaign import Campaign, Job
 from alexctl.campaign.reuse import FinishedElsewhere
 from alexctl.errors import Stopped, UserError
@@ -18,6 +18,7 @@ from alexctl.trials.inline_pool import InlinePool
 from alexctl.trials.process_pool import LocalPool
 from alexctl.trials.stacked import BROKEN
 
+HANGUP = getattr(signal, "SIGHUP", None)
 STACK = 32
 """Trials that share an accelerator as one stack, at most."""
 
@@ -30,13 +31,15 @@ class Watcher(Protocol):
     def started(self, job: Job) -> None: ...
     def taken(self, job: Job, source: str) -> None: ...
     def row(self, job: Job, row: dict[str, Any]) -> None: ...
+    def silent(self, job: Job, pid: int) -> None: ...
+    def given_up(self, job: Job, why: str) -> None: ...
     def ended(self, job: Job, state: str, error: str | None) -> None: ...
     def tick(self, campaign: Campaign, running: list[Job]) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to run, none of which moves a number; threads are per worker."""
+    """How to run, none of which moves a number but by rounding; threads are per worker."""
 
     results: Path
     name: str | None = (
@@ -64,6 +67,7 @@ class Scheduler:
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()
         self.alone: set[str] = set()  # whose stack broke
+        self.given_up: set[str] = set()  # whose worker fell silent for good
         self.later: dict[str, float] = {}
         self.stopping = False
         self.changed = True
@@ -75,7 +79,7 @@ class Scheduler:
 
     def go(self) -> None:
         """Raises UserError for what stops the whole campaign, Stopped after an interrupt; a failed trial is recorded."""
-        before = {name: signal.signal(name, self._interrupt) for name in (signal.SIGINT, signal.SIGTERM)}
+        before = process.on_stop(self._interrupt)
         try:
             while True:
                 self._check_lock()
@@ -91,8 +95,8 @@ class Scheduler:
             self.pool.stop()
             for name in list(self.running):
                 self.campaign.reload(name)
-            for name, handler in before.items():
-                signal.signal(name, handler)
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def _check_lock(self) -> None:
         try:
@@ -104,12 +108,13 @@ class Scheduler:
             ) from None
 
     def _interrupt(self, number: int, frame: Any) -> None:
-        if self.stopping:  # the second time: at once
-            for worker in getattr(self.pool, "workers", []):
-                if worker.process is not None:
-                    worker.process.kill()
-            os._exit(130)
-        self.stopping = True
+        if not self.stopping or number == HANGUP:  # a terminal that closes may say so twice
+            self.stopping = True
+            return
+        for worker in getattr(self.pool, "workers", []):  # the second time: at once
+            if worker.process is not None:
+                worker.process.kill()
+        process.end(130)
 
     def _fill(self) -> None:
         now = time.monotonic()
@@ -165,21 +170,19 @@ class Scheduler:
             self.watcher.row(job, event)
             self.watcher.tick(self.campaign, list(self.running.values()))  # an inline pool is back only at the end
             return
+        if event["event"] == "silent":
+            self.watcher.silent(job, event["pid"])
+            return
         del self.running[job.name]
         self.changed = True
         if event["event"] == "error":
             raise UserError(event["message"], exit_code=event["exit_code"])
-        if event["event"] == "died":
-            if not self.campaign.reload(job.name).finished:  # it may just not have said so
-                records.write_death(layout.trial(self.campaign.folder, job.name), event["why"])
-        elif event["state"] == BROKEN:
-            self.alone.add(job.name)
-            self.campaign.reload(job.name)
-            return
-        elif event["state"] == "locked":  # a worker left over from a killed run is writing its checkpoint
-            self.later[job.name] = time.monotonic() + 1.0
+        if self._runs_on(job, event):
             return
         record = self.campaign.reload(job.name)
+        if event["event"] in ("died", "given_up") and not record.finished:  # else it just had no time to say so
+            records.write_death(record.folder, event["why"])
+            record = self.campaign.reload(job.name)
         if record.failed:
             self.tried.add(job.name)
         self.watcher.ended(job, record.state, record.status.get("error"))
@@ -187,3 +190,18 @@ class Scheduler:
             raise UserError(
                 f"{job.name} failed: {record.status.get('error')}; stopped because of --fail-fast", exit_code=1
             )
+
+    def _runs_on(self, job: Job, event: dict[str, Any]) -> bool:
+        """Whether the trial is not over: another worker takes it, at once or later."""
+        if event["event"] == "given_up" and job.name not in self.given_up:  # once; twice, and it is the trial's doing
+            self.given_up.add(job.name)
+            self.watcher.given_up(job, event["why"])
+        elif event.get("state") == BROKEN:
+            self.alone.add(job.name)
+        elif event.get("state") == "locked":  # a worker left over from a killed run is writing its checkpoint
+            self.later[job.name] = time.monotonic() + 1.0
+            return True
+        else:
+            return False
+        self.campaign.reload(job.name)
+        return True

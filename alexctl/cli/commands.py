@@ -1,7 +1,6 @@
 """The face: parse, one library call, print. No logic, and nothing heavy imported before it is needed."""
 
 import json
-import os
 import shutil
 import signal
 import sys
@@ -11,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from alexctl import process
 from alexctl.cli.data import data_app
 from alexctl.cli.options import (
     DEFAULT_RESULTS,
@@ -94,6 +94,7 @@ def ablate(
     from alexctl import api
     from alexctl.ablation.load import override
     from alexctl.cli import show_results
+    from alexctl.cli.console import shown
     from alexctl.cli.progress import Screen
 
     _refuse_gate_on_smoke(require, fail_on, smoke, "leave out --smoke")
@@ -110,13 +111,15 @@ def ablate(
         screen.close()
         show_results.stopped(stopped.campaign)
         sys.stderr.flush()
-        os._exit(130)  # everything is written; Python would take a second to put torch away
+        process.end(130)  # everything is written; Python would take a second to put torch away
     finally:
         screen.close()
     if json_:
         typer.echo(json.dumps(result.verdict, indent=1, ensure_ascii=False))
     else:
         show_results.result(result)
+    if lost := process.lost_output():  # no fault of the campaign's
+        _tell(f"can't write to standard output: {lost.strerror}; the verdict is in {shown(result.folder)}")
     if result.failed:
         raise typer.Exit(1)
     _gate(require, fail_on, [result.verdict])
@@ -288,30 +291,39 @@ def doctor(results: ResultsOption = DEFAULT_RESULTS, data_root: RootOption = Non
 
 def main() -> None:
     """Entry point: a UserError is one line and an exit code, never a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="replace")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # the same as one Ctrl-C, from the first moment
+    process.open_streams()
+    process.on_stop(process.raise_interrupt)
+    code = _exit_code()
+    if (lost := process.lost_output()) and code == 0:
+        if isinstance(lost, BrokenPipeError):  # `alexctl list | head`
+            sys.exit(128 + getattr(signal, "SIGPIPE", 13))
+        _tell(f"can't write to standard output: {lost.strerror}")
+        sys.exit(1)
+    sys.exit(code)
+
+
+def _exit_code() -> int:
     try:
-        sys.exit(app(prog_name="alexctl", standalone_mode=False) or 0)
+        return app(prog_name="alexctl", standalone_mode=False) or 0
     except UserError as error:
         for fault in error.faults:
             _tell(fault)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except (KeyboardInterrupt, typer.Abort):
         _tell("stopped; run the same command again to resume")
-        sys.exit(130)
-    except BrokenPipeError:  # `alexctl list | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(128 + getattr(signal, "SIGPIPE", 13))
+        return 130
     except Exception as error:
         if not hasattr(error, "format_message"):  # what typer raises about the words it was given
             raise
-        if type(error).__name__ == "NoArgsIsHelpError":
-            error.show()
-        else:
-            _tell(printable(usage_line(error)))
-        sys.exit(2)
+        return _misused(error)
+
+
+def _misused(error: Exception) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()
+    else:
+        _tell(printable(usage_line(error)))
+    return 2
 
 
 def _tell(fault: str) -> None:

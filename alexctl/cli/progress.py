@@ -96,9 +96,17 @@ class Screen:
         if row["epoch"] - epoch >= 1 and job.arm in self.seconds:
             self.seconds[job.arm] = (now - since) / (row["epoch"] - epoch)
 
+    def silent(self, job: Job, pid: int) -> None:
+        """A worker has given no sign of life for a while, as one that was stopped."""
+        self._event(f"{_label(job)}  no sign of life from its worker, process {pid}; is it stopped?")
+
+    def given_up(self, job: Job, why: str) -> None:
+        """A silent worker was killed for its trial to go on."""
+        self._event(f"{_label(job)}  {why}; the trial goes on in another")
+
     def taken(self, job: Job, source: str) -> None:
         """A trial that another ablation has done was copied."""
-        self.console.print(f"{self._clock()}  {_label(job)}  taken from {plain(source)}, which has done it")
+        self._event(f"{_label(job)}  taken from {plain(source)}, which has done it")
 
     def ended(self, job: Job, state: str, error: str | None) -> None:
         """A trial came to an end, or to the rung where the search paused it."""
@@ -106,34 +114,31 @@ class Screen:
         self.first.pop(job.name, None)
         where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "epoch 0"
         mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
-        line = f"{self._clock()}  {_label(job)}  {mark} at {where}"
-        if error:
-            line += f": {plain(error)}"
-        if self.console.is_terminal and state not in ("failed", "diverged"):
-            return
+        why = f": {plain(error)}" if error else ""
+        if not self.console.is_terminal or state in ("failed", "diverged"):
+            self._event(f"{_label(job)}  {mark} at {where}{why}")
+
+    def _event(self, line: str) -> None:
         self.spoke = time.monotonic()
-        self.console.print(line)
+        self.console.print(f"{self._clock()}  {line}")
 
     def tick(self, campaign: Campaign, running: list[Job]) -> None:
         """A moment passed."""
         now = time.monotonic()
         if campaign.num_seeds != self.look:
-            self.console.print(
-                f"{self._clock()}  undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}"
-            )
+            self._event(f"undecided at n = {self.look}; on to the look at n = {campaign.num_seeds}")
             self.look = campaign.num_seeds
         if self.live is not None:
             if now - self.last_shown > 0.5:
                 self.last_shown = now
                 self.live.update(self._view(campaign, running))
         elif now - self.spoke > HEARTBEAT_SECONDS:
-            self.spoke = now
             places = "; ".join(
                 f"{_label(job)} epoch {self.rows[job.name]['epoch']:.1f} at {self.rows[job.name]['train_error']:.1%}"
                 for job in running
                 if job.name in self.rows
             )
-            self.console.print(f"{self._clock()}  running: {places or 'starting'}")
+            self._event(f"running: {places or 'starting'}")
 
     def close(self) -> None:
         """Ends the live view."""

@@ -1,21 +1,26 @@
 """The worker process: trials one after another, a JSON line per event on standard output.
 
-`python -m alexctl.launch.worker DIR [DIR ...]` runs the trials in these folders; `--serve` takes orders from standard
+`python -m alexctl.trials.worker DIR [DIR ...]` runs the trials in these folders; `--serve` takes orders from standard
 input instead, as `LocalPool` gives them.
 """
 
 import argparse
+import contextlib
+import ctypes
 import json
 import os
 import queue
 import signal
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from alexctl import process
 from alexctl.data.sources import DataSet, data_root
 from alexctl.errors import UserError
 from alexctl.regular_files import open_regular
@@ -25,10 +30,15 @@ from alexctl.training.device import choose_device
 from alexctl.trials import stacked
 from alexctl.trials.trial import ROWS_ONLY, Keeping, run
 
+BEAT_SECONDS = 10.0
+ORPHAN_SECONDS = 60.0  # that a trial has for its checkpoint when the parent is gone
+PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
+
 
 def main() -> None:
     """Parses the command line and works."""
-    parser = argparse.ArgumentParser(prog="python -m alexctl.launch.worker", description=__doc__)
+    process.open_streams()
+    parser = argparse.ArgumentParser(prog="python -m alexctl.trials.worker", description=__doc__)
     parser.add_argument("folders", nargs="*", type=Path, metavar="DIR")
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--data-root", type=Path)
@@ -40,7 +50,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     keeping = Keeping(checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights)
     Worker(data_root(options.data_root), options.device, keeping).work(options.folders, serve=options.serve)
-    os._exit(0)  # everything is written; Python would take a second to put torch away
+    process.end(0)  # everything is written; Python would take a second to put torch away
 
 
 class Worker:
@@ -50,25 +60,34 @@ class Worker:
         self.root, self.device_name, self.keeping = root, device, keeping
         self.events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
+        self.writing = threading.Lock()
         self.stop = threading.Event()
         self.datasets: dict[str, DataSet] = {}
-        for name in ("SIGTERM", "SIGINT"):
-            signal.signal(getattr(signal, name), lambda *_: self.stop.set())
+        process.on_stop(lambda *_: self.stop.set())
 
     def say(self, event: str, **fields: Any) -> None:
         try:
-            self.events.write(json.dumps({"event": event, **fields}) + "\n")
+            with self.writing:
+                self.events.write(json.dumps({"event": event, **fields}) + "\n")
         except OSError:
             self.stop.set()  # the parent is gone
 
     def work(self, folders: list[Path], *, serve: bool) -> None:
         if serve:
+            _wake_when_orphaned()
+            threading.Thread(target=self._beat, daemon=True).start()
             for line in self._orders():
                 self._some([(Path(folder), until) for folder, until in json.loads(line)])
                 if self.stop.is_set():
                     break
         for folder in folders:
             self._some([(folder, None)])
+
+    def _beat(self) -> None:
+        """A sign of life every so often, however long a step takes."""
+        while True:
+            self.say("alive")
+            time.sleep(BEAT_SECONDS)
 
     def _orders(self) -> Iterator[bytes]:
         """Lines from the parent; its end, by death or by closing, stops the trial at hand too."""
@@ -81,6 +100,8 @@ class Worker:
                     lines.put(line)
             self.stop.set()
             lines.put(None)
+            time.sleep(ORPHAN_SECONDS)  # time for a checkpoint; code that never comes back has to end too
+            process.end(1)
 
         threading.Thread(target=read, daemon=True).start()
         while (line := lines.get()) is not None:
@@ -92,9 +113,7 @@ class Worker:
         self.say("start", folder=first.name)
         how = {"root": self.root, "keeping": self.keeping, "should_stop": self.stop.is_set, "datasets": self.datasets}
         try:
-            with open_regular(first / layout.LOG, append=True) as log:
-                os.dup2(log.fileno(), 2)
-                os.dup2(log.fileno(), 1)
+            self._log_to(first / layout.LOG)
             how["device"] = choose_device(self.device_name)
             if len(orders) == 1:
                 self._told(first, run(first, until=orders[0][1], on_row=lambda row: self._row(first, row), **how))
@@ -110,12 +129,30 @@ class Worker:
         except ValueError as error:  # a log that is no file
             message = f"{first.name}: {error}; remove it, then run the same command again"
             self.say("error", folder=first.name, message=message, exit_code=1)
+        finally:
+            sys.stdout.flush()
+
+    def _log_to(self, path: Path) -> None:
+        """Has what is printed go to this file; what it can't take, nobody sees. ValueError where it is no file."""
+        try:
+            log = open_regular(path, append=True)
+        except OSError:
+            log = Path(os.devnull).open("wb")
+        with log:
+            os.dup2(log.fileno(), 2)
+            os.dup2(log.fileno(), 1)
 
     def _row(self, folder: Path, row: dict[str, Any]) -> None:
         self.say("row", folder=folder.name, **row)
 
     def _told(self, folder: Path, state: str) -> None:
         self.say("end", folder=folder.name, state=state)
+
+
+def _wake_when_orphaned() -> None:
+    """Has Linux wake this process should it stand still (SIGSTOP) when its parent dies, so that it hears of it."""
+    with contextlib.suppress(AttributeError, OSError):  # another system
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGCONT)
 
 
 if __name__ == "__main__":

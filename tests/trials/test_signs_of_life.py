@@ -1,0 +1,102 @@
+"""Worker processes that stand still are told from slow ones, and none stays behind, whatever its trial is at."""
+
+import os
+import signal
+
+import pytest
+from trials import unruly
+from trials.test_process_pool import make, wait
+
+from alexctl.errors import UserError
+from alexctl.store import records
+from alexctl.trials import process_pool
+from alexctl.trials.process_pool import LocalPool
+
+
+def one_worker(root, **constants) -> LocalPool:
+    """A pool whose worker has other constants than its module says."""
+    pool = LocalPool(workers=1, root=root, device="cpu", threads=1)
+    (worker,) = pool.workers
+    code = f"from alexctl.trials import worker; vars(worker).update({constants}); worker.main()"
+    assert worker.command[1:4] == ["-P", "-m", "alexctl.trials.worker"]
+    worker.command[2:4] = ["-c", code]
+    return pool
+
+
+@pytest.mark.slow
+def test_a_slow_worker_is_not_taken_for_one_that_is_stopped(own_code, tiny_root, tiny_data, monkeypatch):
+    """A step that takes longer than the silence allowed; buys that no long epoch is ever killed. About 15 s."""
+    folder = unruly.create(own_code, tiny_data, "__import__('time').sleep(6)", steps=14)
+    pool = one_worker(tiny_root, BEAT_SECONDS=0.2)
+    pool.submit([(folder, None)])
+    events = wait(pool, "row")
+    monkeypatch.setattr(process_pool, "SILENT_SECONDS", 2.0)
+    monkeypatch.setattr(process_pool, "GIVEN_UP_SECONDS", 4.0)
+    try:
+        events += wait(pool, "end")
+    finally:
+        pool.stop()
+    assert {event["event"] for event in events} == {"row", "end"}
+    assert records.read_trial(folder).state == "done"
+
+
+@pytest.mark.slow
+def test_a_stopped_worker_is_told_of_then_killed(tiny_root, tiny_data, tmp_path, monkeypatch):
+    """A real process; buys that its trial is free for another, and its lock too. About 15 s."""
+    folder = make(tmp_path, tiny_data, 0, epochs=2000)
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    try:
+        pool.submit([(folder, None)])
+        wait(pool, "row")
+        process = pool.workers[0].process
+        os.kill(process.pid, signal.SIGSTOP)
+        monkeypatch.setattr(process_pool, "SILENT_SECONDS", 1.0)
+        monkeypatch.setattr(process_pool, "GIVEN_UP_SECONDS", 3.0)
+        silent = wait(pool, "silent")[-1]
+        assert silent == {"event": "silent", "folder": folder.name, "pid": process.pid}
+        assert process.poll() is None
+        events = wait(pool, "given_up")
+        assert events[-1]["why"] == "its worker was killed after 3 s without a sign of life"
+        assert "silent" not in [event["event"] for event in events]  # it was said once
+        assert process.poll() == -signal.SIGKILL
+        monkeypatch.undo()
+        pool.submit([(folder, None)])
+        wait(pool, "row")
+    finally:
+        pool.stop()
+
+
+@pytest.mark.slow
+def test_code_that_hangs_does_not_outlive_the_parent(own_code, tiny_root, tiny_data):
+    """It never asks whether to stop; buys that no process is left at a core for ever. About 10 s."""
+    folder = unruly.create(own_code, tiny_data, "open('hangs', 'w').close(); __import__('time').sleep(1000)")
+    pool = one_worker(tiny_root, ORPHAN_SECONDS=1.0)
+    pool.submit([(folder, None)])
+    while not (own_code / "hangs").exists():
+        list(pool.events(0.1))
+    pool.workers[0].process.stdin.close()  # as the system does when the parent dies
+    assert pool.workers[0].process.wait(30) == 1
+
+
+@pytest.mark.slow
+def test_files_in_the_current_folder_are_not_taken_for_pythons_own(own_code, tiny_root, tiny_data):
+    """A module of the folder runs in a worker only as a part of the user's own net. About 10 s."""
+    for name in ("queue", "json", "threading", "torch", "alexctl"):
+        (own_code / f"{name}.py").write_text("raise SystemExit('this is mine')\n")
+    folder = make(own_code, tiny_data, 0, epochs=1)
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    try:
+        pool.submit([(folder, None)])
+        assert wait(pool, "end")[-1]["state"] == "done"
+    finally:
+        pool.stop()
+
+
+def test_a_worker_that_cant_be_started_is_a_line(tiny_root, tiny_data, tmp_path):
+    folder = make(tmp_path, tiny_data, 0)
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool.workers[0].command = [str(tmp_path / "no-such-python")]
+    with pytest.raises(UserError, match=r"^can't start a worker: No such file or directory; try fewer --workers$"):
+        pool.submit([(folder, None)])
+    assert pool.free == 1
+    pool.stop()
