@@ -4,14 +4,18 @@ import ast
 import contextlib
 import hashlib
 import importlib
+import os
 import sys
+import threading
 import traceback
 import warnings
 from collections.abc import Iterator
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
+from alexctl import process
 from alexctl.errors import UserError, nearest
 
 _RAN: dict[Path, bytes] = {}  # what was compiled in this process, whatever the file has come to hold since
@@ -36,11 +40,29 @@ class _Finder:
         return spec
 
 
+class _NoEnd:
+    """`os._exit` where code of the user's own runs: an exception, lest a campaign end with it, in silence and exit code 0.
+
+    A process that the code has forked ends as it should, and a thread, whose exceptions nobody sees, ends this one.
+    """
+
+    def __init__(self):
+        self.process = os.getpid()
+
+    def __call__(self, status: int) -> NoReturn:
+        if os.getpid() != self.process:
+            process.end(status)
+        if threading.current_thread() is not threading.main_thread():
+            process.end(status or 1)
+        raise SystemExit(f"os._exit({status})")
+
+
 def import_module(name: str) -> ModuleType:
     """The module of that dotted name, from the current folder or installed; what it prints goes to stderr.
 
     UserError says that there is none, with the nearest file, or what importing it raised, and in which line.
     """
+    os._exit = _NoEnd()
     if not {"", str(Path.cwd())} & set(sys.path):
         sys.path.insert(0, str(Path.cwd()))
     importlib.invalidate_caches()
@@ -49,7 +71,9 @@ def import_module(name: str) -> ModuleType:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             return importlib.import_module(name)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if process.is_interrupt(error):
+            raise
         if isinstance(error, ModuleNotFoundError) and f"{name}.".startswith(f"{error.name}."):
             raise UserError(_no_module(name)) from None
         raise UserError(f"importing {name} raised {in_a_line(error)}") from error
@@ -67,12 +91,19 @@ def _no_module(name: str) -> str:
 
 def in_a_line(error: BaseException) -> str:
     """`ValueError: too wide (mynet.py, line 3)`: the last line of the user's own code that the exception came through."""
-    text = error.msg if isinstance(error, SyntaxError) else (str(error).splitlines() or [""])[0]
+    text = error.msg if isinstance(error, SyntaxError) else (_text(error).splitlines() or [""])[0]
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     places += [(error.filename or "", error.lineno)] if isinstance(error, SyntaxError) else []
     mine = [(shown(Path(file)), line) for file, line in places if _is_here(Path(file))]
     where = f" ({mine[-1][0]}, line {mine[-1][1]})" if mine else ""
     return f"{type(error).__name__}{': ' * bool(text)}{text}{where}"
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException:
+        return "(an exception that can't be told as text)"
 
 
 def shown(path: Path) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from alexctl.ablation.model import Ablation
+from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting
 from alexctl.data.batches import subset
@@ -82,8 +83,7 @@ def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | N
     except UserError as error:
         return replace(cost, problem=error.faults[0])
     except Exception as error:  # a net may raise what it likes
-        reason = (str(error).splitlines() or [""])[0]
-        return replace(cost, problem=f"can't train a single step: {type(error).__name__}: {reason}")
+        return replace(cost, problem=f"can't train a single step: {in_a_line(error)}")
     knobs = setting.training
     search_epochs = plan.search_epochs or knobs.epochs
     work = Work(

@@ -7,10 +7,12 @@ from statistics import median_high
 import torch
 
 from alexctl.ablation.knobs import TrainingKnobs
+from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.setting import Setting
 from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
+from alexctl.process import is_interrupt
 from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import laps
 
@@ -42,13 +44,14 @@ def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, t
             knobs = setting.training
             measured = image_seconds(setting, data, device, threads)
             seconds[arm] = measured.epoch(knobs, knobs.num_train or len(data.train_images), len(data.test_images))
-        except UserError:
-            raise
-        except Exception as error:
-            reason = (str(error).splitlines() or [""])[0]
-            raise UserError(
-                f"arm {arm} can't train a single step: {type(error).__name__}: {reason}", exit_code=1
-            ) from error
+        except UserError as error:
+            if error.__cause__ is None:
+                raise
+            raise UserError(*error.faults, exit_code=1) from error.__cause__  # what the net's own code raised
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            raise UserError(f"arm {arm} can't train a single step: {in_a_line(error)}", exit_code=1) from error
     return seconds
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from alexctl.ablation.own_code import in_a_line
 from alexctl.data.sources import DataSet, open_prepared
 from alexctl.errors import UserError
+from alexctl.process import is_interrupt
 from alexctl.regular_files import open_regular
 from alexctl.statistics import target_epoch
 from alexctl.store import files, layout, records, rows_csv
@@ -96,9 +98,11 @@ class TrialRun:
             if failure.exit_code == 1:  # the disk, not the trial
                 raise
             state, error = "failed", str(failure)
-        except Exception as failure:
+        except BaseException as failure:  # a net of the user's own may raise whatever there is, SystemExit too
+            if is_interrupt(failure):
+                raise
             traceback.print_exc()
-            state, error = "failed", f"{type(failure).__name__}: {failure}"
+            state, error = "failed", in_a_line(failure)
         self._record(state, error)
         return state
 

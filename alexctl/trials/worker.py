@@ -137,7 +137,7 @@ class Worker:
         try:
             log = open_regular(path, append=True)
         except OSError:
-            log = Path(os.devnull).open("wb")
+            log = os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb")
         with log:
             os.dup2(log.fileno(), 2)
             os.dup2(log.fileno(), 1)

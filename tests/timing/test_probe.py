@@ -26,10 +26,11 @@ def test_every_arm_is_timed_without_an_evaluation(campaign, tiny_data, monkeypat
     assert all(value > 0 for value in seconds.values())
 
 
-def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch):
+def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch, tmp_path):
     def broken(*_):
         raise RuntimeError("no such kernel\nand a long story")
 
+    monkeypatch.chdir(tmp_path)  # else this file would be code of the user's own
     monkeypatch.setitem(ACTIVATIONS, "tanh", broken)
     with pytest.raises(UserError) as caught:
         seconds_per_epoch(campaign, tiny_data, CPU, threads=1)

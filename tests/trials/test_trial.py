@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from alexctl import regular_files
 from alexctl.errors import UserError
+from alexctl.process import Interrupt
 from alexctl.store import layout, records, rows_csv
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training import device
@@ -124,9 +125,9 @@ def test_a_lost_checkpoint_begins_the_trial_again(tiny_root, tiny_data, tmp_path
 
     def killed(row):
         rows_csv.write(folder, [row])
-        raise KeyboardInterrupt
+        raise Interrupt
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(Interrupt):
         run(folder, tiny_root, on_row=killed)
     assert records.read_trial(folder).problem is None
     assert run(folder, tiny_root) == "done"
