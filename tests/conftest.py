@@ -40,7 +40,7 @@ TINY = {
 def tiny_ablation(**overrides) -> Ablation:
     """The comparison above, its base changed."""
     ablation, faults = parse(TINY, name="tiny", overrides=overrides, smoke=False)
-    assert not faults, faults
+    assert not faults, "; ".join(map(str, faults))
     return ablation
 
 

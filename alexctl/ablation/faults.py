@@ -52,7 +52,9 @@ def validated(
     try:
         return model.model_validate(table), []
     except ValidationError as error:
-        return None, [fault_of(entry, where, known or model.model_fields) for entry in error.errors()]
+        return None, [
+            fault_of(entry, where, model.model_fields if known is None else known) for entry in error.errors()
+        ]
 
 
 def fault_of(entry: dict[str, Any], where: str = "", known: Iterable[str] = ()) -> Fault:

@@ -26,7 +26,7 @@ def small(measure: str = "test_error", **changes: Any) -> Ablation:
     base = {k: v for k, v in TINY["base"].items() if measure == "epochs_to_target" or k != "target"}
     table = {**TINY, "measure": measure, "base": {**base, "seeds": 3, **changes.pop("base", {})}, **changes}
     ablation, faults = parse(table, name="tiny", overrides={}, smoke=False)
-    assert not faults, faults
+    assert not faults, "; ".join(map(str, faults))
     return ablation
 
 
