@@ -9,7 +9,7 @@ from alexctl import numbers
 from alexctl.ablation.knobs import NETS
 from alexctl.ablation.toml import to_toml
 from alexctl.cli.console import say, shown, table
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 from alexctl.figures.architecture import figure_2
 from alexctl.nets import find
 from alexctl.nets.description import Description
@@ -109,4 +109,4 @@ def draw(described: Description, path: Path) -> None:
         files.write_atomic(path, figure_2(described))
     except UserError as error:
         reason = getattr(error.__context__, "strerror", None) or "no such place"
-        raise UserError(f"can't write {printable(str(path))}: {reason}; give --svg another path", exit_code=1) from None
+        raise UserError(f"can't write {path}: {reason}; give --svg another path", exit_code=1) from None

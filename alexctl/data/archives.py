@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from alexctl.data.download import Progress, download, md5_of
-from alexctl.errors import UserError, nearest, printable
+from alexctl.errors import UserError, nearest
 from alexctl.regular_files import new_file, no_link
 
 # channels, classes, training and test images, as published
@@ -72,7 +72,7 @@ def require(name: str, root: Path) -> None:
             raise UserError(f"{name}: {faults[0]}; put it right with `alexctl data fetch {name}`")
         else:
             raise UserError(
-                f"{name} is not in {printable(str(root))}: get it with `alexctl data fetch {name}`, "
+                f"{name} is not in {root}: get it with `alexctl data fetch {name}`, "
                 "or use --data imagefolder:PATH, or --data shapes (drawn by code, which is not CIFAR)"
             )
 
@@ -136,12 +136,12 @@ def fetch(name: str, root: Path, *, mirror: str | None = None, progress: Progres
     of its folder (http, https or file); it is asked before the publisher's own server.
     """
     if name.startswith("shapes") or name.startswith("imagefolder:"):
-        raise UserError(f"{printable(name)} needs no fetching: use it with --data {printable(name)}")
+        raise UserError(f"{name} needs no fetching: use it with --data {name}")
     if name not in ("cifar10", "mnist"):
-        raise UserError(f"no archive is called '{printable(name)}': {nearest(name, ('cifar10', 'mnist'))}")
+        raise UserError(f"no archive is called '{name}': {nearest(name, ('cifar10', 'mnist'))}")
     mirror = mirror or os.environ.get("ALEXCTL_MIRROR")
     if mirror and not mirror.startswith(("http://", "https://", "file://")):
-        raise UserError(f"the mirror {printable(mirror)} is no address: it starts with http://, https:// or file://")
+        raise UserError(f"the mirror {mirror} is no address: it starts with http://, https:// or file://")
     target = (root / next(iter(files_of(name)))).parent
     with _changing(name, root):
         if _faults(name, root):
@@ -161,7 +161,7 @@ def _changing(name: str, root: Path) -> Iterator[None]:
         with filelock.FileLock(no_link(root / f".{name}.lock")):
             yield
     except OSError as error:
-        where = printable(str(error.filename or root))
+        where = error.filename or root
         raise UserError(f"cannot write {where}: {error.strerror}; make room there, or choose --data-root") from error
 
 
@@ -189,7 +189,7 @@ def _unpack_tar(archive: Path, root: Path, wanted: dict[str, str]) -> None:
             path = PurePosixPath(member.name)
             if path.is_absolute() or ".." in path.parts or not (member.isreg() or member.isdir()):
                 raise UserError(
-                    f"{archive.name}: its member {printable(member.name)} is a link or leads out of the folder; "
+                    f"{archive.name}: its member {member.name} is a link or leads out of the folder; "
                     "do not use this archive"
                 )
             if str(path) in wanted:

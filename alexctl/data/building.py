@@ -13,7 +13,7 @@ import filelock
 import numpy as np
 
 from alexctl.data.prepared import PARTS, SCHEMA, DataSet, Digest, Progress, check, open_prepared, read_about
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 from alexctl.regular_files import new_file, no_link, replacing
 
 WORTH_SAYING = 1.0  # seconds of checking, from which on a person is told
@@ -59,9 +59,7 @@ def open_or_build(source: Source, root: Path, progress: Progress | None) -> Data
     """
     store = root / "prepared"
     if store.is_symlink():
-        raise UserError(
-            f"{printable(str(store))} is a link, which is not followed; give its folder's place as --data-root"
-        )
+        raise UserError(f"{store} is a link, which is not followed; give its folder's place as --data-root")
     index = store / "sources" / f"{source.key}.json"
     damage: list[str] = []
     if known := _known(index, source.name, root, damage, progress):

@@ -26,7 +26,7 @@ def md5_of(file: Path) -> str:
         with file.open("rb") as stream:
             return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except OSError as error:
-        raise UserError(f"cannot read {printable(str(file))}: {error.strerror}") from error
+        raise UserError(f"cannot read {file}: {error.strerror}") from error
 
 
 def download(file: Path, md5: str, addresses: list[str], progress: Progress | None) -> None:

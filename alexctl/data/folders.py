@@ -74,7 +74,7 @@ def scan(path: Path) -> ImageFolder:
         listed = {part: _classes(folder, listing) for part, folder in parts.items()}
         faults = layouts.deeper(root, [name for name, files in listed["train"].items() if not files])
     except OSError as error:
-        raise UserError(f"cannot read {printable(str(error.filename))}: {error.strerror}") from error
+        raise UserError(f"cannot read {error.filename}: {error.strerror}") from error
     of_files = [] if faults else [*listing.links.faults(), *listing.faults]
     if not faults and not listing.links.refused:  # what a refused link hides would be missed
         faults = [*_class_faults(parts, listed, listing.loose)]

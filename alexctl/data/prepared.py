@@ -12,7 +12,7 @@ from typing import Annotated, Any, BinaryIO
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 from alexctl.regular_files import open_regular, read_regular
 
 Progress = Callable[[str, int, int], None]
@@ -91,17 +91,15 @@ def safe_name(name: str) -> str:
 def open_prepared(name: str, digest: str, root: Path) -> DataSet:
     """Map a data set that was prepared before; UserError if it is not there or not whole. Its content is believed."""
     if name != safe_name(name) or not re.fullmatch("[0-9a-f]{16}", digest):
-        raise UserError(f"no prepared data can be called '{printable(name)}-{printable(digest)}'")
+        raise UserError(f"no prepared data can be called '{name}-{digest}'")
     folder = root / "prepared" / f"{name}-{digest}"
     try:
         return _opened(name, digest, folder)
     except FileNotFoundError:
-        where = printable(str(root))
-        raise UserError(f"{name}-{digest} is not in {where}: run the same command again to prepare it") from None
+        raise UserError(f"{name}-{digest} is not in {root}: run the same command again to prepare it") from None
     except (OSError, ValueError) as error:
         what = getattr(error, "strerror", None) or str(error)
-        where = printable(str(folder))
-        raise UserError(f"{where} is damaged ({printable(what)}): remove it and run again") from error
+        raise UserError(f"{folder} is damaged ({what}): remove it and run again") from error
 
 
 def _opened(name: str, digest: str, folder: Path) -> DataSet:
@@ -171,7 +169,7 @@ def check(name: str, digest: str, root: Path, progress: Progress | None = None) 
     try:
         found = content_of(data, root, progress)
     except (OSError, ValueError) as error:
-        found = printable(str(error))
+        found = str(error)
     if found != digest:
         raise UserError(f"prepared/{name}-{digest} is damaged (its content is {found}): remove it and run again")
     return data

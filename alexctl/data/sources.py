@@ -53,7 +53,7 @@ def prepare(spec: str, root: Path, *, image_size: int = 32, progress: Progress |
     except OSError as error:
         mend = "make room there" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "mend that"
         raise UserError(
-            f"cannot prepare {printable(spec)} in {printable(str(root))}: {error.strerror or error}; "
+            f"cannot prepare {spec} in {root}: {error.strerror or error}; "
             f"{mend}, or choose another folder with --data-root"
         ) from error
 
@@ -89,7 +89,7 @@ def verify(name_or_spec: str, root: Path) -> list[str]:
         lines = archives.check(name, root)
     elif not digests and name not in DATA_NAMES and name == name_or_spec:
         known = {*DATA_NAMES, *(held for held, _ in prepared.held(root))}
-        raise UserError(f"unknown data set '{printable(name)}', {nearest(name, known)}")
+        raise UserError(f"unknown data set '{name}', {nearest(name, known)}")
     for data in [prepared.check(name, digest, root) for digest in digests]:
         num_train, num_test = len(data.train_labels), len(data.test_labels)
         lines.append(f"prepared/{name}-{data.digest}: {num_train:,} + {num_test:,} images, whole")

@@ -8,7 +8,7 @@ import pandas as pd
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 from alexctl.figures import images
 from alexctl.regular_files import is_regular
 from alexctl.report import figure_cache
@@ -91,6 +91,4 @@ def _table(evidence: Evidence, arm: str, path: Path) -> pd.DataFrame:
 
 
 def _damaged(path: Path) -> UserError:
-    return UserError(
-        f"{printable(path.parent.name)}/{path.name} is damaged; delete it, and the report goes without its figures"
-    )
+    return UserError(f"{path.parent.name}/{path.name} is damaged; delete it, and the report goes without its figures")

@@ -16,7 +16,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from alexctl.errors import StorageError, UserError, printable
+from alexctl.errors import StorageError, UserError
 from alexctl.figures import palette
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
@@ -162,7 +162,7 @@ def _download(folder: ResultsFolder, name: str, what: str) -> Part:
     try:
         data = files.read_bytes(folder.path / name)
     except ValueError as error:
-        raise UserError(f"{printable(folder.name)}: {error}; make it readable, then try again") from None
+        raise UserError(f"{folder.name}: {error}; make it readable, then try again") from None
     kind = "application/json" if name.endswith(".json") else "text/csv"
     saved = f"{folder.id}-{name}"
     if name == layout.CURVES_CSV:

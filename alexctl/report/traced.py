@@ -55,7 +55,7 @@ class ResultsFolder:
         except (ValueError, csv.Error) as error:
             newer = isinstance(error, files.NewerFile)
             action = "update this one" if newer else "`alexctl report` makes it again from the trials"
-            raise UserError(f"{printable(self.name)}: {error}; {action}") from None
+            raise UserError(f"{self.name}: {error}; {action}") from None
 
     def json(self, name: str) -> dict[str, Any]:
         """The table in a JSON file of ours, such as `verdict.json` or `trials/NAME/env.json`."""

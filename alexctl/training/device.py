@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from alexctl.ablation.setting import Setting
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 
 
 def choose_device(name: str) -> torch.device:
@@ -16,7 +16,7 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda:0" if "cuda:0" in has else has[-1])
     wanted = "cuda:0" if name == "cuda" else name
     if wanted not in has:
-        raise UserError(f"--device {printable(name)}: not on this machine, which has: {', '.join(has)} (or auto)")
+        raise UserError(f"--device {name}: not on this machine, which has: {', '.join(has)} (or auto)")
     return torch.device(wanted)
 
 
