@@ -97,6 +97,7 @@ def own_code(tmp_path, monkeypatch):
     monkeypatch.setattr(own_net, "_registered", {})
     monkeypatch.setattr(own_code_module, "_RAN", {})
     monkeypatch.setattr(os, "_exit", os._exit)  # importing replaces it
+    monkeypatch.setattr(own_code_module, "_BESIDE", [])
     yield tmp_path
     for name in set(sys.modules) - before:
         if (getattr(sys.modules[name], "__file__", None) or "").startswith(str(tmp_path)):

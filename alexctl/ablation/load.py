@@ -8,6 +8,7 @@ from typing import Any
 from alexctl.ablation.faults import Fault
 from alexctl.ablation.knobs import Knobs, TrainingKnobs
 from alexctl.ablation.model import Ablation, Plan
+from alexctl.ablation.own_code import look_beside
 from alexctl.ablation.own_net import is_own, register
 from alexctl.ablation.parse import parse
 from alexctl.ablation.setting import Setting, resolve_net
@@ -73,7 +74,7 @@ def load(
     """
     path, overrides = find(name), overrides or {}
     document = _read(path)
-    unfit = _import_nets(document, overrides) if run_code else []
+    unfit = _import_nets(document, overrides, path.parent) if run_code else []
     ablation, faults = parse(document, name=path.stem, overrides=overrides, smoke=smoke)
     if unfit or faults:
         of_file = parse(document, name=path.stem, overrides={}, smoke=smoke)[1] if overrides else faults
@@ -91,7 +92,7 @@ def load(
     return ablation
 
 
-def _import_nets(document: dict[str, Any], overrides: dict[str, Any]) -> list[Fault]:
+def _import_nets(document: dict[str, Any], overrides: dict[str, Any], folder: Path) -> list[Fault]:
     """Imports the user's own nets that a file or the overrides name, and tells what is wrong with them, and where."""
     base = {"[base]": document.get("base"), "[smoke]": document.get("smoke")}
     places = {"--set": overrides} if "net" in overrides else base
@@ -101,6 +102,7 @@ def _import_nets(document: dict[str, Any], overrides: dict[str, Any]) -> list[Fa
     for where, table in places.items():
         try:
             if isinstance(table, dict) and is_own(net := table.get("net")):
+                look_beside(folder)
                 register(net, taken=TAKEN)
         except UserError as error:
             for line in error.faults:

@@ -18,6 +18,7 @@ from typing import NoReturn
 from alexctl import process
 from alexctl.errors import UserError, nearest
 
+_BESIDE: list[Path] = []  # folders of ablation files, where their nets may lie
 _RAN: dict[Path, bytes] = {}  # what was compiled in this process, whatever the file has come to hold since
 
 
@@ -35,7 +36,7 @@ class _Finder:
     @staticmethod
     def find_spec(name: str, path=None, target=None) -> ModuleSpec | None:
         spec = PathFinder.find_spec(name, path, target)
-        if spec and type(spec.loader) is SourceFileLoader and _is_here(Path(spec.origin)):
+        if spec and type(spec.loader) is SourceFileLoader and is_here(Path(spec.origin)):
             spec.loader = _Anew(name, spec.origin)
         return spec
 
@@ -57,14 +58,27 @@ class _NoEnd:
         raise SystemExit(f"os._exit({status})")
 
 
+def look_beside(folder: Path) -> None:
+    """From now on, what the current folder lacks is looked for in this one too."""
+    if folder.resolve() not in [Path.cwd(), *_BESIDE]:
+        _BESIDE.append(folder.resolve())
+
+
+def folders_beside() -> list[Path]:
+    """What a worker has to be told, to find the same modules."""
+    return list(_BESIDE)
+
+
 def import_module(name: str) -> ModuleType:
-    """The module of that dotted name, from the current folder or installed; what it prints goes to stderr.
+    """The module of that dotted name, from the current folder, beside the ablation file or installed; what it prints goes to stderr.
 
     UserError says that there is none, with the nearest file, or what importing it raised, and in which line.
     """
     os._exit = _NoEnd()
     if not {"", str(Path.cwd())} & set(sys.path):
         sys.path.insert(0, str(Path.cwd()))
+    here = next(place for place, path in enumerate(sys.path) if path in ("", str(Path.cwd())))
+    sys.path[here + 1 : here + 1] = [str(folder) for folder in _BESIDE if str(folder) not in sys.path]
     importlib.invalidate_caches()
     finder = _Finder()
     sys.meta_path.insert(0, finder)
@@ -83,10 +97,10 @@ def import_module(name: str) -> ModuleType:
 
 def _no_module(name: str) -> str:
     parent, _, _ = name.rpartition(".")
-    files = Path(*parent.split(".")).glob("*.py") if parent else Path().glob("*.py")
+    files = [file for folder in (Path(), *_BESIDE) for file in folder.joinpath(*parent.split(".")).glob("*.py")]
     names = [f"{parent}.{file.stem}".lstrip(".") for file in files if file.stem.isidentifier()]
-    beside = nearest(name, names) if names else "no .py file lies there"
-    return f"no module '{name}' in this folder or installed, {beside}"
+    found = nearest(name, names) if names else "no .py file lies there"
+    return f"no module '{name}' in this folder{', beside the file' * bool(_BESIDE)} or installed, {found}"
 
 
 def in_a_line(error: BaseException) -> str:
@@ -94,7 +108,7 @@ def in_a_line(error: BaseException) -> str:
     text = error.msg if isinstance(error, SyntaxError) else (_text(error).splitlines() or [""])[0]
     places = [(frame.filename, frame.lineno) for frame in traceback.extract_tb(error.__traceback__)]
     places += [(error.filename or "", error.lineno)] if isinstance(error, SyntaxError) else []
-    mine = [(shown(Path(file)), line) for file, line in places if _is_here(Path(file))]
+    mine = [(shown(Path(file)), line) for file, line in places if is_here(Path(file))]
     where = f" ({mine[-1][0]}, line {mine[-1][1]})" if mine else ""
     return f"{type(error).__name__}{': ' * bool(text)}{text}{where}"
 
@@ -111,10 +125,10 @@ def shown(path: Path) -> str:
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _is_here(path: Path) -> bool:
-    """Whether a file is the user's own code: in the current folder, not installed there and not of alexctl."""
-    here, ours = Path.cwd(), Path(__file__).parents[1]
-    return path.is_relative_to(here) and "site-packages" not in path.parts and not path.is_relative_to(ours)
+def is_here(path: Path) -> bool:
+    """Whether a file is the user's own code: here or beside the ablation file, not installed and not of alexctl."""
+    among = any(path.is_relative_to(folder) for folder in (Path.cwd(), *_BESIDE))
+    return among and "site-packages" not in path.parts and not path.is_relative_to(Path(__file__).parents[1])
 
 
 def source_digest(module: ModuleType) -> str:

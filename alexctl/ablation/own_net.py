@@ -5,6 +5,7 @@ takes whatever was stored.
 """
 
 import inspect
+import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from alexctl.ablation.faults import fault_of
 from alexctl.ablation.knobs import NETS, PUBLISHED, Knobs
 from alexctl.ablation.measures import MEASURES
-from alexctl.ablation.own_code import import_module, in_a_line, shown, source_digest
+from alexctl.ablation.own_code import import_module, in_a_line, is_here, shown, source_digest
 from alexctl.ablation.toml import quoted, to_toml
 from alexctl.errors import UserError, nearest
 
@@ -140,30 +141,87 @@ def register(name: str, taken: Collection[str] = ()) -> OwnNet:
 
 
 def _arguments(name: str, factory: Callable, taken: Collection[str]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """(pydantic's fields by name, which of GIVEN it has); UserError with a line an argument that won't do."""
+    """(pydantic's fields by name, which of GIVEN it has); UserError with a line an argument that won't do.
+
+    An argument of a type that no file can give keeps its default, if it has one, and is no knob. Of a factory that is
+    not the user's to change, UserError has one line, with a factory to write instead.
+    """
     try:
         signature = inspect.signature(factory, eval_str=True)
     except Exception as error:  # a string that is no type, or a builtin that tells nothing of itself
         raise UserError(f"{name}: its arguments can't be read: {in_a_line(error)}") from None
-    fields, given, faults = {}, [], []
+    ours = _is_ours(name, factory)
+    fields, given, faults, wrapped = {}, [], [], not ours
     for key, parameter in signature.parameters.items():
+        has_default = parameter.default is not parameter.empty
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
             faults.append(f"{name}: takes {stars}{key}, which names no knobs; write out each argument")
+            wrapped = True
         elif parameter.kind is parameter.POSITIONAL_ONLY:
             faults.append(f"{name}: argument '{key}' can't be given by its name; remove the '/' after it")
         elif key in GIVEN:
             given.append(key)
         elif key in taken or key in COLUMNS or key == "net_source" or key.startswith("_") or hasattr(Knobs, key):
             faults.append(f"{name}: argument '{key}' has a name that alexctl uses itself; rename it")
+        elif has_default and not _can_be_a_knob(parameter, ours):
+            continue
         elif parameter.annotation is parameter.empty:
-            faults.append(f"{name}: argument '{key}' has no type; annotate it, such as {key}: int = 16")
+            faults.append(f"{name}: argument '{key}' has no type; annotate it, such as {_annotated(parameter)}")
+            wrapped |= not has_default
         else:
             faults += [f"{name}: {fault}" for fault in _type_faults(parameter)]
-            fields[key] = (parameter.annotation, ... if parameter.default is parameter.empty else parameter.default)
+            fields[key] = (parameter.annotation, parameter.default if has_default else ...)
+    if faults and not ours:
+        why = faults[0].removeprefix(f"{name}: ").partition(";")[0]
+        raise UserError(f"{name} can't be a factory as it is: {why}; {_three_lines(name, signature)}")
     if faults:
-        raise UserError(*faults)
+        raise UserError(*faults[:-1], f"{faults[-1]}; or {_three_lines(name, signature)}" if wrapped else faults[-1])
     return fields, tuple(given)
+
+
+def _is_ours(name: str, factory: Callable) -> bool:
+    """Whether a factory was written by the user, who may change it."""
+    module = factory.__module__ if inspect.isroutine(factory) or inspect.isclass(factory) else name.partition(":")[0]
+    file = getattr(sys.modules.get(module), "__file__", None)
+    return file is not None and is_here(Path(file))
+
+
+def _can_be_a_knob(parameter: inspect.Parameter, ours: bool) -> bool:
+    """Whether a file can give an argument with a default: by its type or, where the user may add one, by its default."""
+    if parameter.annotation is not parameter.empty:
+        return _is_of_a_file(parameter.annotation)
+    default = parameter.default
+    of_a_file = all(
+        type(each) in (int, float, bool, str) for each in (default if type(default) is tuple else [default])
+    )
+    return ours and of_a_file
+
+
+def _annotated(parameter: inspect.Parameter) -> str:
+    """An argument without a type as it could be written."""
+    if parameter.default is parameter.empty:
+        return f"{parameter.name}: int = 16"
+    values = parameter.default if type(parameter.default) is tuple else (parameter.default,)
+    kind = type(values[0]).__name__ if values else "int"
+    kind = f"tuple[{kind}, ...]" if type(parameter.default) is tuple else kind
+    return f"{parameter.name}: {kind} = {parameter.default!r}"
+
+
+def _three_lines(name: str, signature: inspect.Signature) -> str:
+    """What to write instead of a factory that won't do."""
+    module, _, factory = name.partition(":")
+    parameters = signature.parameters.values()
+    starred = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+    named = [p for p in parameters if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    takes_classes = starred or any(p.name == "num_classes" for p in named)
+    arguments = [f"{p.name}=..." for p in named if p.default is p.empty and p.name not in GIVEN]
+    arguments += ["num_classes=num_classes"] * takes_classes
+    return (
+        f"write one of three lines: in factories.py `from {module} import {factory}`, "
+        f"`def make(*, num_classes: int):` and `    return {factory}({', '.join(arguments)})`, "
+        "and net = 'factories:make'"
+    )
 
 
 def _type_faults(parameter: inspect.Parameter) -> list[str]:

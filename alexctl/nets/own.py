@@ -35,7 +35,7 @@ def build_own(name: str, knobs: Knobs, *, image_shape: tuple[int, int, int], num
         torch.manual_seed(derived_seed(seed, "init"))
         net = _made(name, own, arguments)
         _check_extras(name, net)
-        _check_logits(name, net, image_shape, num_classes)
+        _try(name, net, image_shape, num_classes)
     return net.train()
 
 
@@ -46,7 +46,7 @@ def _made(name: str, own: OwnNet, arguments: dict[str, Any]) -> nn.Module:
     except Exception as error:
         raise UserError(f"{name} raised {in_a_line(error)}") from error
     if not isinstance(net, nn.Module):
-        what = "no net but None; it lacks a `return`" if net is None else f"no torch.nn.Module but a {_kind(net)}"
+        what = "no net but None; it lacks a `return`" if net is None else f"no torch.nn.Module but {_kind(net)}"
         raise UserError(f"{name} returned {what}")
     return net
 
@@ -66,7 +66,7 @@ def _check_extras(name: str, net: nn.Module) -> None:
 
 
 @torch.no_grad()
-def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> None:
+def _try(name: str, net: nn.Module, image_shape: tuple[int, int, int], num_classes: int) -> None:
     """Sends black images through, two and then one; lazy layers take their shapes from them."""
     height, width, channels = image_shape
     wanted = f"it should give logits of shape (batch, {num_classes})"
@@ -78,9 +78,7 @@ def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], 
                 logits = net(torch.zeros(shape))
         except Exception as error:
             raise UserError(f"{name} can't take images of shape {shape}: {in_a_line(error)}; {wanted}") from error
-        if not isinstance(logits, Tensor) or logits.shape != (num, num_classes):
-            what = tuple(logits.shape) if isinstance(logits, Tensor) else f"a {_kind(logits)}"
-            raise UserError(f"{name} gives {what} for images of shape {shape}; {wanted}")
+        check_logits(name, logits, num, num_classes, f"for images of shape {shape}")
     known = dict(net.named_parameters())
     if not known:
         raise UserError(f"{name}: the net has no parameters, so there is nothing to train")
@@ -89,5 +87,14 @@ def _check_logits(name: str, net: nn.Module, image_shape: tuple[int, int, int], 
             raise UserError(f"{name}: weight_costs: no parameter is called '{key}', {nearest(str(key), known)}")
 
 
+def check_logits(name: str, logits: Any, num: int, num_classes: int, when: str) -> None:
+    """Raises UserError unless they are a (num, num_classes) tensor; `when` says what the net was given, or does."""
+    if not isinstance(logits, Tensor) or logits.shape != (num, num_classes):
+        what = tuple(logits.shape) if isinstance(logits, Tensor) else _kind(logits)
+        raise UserError(f"{name} gives {what} {when}; it should give logits of shape (batch, {num_classes})")
+
+
 def _kind(value: Any) -> str:
-    return type(value).__name__
+    """`an int`, `a tuple`."""
+    name = type(value).__name__
+    return f"{'an' if name[0] in 'AEIOUaeiou' else 'a'} {name}"

@@ -16,6 +16,7 @@ from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
 from alexctl.nets import build
 from alexctl.nets.layers import set_step
+from alexctl.nets.own import check_logits
 from alexctl.randomness import derived_seed
 from alexctl.training.clock import Clock
 from alexctl.training.device import arithmetic, synchroniser
@@ -137,7 +138,7 @@ class Training(Loop):
         self.optimiser = Momentum(
             self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=self.net.bias_rate
         )
-        self.own = is_own(knobs.net)
+        self.own, self.num_classes = is_own(knobs.net), len(data.classes)
         self.clock = clock or Clock(sync=synchroniser(device))
         self.step = 0
         self.sums = torch.zeros(3, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
@@ -156,6 +157,8 @@ class Training(Loop):
             torch.manual_seed(derived_seed(self.seed, "step", self.step))
         with arithmetic(self.setting, self.device):
             logits = self.net(images)
+        if self.own:  # what it gave when it was built, it gave in eval mode
+            check_logits(self.setting.training.net, logits, len(labels), self.num_classes, "while it trains")
         loss = F.cross_entropy(logits.float(), labels)
         loss.backward()
         self.optimiser.step(factor=factor)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from alexctl import numbers
+from alexctl.ablation.own_code import folders_beside
 from alexctl.errors import UserError
 from alexctl.process import open_descriptors
 from alexctl.trials.stacked import BROKEN
@@ -119,6 +120,7 @@ class LocalPool:
         command += ["--device", device, "--threads", str(threads)]
         command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
         command += ["--keep-weights"] * keeping.weights
+        command += [word for folder in folders_beside() for word in ("--code", str(folder))]
         self.workers = [WorkerProcess(command, threads, self.queue) for _ in range(workers)]
         self.looked = time.monotonic()
 

@@ -21,6 +21,7 @@ from typing import Any
 import torch
 
 from alexctl import process
+from alexctl.ablation.own_code import look_beside
 from alexctl.data.sources import DataSet, data_root
 from alexctl.errors import UserError
 from alexctl.regular_files import open_regular
@@ -46,7 +47,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint-every", type=float, default=ROWS_ONLY.checkpoint_seconds)
     parser.add_argument("--keep-weights", action="store_true")
+    parser.add_argument("--code", type=Path, action="append", default=[], help="a folder with nets of the user's own")
     options = parser.parse_args()
+    for folder in options.code:
+        look_beside(folder)
     torch.set_num_threads(options.threads)
     keeping = Keeping(checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights)
     Worker(data_root(options.data_root), options.device, keeping).work(options.folders, serve=options.serve)

@@ -115,13 +115,19 @@ def test_an_argument_without_a_default_must_be_in_the_file(own_code):
          "mynet:make is of type int, not a function or class that makes a net, did you mean 'maker'?"),
         ("def make(width=16): ...", "mynet:make",
          "mynet:make: argument 'width' has no type; annotate it, such as width: int = 16"),
+        ("def make(blocks=(1, 2)): ...", "mynet:make",
+         "mynet:make: argument 'blocks' has no type; annotate it, such as blocks: tuple[int, ...] = (1, 2)"),
+        ("def make(vgg_name): ...", "mynet:make",
+         "mynet:make: argument 'vgg_name' has no type; annotate it, such as vgg_name: int = 16; or write one of three "
+         "lines: in factories.py `from mynet import make`, `def make(*, num_classes: int):` and "
+         "`    return make(vgg_name=...)`, and net = 'factories:make'"),
         ("def make(*parts: int): ...", "mynet:make",
          "mynet:make: takes *parts, which names no knobs; write out each argument"),
         ("def make(**knobs): ...", "mynet:make",
          "mynet:make: takes **knobs, which names no knobs; write out each argument"),
         ("def make(width: int, /): ...", "mynet:make",
          "mynet:make: argument 'width' can't be given by its name; remove the '/' after it"),
-        ("def make(norm: object = None): ...", "mynet:make",
+        ("def make(norm: object): ...", "mynet:make",
          "mynet:make: argument 'norm' is of type object, which a file can't give; choose from: int, float, bool, str, "
          "Literal[...], tuple[int, ...] and the like, any of them with `| None` or Annotated"),
         ("def make(width: int = '16'): ...", "mynet:make",
@@ -177,9 +183,46 @@ def test_classes_will_do_and_several_faults_are_told_at_once(own_code):
     written(own_code, "class Net:\n    def __init__(self, lr: float, width, seed, *rest): ...")
     with pytest.raises(UserError) as caught:
         register("mynet:Net", taken={"lr"})
-    assert [fault.split("'")[1] if "'" in fault else fault for fault in caught.value.faults] == [
-        "lr", "width", "mynet:Net: takes *rest, which names no knobs; write out each argument",
+    assert [fault.replace("*", "'").split("'")[1].split(",")[0] for fault in caught.value.faults] == [
+        "lr", "width", "rest",
     ]  # fmt: skip
+
+
+def test_arguments_that_no_file_can_give_keep_their_defaults(own_code):
+    written(
+        own_code, "def make(width: int = 4, norm: object = None, layer=print, weights: 'list[int] | None' = None): ..."
+    )
+    own = register("mynet:make")
+    assert own.arguments({"net_source": own.source}) == {"width": 4}
+
+
+def test_the_factory_of_a_library_is_one_line_with_one_to_write(own_code):
+    package = "site-packages/library/__init__.py"
+    written(own_code, "def resnet(*, weights: object = None, depth=18, progress: bool = True, **kwargs): ...", package)
+    sys.path.append(str(own_code / "site-packages"))
+    with pytest.raises(UserError) as caught:
+        register("library:resnet")
+    assert caught.value.faults == (
+        "library:resnet can't be a factory as it is: takes **kwargs, which names no knobs; write one of three lines: in "
+        "factories.py `from library import resnet`, `def make(*, num_classes: int):` and "
+        "`    return resnet(num_classes=num_classes)`, and net = 'factories:make'",
+    )
+
+
+@pytest.mark.parametrize("place", ["/", ".."])
+def test_a_net_beside_its_file_is_found_from_elsewhere(own_code, monkeypatch, place):
+    from alexctl.ablation.load import load
+
+    (own_code / "mine").mkdir()
+    path = written(own_code, "def make(*, width: int = 1): ...", "mine/mynet.py")
+    text = 'varies = ["net"]\n[base]\nnet = "mynet:make"\n'
+    file = written(own_code, text, "mine/mine.toml")
+    monkeypatch.chdir(own_code / "mine" / place)
+    with pytest.raises(UserError):  # there is more wrong with it, but the net was found
+        load(str(file), run_code=True)
+    assert net_model("mynet:make").model_fields["width"].default == 1
+    assert register("mynet:make").source == hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+    assert module.folders_beside() == [own_code / "mine"]
 
 
 def test_what_a_module_prints_is_no_data(own_code, capsys):

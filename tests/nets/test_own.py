@@ -92,7 +92,7 @@ def test_its_initial_weights_are_derived_from_the_seed(own_code):
 @pytest.mark.parametrize(
     ("body", "line"),
     [
-        ("def make(): return 3", "mynet:make returned no torch.nn.Module but a int"),
+        ("def make(): return 3", "mynet:make returned no torch.nn.Module but an int"),
         ("def make(): nn.Linear(1, 1)", "mynet:make returned no net but None; it lacks a `return`"),
         ("def make(): raise ValueError('too wide')", "mynet:make raised ValueError: too wide (mynet.py, line 4)"),
         ("def make(): return nn.Flatten()",
@@ -131,6 +131,18 @@ def test_weight_costs_are_those_of_parameters(own_code, tiny_data):
     forget()
     training = trained(own_code, net + "    weight_costs = {'1.weight': 0.5}", tiny_data, weight_decay="file")
     assert training.optimiser.alike == {(1.0, 0.5): ["1.weight"], (1.0, 0.0): ["1.bias"]}
+
+
+def test_auxiliary_logits_while_it_trains(own_code, tiny_data):
+    body = (
+        "class Out(tuple): ...\n"
+        "class make(nn.Sequential):\n"
+        "    def __init__(self): super().__init__(nn.Flatten(), nn.LazyLinear(10))\n"
+        "    def forward(self, x): return Out([super().forward(x)] * 2) if self.training else super().forward(x)\n"
+    )
+    line = r"^mynet:make gives an Out while it trains; it should give logits of shape \(batch, 10\)$"
+    with pytest.raises(UserError, match=line):
+        next(iter(trained(own_code, body, tiny_data)))
 
 
 def test_the_pre_flight_says_it_before_any_trial(own_code, tiny_data):

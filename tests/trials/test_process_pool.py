@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny_ablation
 
+from alexctl.ablation import own_code
 from alexctl.store import layout, records
 from alexctl.trials.process_pool import LocalPool
 from alexctl.trials.stacked import BROKEN
@@ -30,6 +31,13 @@ def wait(pool, wanted, seconds=120):
         if any(event["event"] == wanted for event in seen):
             return seen
     raise AssertionError(f"no {wanted} in {seconds} s, but {seen}")
+
+
+def test_workers_are_told_where_the_users_own_nets_may_lie(tmp_path, monkeypatch):
+    monkeypatch.setattr(own_code, "_BESIDE", [])
+    own_code.look_beside(tmp_path)
+    (worker,) = LocalPool(workers=1, root=tmp_path, device="cpu", threads=1).workers
+    assert worker.command[-2:] == ["--code", str(tmp_path)]
 
 
 @pytest.mark.slow
