@@ -142,17 +142,17 @@ def ablate(
     return Result.of(run(ablation, options, watcher or Silent()))
 
 
-def load_results(folder: str | Path = "results", name: str | None = None) -> dict[str, Result]:
+def load_results(
+    folder: str | Path = "results", name: str | None = None, *, problems: list[str] | None = None
+) -> dict[str, Result]:
     """The campaigns in a results folder (or of one ablation there), by the names of their folders; writes nothing.
 
-    `folder` may also be a single campaign's. UserError where there are none, or one is damaged.
+    `folder` may also be a single campaign's. UserError where there are none, or one is damaged; with a list of
+    `problems` a damaged one is left out, and what is wrong with it is added there.
     """
-    from alexctl.campaign.campaign import Campaign
-    from alexctl.store import layout, reference
+    from alexctl.campaign.campaign import open_results
 
-    folder = Path(folder)
-    paths = [folder] if (folder / layout.PLAN).is_file() else reference.campaigns(folder, name)
-    return {path.name: Result.of(Campaign.open(path).evidence()) for path in paths}
+    return {each.folder.name: Result.of(each) for each in open_results(Path(folder), name, problems=problems)}
 
 
 def stats(
@@ -187,18 +187,19 @@ def write_report(
 ) -> tuple[Path, tuple[str, ...]]:
     """Rebuilds tables and figures of the campaigns in a results folder and writes one page: its path, and notes.
 
-    With `reference` the page is of the results that come with alexctl. Where the folder can't be written the page shows
-    the tables that lie there, and is written to a temporary folder. UserError where there are no results.
+    With `reference` the page is of the results that come with alexctl. A damaged campaign is left out, with a note. Where
+    the folder can't be written the page shows the tables that lie there, and is written to a temporary folder.
+    UserError where there are no results, or none that can be read.
     """
     from alexctl.report.page import write_page, write_reference_page
     from alexctl.report.rebuild import rebuild_all
 
-    folder = Path(folder)
+    folder, problems = Path(folder), []
     if reference:
         return write_reference_page(folder, name), ()
     try:
-        rebuild_all(folder, name)
+        paths = [tables.folder for tables in rebuild_all(folder, name, problems=problems)]
     except StorageError:
-        page = write_page(folder, name)
-        return page, (f"{folder} can't be written, so the page shows its tables and figures as they are there",)
-    return write_page(folder, name), ()
+        problems.append(f"{folder} can't be written, so the page shows its tables and figures as they are there")
+        paths = None
+    return write_page(folder, name, paths), tuple(problems)

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from alexctl.campaign.campaign import open_results
 from alexctl.report.markdown_tex import markdown
-from alexctl.report.rebuild import open_results
 from alexctl.store import files, layout
 from alexctl.verdicts.tables import derive
 from tools.marked_blocks import rewritten
@@ -11,7 +11,7 @@ from tools.marked_blocks import rewritten
 
 def block(reference: Path) -> str:
     """The table between the README's two marks, as `alexctl report --format md` has it, each title with its figure."""
-    derived = [derive(campaign.evidence()) for campaign in open_results(reference)]
+    derived = [derive(evidence) for evidence in open_results(reference)]
     figures = [f"results/{reference.name}/{tables.folder.name}/{layout.FIGURE}.png" for tables in derived]
     return markdown([tables.verdict for tables in derived], figures) + "\n"
 

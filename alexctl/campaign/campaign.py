@@ -10,7 +10,7 @@ from alexctl.ablation.setting import Setting
 from alexctl.campaign import lr_search
 from alexctl.errors import UserError
 from alexctl.statistics import target_epoch
-from alexctl.store import layout, plan
+from alexctl.store import layout, plan, reference
 from alexctl.store.environment import mixed
 from alexctl.store.records import TrialRecord, clear, read_trial, trials_of
 from alexctl.verdicts.compare import compare
@@ -265,6 +265,25 @@ def is_over(record: TrialRecord, until: float | None) -> bool:
     if record.state == "paused" and until is not None:
         return record.status.get("epochs_run", 0.0) >= until - 1e-9
     return record.over
+
+
+def open_results(folder: Path, name: str | None = None, *, problems: list[str] | None = None) -> list[Evidence]:
+    """The campaigns in a results folder, or those of one ablation; `folder` may also be a single campaign's.
+
+    UserError where there are none, or one is damaged. With a list of `problems` a damaged one is left out, and what is
+    wrong with it is added there; UserError only where none can be read.
+    """
+    found, faults = [], []
+    for path in [folder] if (folder / layout.PLAN).is_file() else reference.campaigns(folder, name):
+        try:
+            found.append(Campaign.open(path).evidence())
+        except UserError as error:
+            faults += error.faults
+    if faults and (problems is None or not found):
+        raise UserError(*faults)
+    if problems is not None:
+        problems += faults
+    return found
 
 
 def progress_of(record: TrialRecord) -> lr_search.Progress:

@@ -185,10 +185,11 @@ def report(
     kind = format_ or (Format.json if json_ else Format.html)
     if open_ and kind != "html":
         raise UserError(f"--open is for the page, and --format {kind} writes none; leave one of the two out")
+    problems: list[str] = []
     if reference:
         verdicts = api.reference_verdicts(name)
     else:
-        found = api.load_results(results, name)
+        found = api.load_results(results, name, problems=problems)
         verdicts = [result.verdict for result in found.values()]
         smoke = any(result.ablation.smoke for result in found.values())
         _refuse_gate_on_smoke(require, fail_on, smoke, "name the ablation, or remove its folder")
@@ -199,8 +200,11 @@ def report(
             show_results.overview(found.values())
         page, notes = api.write_report(results, name, reference=reference)
         for note in notes:
-            typer.echo(f"note: {printable(note)}", err=True)
+            if note not in problems:
+                typer.echo(f"note: {printable(note)}", err=True)
         show_results.page(page, open_=open_)
+    if problems:  # the rest has been shown
+        raise UserError(*problems, exit_code=1)
     _gate(require, fail_on, verdicts)
 
 

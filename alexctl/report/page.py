@@ -60,17 +60,27 @@ def page(paths: Sequence[Path], *, among_all: bool = True, limit: int = LIMIT) -
     """
     sections, folders = [], _folders(paths)
     for folder in folders:
-        one = section(folder)
-        one["downloads"] = [_download(folder, name, what) for name, what in DOWNLOADS if folder.has(name)]
-        stems = (layout.SEARCH,) if one["mixed"] else FIGURES  # the search counts epochs, not seconds
-        one["figures"] = {stem: _figure(folder, stem) for stem in stems if folder.has(layout.svg(stem))}
-        sections.append(one)
+        try:
+            sections.append(_section(folder))
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):  # each reads, together they don't
+            raise UserError(
+                f"{printable(folder.name)}: its tables do not fit together; `alexctl report` makes them again from the trials"
+            ) from None
     if among_all:
         _stand(sections, overview((folder.name, folder.json(layout.VERDICT)) for folder in folders))
     html = _render(sections)
     if (excess := len(html.encode()) - limit) > 0 and _leave_out(sections, excess):
         html = _render(sections)
     return html
+
+
+def _section(folder: ResultsFolder) -> dict[str, Any]:
+    """What the page shows of one campaign: its section, its figures and its files to download."""
+    one = section(folder)
+    one["downloads"] = [_download(folder, name, what) for name, what in DOWNLOADS if folder.has(name)]
+    stems = (layout.SEARCH,) if one["mixed"] else FIGURES  # the search counts epochs, not seconds
+    one["figures"] = {stem: _figure(folder, stem) for stem in stems if folder.has(layout.svg(stem))}
+    return one
 
 
 def write(path: Path, paths: Sequence[Path], *, among_all: bool = True) -> Path:
@@ -182,10 +192,11 @@ def _leave_out(sections: list[dict[str, Any]], excess: int) -> bool:
     return bool(parts)
 
 
-def write_page(folder: Path, name: str | None = None) -> Path:
-    """Writes a results folder's page: report.html, or NAME-report.html of one ablation."""
+def write_page(folder: Path, name: str | None = None, paths: Sequence[Path] | None = None) -> Path:
+    """Writes a results folder's page: report.html, or NAME-report.html of one ablation; `paths` are its campaigns."""
     file = f"{name}-{layout.REPORT}" if name else layout.REPORT
-    return _write_there_or_apart(folder / file, campaigns(folder, name), among_all=name is None)
+    paths = campaigns(folder, name) if paths is None else paths
+    return _write_there_or_apart(folder / file, paths, among_all=name is None)
 
 
 def write_reference_page(folder: Path, name: str | None = None) -> Path:

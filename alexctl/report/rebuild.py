@@ -4,10 +4,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.campaign import open_results
 from alexctl.report import figure_cache, net_figures
 from alexctl.report.drawings import drawings
-from alexctl.store import files, layout, reference
+from alexctl.store import files, layout
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.verdicts import overview
 from alexctl.verdicts.evidence import Evidence
@@ -56,24 +56,19 @@ def write_overview(folder: Path, verdicts: Iterable[tuple[str, dict[str, Any]]])
     files.write_atomic(folder / layout.OVERVIEW, files.csv_text(overview.COLUMNS, overview.overview(verdicts)))
 
 
-def open_results(folder: Path, name: str | None = None) -> list[Campaign]:
-    """The campaigns in a results folder, or the one of that name; UserError when there are none."""
-    return [Campaign.open(path) for path in reference.campaigns(folder, name)]
-
-
-def rebuild_all(folder: Path, name: str | None = None) -> list[Tables]:
+def rebuild_all(folder: Path, name: str | None = None, *, problems: list[str] | None = None) -> list[Tables]:
     """Rebuilds every campaign in a results folder and the overview of them all, or only the campaigns of that name.
 
-    It may be done beside a run that is going on.
+    It may be done beside a run that is going on. What is damaged is treated as `open_results` says.
     """
     made = []
-    for campaign in open_results(folder, name):
+    for evidence in open_results(folder, name, problems=problems):
         try:
-            lock = FolderLock(campaign.folder)  # a run that began now would sweep up what looks half-written
+            lock = FolderLock(evidence.folder)  # a run that began now would sweep up what looks half-written
         except Locked:
             lock = None
         try:
-            made.append(rebuild(campaign.evidence()))
+            made.append(rebuild(evidence))
         finally:
             if lock:
                 lock.release()

@@ -21,7 +21,7 @@ from alexctl.errors import UserError
 from alexctl.report.page import page
 from chaos import tally
 
-CASES, SEEDS = 500, (1, 2, 3, 4)
+CASES, SEEDS = 350, (1, 2, 3, 4)
 MUTATED = "mutations of a results folder"
 SECRET = "nobody else's business"
 VALUES = (

@@ -140,3 +140,16 @@ def test_a_results_folder_that_is_read_only(alexctl, one_seed):
     finally:
         one_seed.parent.chmod(0o755)
     assert (code, len(err.splitlines())) == (1, 1)
+
+
+def test_a_damaged_campaign_does_not_stop_the_others(alexctl, everything, tmp_path):
+    results = shutil.copytree(everything, tmp_path / "results")
+    (results / "one-seed" / "plan.json").write_text("{")
+    code, out, err = alexctl("report", "--format", "json")
+    assert code == 1
+    assert "tiny" in {verdict["ablation"] for verdict in json.loads(out)}
+    assert err.startswith("alexctl: one-seed: plan.json is damaged")
+    code, out, err = alexctl("report")
+    assert (code, "Page: results/report.html" in out, "one-seed: plan.json is damaged" in err) == (1, True, True)
+    code, _, err = alexctl("report", "one-seed")
+    assert (code, err.count("\n")) == (2, 1)
