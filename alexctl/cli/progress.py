@@ -64,14 +64,15 @@ class Screen:
         already = f", {done} of them done already" if done else ""
         workers_text = numbers.counted(workers, "worker")
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
-        self.console.print(f"{total} trials to report{first}{already}, on {workers_text}: {self._estimate(campaign)}")
+        self.console.print(f"{total} trials to report{first}{already}, on {workers_text}: {self.estimate(campaign)}")
         for note in notes:
             self.console.print(f"[yellow]note:[/] {plain(note)}")
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
 
-    def _estimate(self, campaign: Campaign) -> str:
+    def estimate(self, campaign: Campaign) -> str:
+        """How long what is left will take, and what that assumes."""
         if not self.seconds:
             return "nothing left to run"
         left = numbers.duration(wall_seconds(remaining_work(campaign, self.seconds), self.workers))
@@ -159,7 +160,7 @@ class Screen:
         parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
-        parts.append(f"{self._clock()} gone, to go: {self._estimate(campaign)}")
+        parts.append(f"{self._clock()} gone, to go: {self.estimate(campaign)}")
         return Group(
             table,
             Text(" · ".join(parts), style="dim"),

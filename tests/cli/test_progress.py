@@ -29,12 +29,12 @@ def finish(campaign: Campaign, arm: str, epoch: float) -> None:
 def test_an_estimate_says_what_it_assumes(campaign):
     screen = Screen(quiet=True)
     screen.seconds = {"relu": 10.0, "tanh": 20.0}
-    assert screen._estimate(campaign) == "about 10 min if every trial needs all its 10 epochs"
+    assert screen.estimate(campaign) == "about 10 min if every trial needs all its 10 epochs"
     finish(campaign, "relu", 4.0)
-    assert screen._estimate(campaign) == "about 7 min if every trial of tanh needs all its 10 epochs"
+    assert screen.estimate(campaign) == "about 7 min if every trial of tanh needs all its 10 epochs"
     finish(campaign, "tanh", 4.0)
     del campaign.records[campaign.final_jobs("tanh", 0.01)[0].name]
-    assert screen._estimate(campaign) == "about 2 min, going by the trials done"  # (1.15 x 4 + 0.5) x 20 s
+    assert screen.estimate(campaign) == "about 2 min, going by the trials done"  # (1.15 x 4 + 0.5) x 20 s
 
 
 def test_trials_of_another_plan_say_nothing_of_this_one(campaign, tmp_path):
@@ -45,7 +45,7 @@ def test_trials_of_another_plan_say_nothing_of_this_one(campaign, tmp_path):
     longer.records |= campaign.records
     screen = Screen(quiet=True)
     screen.seconds = {"relu": 1.0, "tanh": 1.0}
-    assert screen._estimate(longer) == "about 80 s if every trial needs all its 20 epochs"
+    assert screen.estimate(longer) == "about 80 s if every trial needs all its 20 epochs"
 
 
 def test_the_pace_seen_replaces_the_probe(campaign, monkeypatch):

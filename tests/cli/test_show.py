@@ -62,12 +62,13 @@ def test_a_failure_names_its_log_as_one_would_type_it(tmp_path, monkeypatch):
     ]
 
 
-def test_a_stop_says_what_is_left(tmp_path):
+def test_a_stop_says_what_is_left(tmp_path, capsys):
     plan = tiny_ablation(lr="search", lr_grid=[0.01, 0.02])
     campaign = Campaign(plan, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
-    assert show_results._left(campaign) == (
-        "0 of 4 reported trials are done, the learning-rate search of relu and tanh is not over. "
-        "Run the same command again to resume."
+    show_results.stopped(campaign)
+    assert capsys.readouterr().err == (
+        "Stopped. 0 of 4 reported trials are done, the learning-rate search of relu and tanh is not over. "
+        "Run the same command again to resume.\n"
     )
     campaign = Campaign(tiny_ablation(), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path)
     for job, state in zip(campaign.ready(), ("done", "diverged", "failed", "interrupted"), strict=True):
@@ -79,9 +80,10 @@ def test_a_stop_says_what_is_left(tmp_path):
         if state == "interrupted":
             folder.mkdir(parents=True)
             (folder / "checkpoint.pt").touch()
-    assert show_results._left(campaign) == (
-        "2 of 4 reported trials are done, 1 trial failed, 1 trial has a checkpoint to continue from; "
-        "Run the same command again to resume."
+    show_results.stopped(campaign)
+    assert capsys.readouterr().err == (
+        "Stopped. 2 of 4 reported trials are done, 1 trial failed, 1 trial has a checkpoint to continue from. "
+        "Run the same command again to resume.\n"
     )
 
 

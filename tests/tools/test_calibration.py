@@ -12,7 +12,7 @@ from alexctl.statistics.looks import level_of, looks_up_to
 from alexctl.verdicts.rules import verdict
 from tools.calibration import levels
 from tools.calibration.cells import COLUMNS, TRUTHS, cells
-from tools.calibration.draws import draws, race, skewness_of_trials
+from tools.calibration.distributions import distributions, race, skewness_of_trials
 from tools.calibration.rules import intervals, words
 from tools.calibration.table import WRONG, markdown, most_wrong, written
 
@@ -56,13 +56,13 @@ def test_made_up_races_are_censored_by_the_real_rules():
     assert kinds == {"exact", "at_least", "at_most", "none"}
 
 
-def test_draws_have_mean_0_and_variance_1():
+def test_distributions_have_mean_0_and_variance_1():
     rng = np.random.default_rng(0)
-    for name, draw in draws(0.3, 8).items():
-        values = draw(rng, (200_000, 1))
+    for name, sample in distributions(0.3, 8).items():
+        values = sample(rng, (200_000, 1))
         assert values.mean() == pytest.approx(0, abs=0.01), name
         assert values.std() == pytest.approx(1, abs=0.15 if "heavy" in name else 0.02), name
-    mirrored = draws(0.3, 8)["exponential, mirrored"](rng, (1000, 1))
+    mirrored = distributions(0.3, 8)["exponential, mirrored"](rng, (1000, 1))
     assert mirrored.max() < 1.0 < -mirrored.min()
 
 

@@ -11,7 +11,7 @@ from alexctl.statistics.looks import TABLE
 from alexctl.store import files, layout
 from tools.calibration import levels
 from tools.calibration.cells import COLUMNS, cells
-from tools.calibration.draws import skewness_of_trials
+from tools.calibration.distributions import skewness_of_trials
 from tools.calibration.table import markdown, written
 
 TOP = Path(__file__).parents[2]

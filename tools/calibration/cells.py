@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from alexctl.statistics.looks import level_of, looks_up_to
-from tools.calibration.draws import CENSORED, draws, race
+from tools.calibration.distributions import CENSORED, distributions, race
 from tools.calibration.rules import CONTRADICTED, NO_DIFFERENCE, SUPPORTED, UNDECIDED, intervals, words
 
 REPEATS = 40_000
@@ -25,12 +25,12 @@ COLUMNS = (
 
 def cells(skewness: float, num_trials: int, repeats: int = REPEATS, seed: int = 2012) -> Iterator[dict[str, Any]]:
     """A line of `calibration.csv` each: shares of campaigns, of which `repeats` are made up in a cell."""
-    distributions = draws(skewness, num_trials)
+    samplers = distributions(skewness, num_trials)
     plans = [(n,) for n in PLAIN] + [looks_up_to(n) for n in UNTIL]
-    for i, (name, looks) in enumerate(itertools.product([*distributions, *CENSORED], plans)):
+    for i, (name, looks) in enumerate(itertools.product([*samplers, *CENSORED], plans)):
         rng = np.random.default_rng([seed, i])
         shape = (repeats, looks[-1])
-        noise = distributions[name](rng, shape) if name in distributions else None
+        noise = samplers[name](rng, shape) if name in samplers else None
         for size, (truth, share) in itertools.product(SIZES, TRUTHS.items()):
             effect = share * size
             sample = race(rng, shape, effect, CENSORED[name]) if noise is None else (noise + effect, None, None)

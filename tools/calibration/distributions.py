@@ -1,6 +1,6 @@
 """Made-up campaigns: what a pair's difference may be distributed like, and races in which some trials never arrive.
 
-Everything is in standard deviations of one pair's difference, on theta's scale; the mean of every draw is 0.
+Everything is in standard deviations of one pair's difference, on theta's scale; every mean is 0.
 """
 
 import csv
@@ -13,10 +13,10 @@ from scipy import special
 
 from alexctl.store import layout
 
-Draw = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
+Sampler = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 
 
-def gamma(skewness: float) -> Draw:
+def gamma(skewness: float) -> Sampler:
     """A gamma distribution, shifted and scaled, of this skewness (2: exponential; negative: mirrored; 0: normal)."""
     if abs(skewness) < 1e-6:
         return lambda rng, shape: rng.standard_normal(shape)
@@ -29,7 +29,7 @@ def heavy(rng: np.random.Generator, shape: tuple[int, int]) -> np.ndarray:
     return rng.standard_t(3, shape) / math.sqrt(3)
 
 
-def draws(skewness: float, num_trials: int) -> dict[str, Draw]:
+def distributions(skewness: float, num_trials: int) -> dict[str, Sampler]:
     """The distributions that are tried; `skewness` is that of so many committed trials."""
     return {
         "normal": gamma(0),
