@@ -274,14 +274,13 @@ def bench(
     from alexctl.store import layout
     from alexctl.timing import bench as measured
 
-    how = {"rounds": 1, "seconds": 0.2} if quick else {"rounds": rounds}
-    made = measured.bench(
+    found = measured.bench(
         data=data, root=sources.data_root(data_root), device_name=device, workers=workers,
-        progress=show_bench.progress, **how,
+        rounds=1 if quick else rounds, seconds=0.2 if quick else 2.0, progress=show_bench.progress,
     )  # fmt: skip
     if not quick:
-        made.write(results / layout.BENCH)
-    show_bench.bench(made, None if quick else results / layout.BENCH, as_json=json_)
+        found.write(results / layout.BENCH)
+    show_bench.bench(found, None if quick else results / layout.BENCH, as_json=json_)
 
 
 @app.command()
