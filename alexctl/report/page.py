@@ -64,7 +64,7 @@ def page(paths: Sequence[Path], *, among_all: bool = True, limit: int = LIMIT) -
             sections.append(_section(folder))
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):  # each reads, together they don't
             raise UserError(
-                f"{printable(folder.name)}: its tables do not fit together; `alexctl report` makes them again from the trials"
+                f"{folder.name}: its tables do not fit together; `alexctl report` makes them again from the trials"
             ) from None
     if among_all:
         _stand(sections, overview((folder.name, folder.json(layout.VERDICT)) for folder in folders))
