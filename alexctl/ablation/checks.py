@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from alexctl.ablation.faults import Fault, unknown_key
+from alexctl.ablation.faults import Fault
 from alexctl.ablation.knobs import TrainingKnobs
 from alexctl.ablation.measures import named
 from alexctl.ablation.model import Claim
@@ -61,8 +61,8 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
     known = known_keys(None).union(*map(known_keys, nets))
     unchecked = any(is_own(net) and not is_checked(net) for net in nets)
     if all(map(is_checked, nets)):  # else its knobs can't be told
-        unknown = [unknown_key("", key, known) for key in varies if key not in known]
-        faults += [Fault("", "varies", str(fault)) for fault in unknown]
+        unknown = [key for key in varies if key not in known]
+        faults += [Fault("", "varies", f"{key}: unknown key, {nearest(key, known)}") for key in unknown]
     faults += [
         Fault("", "varies", f"{key} can't vary, all arms are trained on the same images; try --data")
         for key in ("data", "image_size")
@@ -92,7 +92,7 @@ def _factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Faul
     """An interaction needs two knobs of two values each, and every combination of them in an arm of its own."""
     if len(varies) != 2:
         example = 'name two, such as ["activation", "init"]'
-        return [Fault("", "varies", f"an interaction is of two knobs, not {len(varies)}; {example}")]
+        return [Fault("", "varies", f"an interaction needs two knobs, not {len(varies)}; {example}")]
     cells = [tuple(quoted(arm.levels.get(key)) for key in varies) for arm in arms.values()]
     values = [set(column) for column in zip(*cells, strict=True)]
     if len(cells) == len(set(cells)) == 4 and all(len(column) == 2 for column in values):
@@ -124,7 +124,7 @@ def claim_faults(claim: Claim, arms: dict[str, dict], measure: Any) -> list[Faul
     if isinstance(effect, dict) and claim.effect_range:
         faults.append(Fault("[claim]", "effect_range", "is for one effect, not for a table of them; leave it out"))
     if direction == "none" and sizes:
-        text = "'none' says that nothing differs, the effect that something does; leave one out"
+        text = "'none' says that nothing differs, but the effect says that something does; leave one out"
         faults.append(Fault("[claim]", "direction", text))
     elif direction and any(is_below != (direction == "negative") for is_below in below):
         text = f"'{direction}' contradicts the sign of the effect; leave one of them out"

@@ -38,11 +38,6 @@ class Fault:
         return printable(": ".join(filter(None, (f"{self.where} {self.key}".strip(), self.text))))
 
 
-def unknown_key(where: str, key: str, known: Iterable[str]) -> Fault:
-    """The fault for a key nobody reads."""
-    return Fault(where, key, f"unknown key, {nearest(key, known)}")
-
-
 def validated(
     model: type[Model], table: dict[str, Any], where: str = "", known: Iterable[str] | None = None
 ) -> tuple[Model | None, list[Fault]]:

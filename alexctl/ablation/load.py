@@ -19,19 +19,11 @@ from alexctl.statistics.looks import LOOKS, looks_up_to
 TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
 
 
-def ablation_folders() -> list[Path]:
-    """Where the shipped files lie: in a checkout beside the package, in an installed wheel inside it."""
-    package = Path(__file__).parents[1]
-    return [folder for folder in (package.parent / "ablations", package / "_shipped" / "ablations") if folder.is_dir()]
-
-
 def shipped() -> dict[str, Path]:
-    """Every ablation that can be named, and its file."""
-    return {
-        path.stem: path
-        for folder in reversed(ablation_folders())
-        for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)
-    }
+    """Every ablation that can be named, and its file: beside the package in a checkout, inside it in a wheel."""
+    package = Path(__file__).parents[1]
+    folders = (package / "_shipped" / "ablations", package.parent / "ablations")
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
 
 
 def find(name: str) -> Path:
@@ -132,22 +124,24 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise UserError(f"{path}: can't be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: byte {error.start + 1} is no UTF-8 text") from None
+        raise UserError(f"{path}: not valid TOML: byte {error.start + 1} is not UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {error}") from None
     except RecursionError:
         raise UserError(f"{path}: not valid TOML: its brackets are nested too deeply") from None
     except ValueError:
         raise UserError(f"{path}: not valid TOML: it holds a number of thousands of digits") from None
-    raise UserError(f"{path}: says nothing; copy {shipped()['relu-vs-tanh-demo']} and change it")
+    raise UserError(f"{path}: is empty; copy {shipped()['relu-vs-tanh-demo']} and edit it")
 
 
 def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) -> list[int] | None:
     """The looks that `--until-decided --max-seeds N` asks for; UserError where `--seeds` says otherwise."""
     if until_decided and seeds is not None:
-        raise UserError("--seeds: goes without --until-decided, which takes as many as it needs up to --max-seeds")
+        raise UserError(
+            "--seeds: can't be combined with --until-decided, which takes as many as it needs; limit it with --max-seeds"
+        )
     if max_seeds is not None and not until_decided:
-        raise UserError("--max-seeds: goes with --until-decided; for a fixed number say --seeds")
+        raise UserError("--max-seeds: needs --until-decided; for a fixed number use --seeds")
     return list(looks_up_to(max_seeds or LOOKS[-1])) if until_decided else None
 
 

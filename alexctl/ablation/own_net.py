@@ -18,7 +18,7 @@ from alexctl.ablation.faults import fault_of
 from alexctl.ablation.knobs import NETS, PUBLISHED, Knobs
 from alexctl.ablation.measures import MEASURES
 from alexctl.ablation.own_code import import_module, in_a_line, is_here, shown, source_digest
-from alexctl.ablation.toml import quoted, to_toml
+from alexctl.ablation.toml import key_values, quoted
 from alexctl.errors import UserError, nearest
 
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
@@ -94,8 +94,7 @@ def unknown_net(name: Any) -> str:
     published = name.removeprefix("layers-").removesuffix(".cfg")
     if published in PUBLISHED:
         net, knobs = PUBLISHED[published]
-        ours = ", ".join(f"{key} = {to_toml(value)}" for key, value in {"net": net, **knobs}.items())
-        return f"unknown net '{name}'; here cuda-convnet's {published} is {ours}"
+        return f"unknown net '{name}'; here cuda-convnet's {published} is {key_values({'net': net, **knobs})}"
     found = nearest(name, NETS)
     return f"unknown net '{name}', {found}{'' if found.close else ', or package.module:factory'}"
 

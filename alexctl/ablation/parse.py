@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from alexctl.ablation.checks import Resolved, arm_faults, claim_faults, resolved, setting_faults
-from alexctl.ablation.faults import Fault, unknown_key, validated
+from alexctl.ablation.faults import Fault, validated
 from alexctl.ablation.model import Ablation, Claim, Plan, is_name
 from alexctl.errors import nearest
 
@@ -52,7 +52,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
 def _parts(document: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, dict], list[Fault]]:
     """(the keys at the top of the file, its tables, what is wrong with either)."""
     known = {*HEAD_KEYS, *TABLES}
-    faults = [unknown_key("", key, known) for key in document if key not in known]
+    faults = [Fault("", key, f"unknown key, {nearest(key, known)}") for key in document if key not in known]
     if not is_name(name):
         allowed = "letters, digits, '-', '_' or '.' only, 48 at most"
         faults.append(Fault("", "", f"the file's name '{name}' should be {allowed}; rename it"))
@@ -105,7 +105,7 @@ def _checked_base(
     knobs, also = _knobs(base), Plan.model_fields
     plan, faults = validated(Plan, {key: base[key] for key in base if key not in knobs})
     if {"seeds", "looks"} <= base.keys():
-        faults.append(Fault("", "looks", "goes without seeds; leave one of them out"))
+        faults.append(Fault("", "looks", "can't be combined with seeds; leave one of them out"))
     resolved_arms = {name: resolved({**knobs, **changes}, also) for name, changes in arms.items()}
     of_arms = {name: setting_faults(arm, measure, "lr_grid" in base) for name, arm in resolved_arms.items()}
     # An arm may supply what the base leaves out: that is missing from the base only if it is missing everywhere.

@@ -13,8 +13,7 @@ def to_toml(value: Any) -> str:
     Raises ValueError for an integer of over 4300 digits, which Python does not print.
     """
     if isinstance(value, dict):
-        entries = [f"{_key(str(key))} = {to_toml(item)}" for key, item in value.items() if item is not None]
-        return f"{{ {', '.join(entries)} }}"
+        return f"{{ {key_values(value)} }}"
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(to_toml, value))}]"
     if isinstance(value, bool):
@@ -23,6 +22,11 @@ def to_toml(value: Any) -> str:
         quoted = json.dumps(value, ensure_ascii=False)
         return "".join(char if char.isprintable() else f"\\U{ord(char):08x}" for char in quoted)
     return value.isoformat() if isinstance(value, datetime.date | datetime.time) else repr(value)
+
+
+def key_values(table: dict[str, Any]) -> str:
+    """`net = "convnet4", hidden = 64`: what a table holds, on one line."""
+    return ", ".join(f"{_key(str(key))} = {to_toml(value)}" for key, value in table.items() if value is not None)
 
 
 def _key(key: str) -> str:

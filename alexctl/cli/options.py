@@ -74,7 +74,7 @@ def _folder_name(name: str | None) -> str | None:
     from alexctl.ablation.model import is_name
 
     if name is not None and not is_name(name):
-        raise UserError("--name: should be letters, digits, '-', '_', '.' or '@' only, 48 at most")
+        raise UserError("--name: should be letters, digits, '-', '_' or '.' only, 48 at most")
     return name
 
 

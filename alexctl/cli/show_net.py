@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from alexctl import numbers
 from alexctl.ablation.knobs import NETS
-from alexctl.ablation.toml import to_toml
 from alexctl.cli.console import say, shown, table
 from alexctl.errors import UserError
 from alexctl.figures.architecture import figure_2
@@ -55,8 +54,7 @@ def net(described: Description, drawn: Path | None, *, as_json: bool) -> None:
         print(json.dumps(asdict(described), indent=1, ensure_ascii=False))
         return
     height, width, channels = described.image_shape
-    changed = "".join(f", {key} = {to_toml(value)}" for key, value in described.changed.items())
-    say(f"{described.net}{changed}, for images of {height}x{width}x{channels} and {described.num_classes} classes")
+    say(f"{described.title}, for images of {height}x{width}x{channels} and {described.num_classes} classes")
     kinds = any(not row.name.startswith(row.kind) for row in described.layers)
     table([_layer(row, kinds) for row in described.layers], numbers=("pad", "parameters", "MACs", "neurons"))
     whole = described.totals

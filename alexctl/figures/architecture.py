@@ -4,7 +4,6 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from alexctl.ablation.toml import to_toml
 from alexctl.errors import printable
 from alexctl.figures.palette import NOTES, TOWERS
 from alexctl.figures.svg import Drawing, Point
@@ -256,5 +255,4 @@ def _kernel_words(row: LayerRow) -> str:
 
 def figure_2(described: Description) -> str:
     """Figure 2 of a drawable net, as SVG."""
-    title = ", ".join([described.net, *(f"{key} = {to_toml(value)}" for key, value in described.changed.items())])
-    return architecture(described.layers, image_shape=described.image_shape, title=title)
+    return architecture(described.layers, image_shape=described.image_shape, title=described.title)

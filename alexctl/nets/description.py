@@ -8,6 +8,7 @@ import torch
 
 from alexctl.ablation.knobs import Knobs, TrainingKnobs
 from alexctl.ablation.own_net import is_own
+from alexctl.ablation.toml import key_values
 from alexctl.nets import find
 from alexctl.nets.layer_table import LayerRow, Totals, layer_table, totals
 from alexctl.nets.memory import training_bytes
@@ -28,6 +29,11 @@ class Description:
     totals: Totals
     batch_size: int
     training_bytes: int
+
+    @property
+    def title(self) -> str:
+        """The net, and what of its knobs is not at its default: 'alexnet32, towers = 1'."""
+        return ", ".join(filter(None, (self.net, key_values(self.changed))))
 
     @property
     def drawable(self) -> bool:

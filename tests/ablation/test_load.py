@@ -55,7 +55,7 @@ def test_an_empty_file_and_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text("# nothing\n")
     for name, message in {
-        "./mine.toml": "says nothing; copy .*relu-vs-tanh-demo.toml and change it",
+        "./mine.toml": "is empty; copy .*relu-vs-tanh-demo.toml and edit it",
         f"{tmp_path}/": "is a folder; give the path of an ablation file",
         "mine": r"unknown ablation 'mine', did you mean the file \./mine\.toml\?",
         "./mien.toml": "no ablation file ./mien.toml, did you mean 'mine.toml'",
@@ -179,7 +179,7 @@ def test_looks_in_a_file_give_way_to_a_number_of_seeds(tmp_path):
     plan = load(str(path), overrides={"seeds": 5}).plan
     assert (plan.looks, plan.seeds) == (None, 5)
     path.write_text(text.replace("seeds         = 6", "seeds = 6\nlooks = [4, 6, 10]"))
-    with pytest.raises(UserError, match=r"\[base\] looks: goes without seeds; leave one of them out"):
+    with pytest.raises(UserError, match=r"\[base\] looks: can't be combined with seeds; leave one of them out"):
         load(str(path))
 
 
@@ -187,5 +187,5 @@ def test_the_looks_that_the_options_ask_for():
     assert looks_wanted(False, None, 6) is None
     assert looks_wanted(True, None, None) == [4, 6, 10, 16, 24]
     assert looks_wanted(True, 12, None) == [4, 6, 10, 12]
-    with pytest.raises(UserError, match="--seeds: goes without --until-decided"):
+    with pytest.raises(UserError, match="--seeds: can't be combined with --until-decided"):
         looks_wanted(True, None, 6)

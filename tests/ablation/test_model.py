@@ -171,7 +171,7 @@ FOUR = {
     [
         (lambda d: d["arms"]["c"].update(init="2012", activation="tanh"), "all combinations"),
         (lambda d: d["arms"].pop("d"), "an interaction needs four arms, activation and init with two values each"),
-        (lambda d: d.update(varies=["activation", "init", "lr"]), "an interaction is of two knobs, not 3"),
+        (lambda d: d.update(varies=["activation", "init", "lr"]), "an interaction needs two knobs, not 3"),
     ],
 )
 def test_an_interaction_needs_all_four_arms(change, fault):
@@ -197,7 +197,7 @@ def test_an_interaction_needs_all_four_arms(change, fault):
          "[claim] effect_range: is for one effect, not for a table of them; leave it out"),
         ({"direction": "worse"}, "[claim] direction: 'worse' is not allowed, choose from: negative, none, positive"),
         ({"effect": 6.0, "direction": "none"},
-         "[claim] direction: 'none' says that nothing differs, the effect that something does; leave one out"),
+         "[claim] direction: 'none' says that nothing differs, but the effect says that something does; leave one out"),
     ],
 )  # fmt: skip
 def test_faults_of_a_claim(claim, fault):
