@@ -17,7 +17,7 @@ from alexctl.store import files, layout
 from alexctl.store.environment import git_state, threads_of
 from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
-from alexctl.timing.probe import seconds_per_epoch
+from alexctl.timing.probe import seconds_per_epoch, seed_notes
 from alexctl.training.device import choose_device
 from alexctl.trials.trial import Keeping
 from alexctl.verdicts.evidence import Evidence
@@ -52,8 +52,10 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
         seconds = seconds_per_epoch(campaign, data, device, options.threads) if unknown else {}
+        seeds = seed_notes(campaign, data, device) if unknown else []
         notes = [
             *data.notes,
+            *seeds,
             *precision.notes(ablation, device),
             *campaign.write_plan(git_state()),
             *restarted,

@@ -1,6 +1,8 @@
 """Before the first real trial: every arm trains a few steps, which finds what would fail everywhere and how long it takes."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median_high
 
@@ -8,11 +10,13 @@ import torch
 
 from alexctl.ablation.knobs import TrainingKnobs
 from alexctl.ablation.own_code import in_a_line
+from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting
 from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
 from alexctl.process import is_interrupt
+from alexctl.timing.own_seeds import seeds_are_alike
 from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import laps
 
@@ -38,21 +42,50 @@ def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, t
     """Each arm's seconds an epoch, from a few steps of a throw-away net; UserError names an arm that can't train one."""
     seconds = {}
     for arm in campaign.ablation.arms:
-        lr = min(campaign.ablation.plan.lr_grid) if arm in campaign.ablation.searched else None
-        try:
-            setting = campaign.setting(arm, "final", lr)
+        with _blamed(arm):
+            setting = _setting(campaign, arm)
             knobs = setting.training
             measured = image_seconds(setting, data, device, threads)
             seconds[arm] = measured.epoch(knobs, knobs.num_train or len(data.train_images), len(data.test_images))
-        except UserError as error:
-            if error.__cause__ is None:
-                raise
-            raise UserError(*error.faults, exit_code=1) from error.__cause__  # what the net's own code raised
-        except BaseException as error:
-            if is_interrupt(error):
-                raise
-            raise UserError(f"arm {arm} can't train a single step: {in_a_line(error)}", exit_code=1) from error
     return seconds
+
+
+def seed_notes(campaign: Campaign, data: DataSet, device: torch.device) -> list[str]:
+    """A line for each net of the user's own that starts from the same weights whatever the seed.
+
+    UserError where one seed gives other numbers the second time, or a last batch of one image can't be trained on.
+    """
+    nets = []
+    for arm in campaign.ablation.arms:
+        with _blamed(arm):
+            setting = _setting(campaign, arm)
+            if is_own(setting.training.net) and seeds_are_alike(setting, data, device):
+                nets.append(setting.training.net)
+    return [
+        f"{net} gives every seed the same initial weights; does it call torch.manual_seed? Seeds differ in the order of "
+        "the images alone, and that is all the interval knows of"
+        for net in dict.fromkeys(nets)
+    ]
+
+
+def _setting(campaign: Campaign, arm: str) -> Setting:
+    lr = min(campaign.ablation.plan.lr_grid) if arm in campaign.ablation.searched else None
+    return campaign.setting(arm, "final", lr)
+
+
+@contextlib.contextmanager
+def _blamed(arm: str) -> Iterator[None]:
+    """Whatever the arm's net raises, as a UserError."""
+    try:
+        yield
+    except UserError as error:
+        if error.__cause__ is None:
+            raise
+        raise UserError(*error.faults, exit_code=1) from error.__cause__  # what the net's own code raised
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise UserError(f"arm {arm} can't train a single step: {in_a_line(error)}", exit_code=1) from error
 
 
 def image_seconds(
