@@ -26,7 +26,7 @@ def odd_kind(path: Path) -> str | None:
     """
     try:
         return _KINDS.get(stat.S_IFMT(path.lstat().st_mode))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
 
 
