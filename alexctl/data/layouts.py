@@ -36,8 +36,8 @@ def parts_of(root: Path, given: Path) -> tuple[dict[str, str], list[str]]:
     found = {part: (root / part).is_dir() for part in ("train", "test", "val")}
     parts, notes = {"train": "train", "test": "test" if found["test"] else "val"}, []
     if all(found.values()):
-        classes = set(_folders(root / "train"))
-        if classes.isdisjoint(_folders(root / "test")) and not classes.isdisjoint(_folders(root / "val")):
+        classes, tested, validated = (set(_folders(root / part)) for part in ("train", "test", "val"))
+        if not tested or (classes.isdisjoint(tested) and not classes.isdisjoint(validated)):
             parts["test"] = "val"
             notes = ["test/ has no folder of any class in train/: val/ is used in its place"]
     missing = [part for part, folder in parts.items() if not found[folder]]

@@ -28,6 +28,16 @@ def test_imagenets_test_without_labels_gives_way_to_val(folder, tmp_path):
     assert load(folder, tmp_path).test_images[:, 0, 0, 0].tolist() == [4]
 
 
+def test_imagenet_as_unpacked_has_no_class_folders_in_val_either(folder, tmp_path):
+    """The labels of val/ stand in a file, those of test/ nowhere: it is val/ that has to be sorted."""
+    for name in ("cat", "dog"):
+        image(folder / f"val/{name}.png")
+        (folder / f"test/{name}/1.png").rename(folder / f"test/{name}.png")
+        (folder / f"test/{name}").rmdir()
+    (line,) = faults(folder, tmp_path)
+    assert line == f"{folder}: val/ holds 2 files but no class folders; sort them into val/CLASS/"
+
+
 @pytest.mark.parametrize("part", ["test", "val", "train"])
 def test_a_part_without_class_folders(folder, tmp_path, part):
     if part == "val":
