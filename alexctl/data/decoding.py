@@ -16,7 +16,6 @@ import numpy as np
 from alexctl.data.building import Part, Reading
 from alexctl.data.file_faults import FileFaults
 from alexctl.data.folders import ImageFolder
-from alexctl.errors import printable
 from alexctl.regular_files import open_regular
 
 # By content, not by suffix; left out are formats whose readers start other programs (EPS) or are rarely tried.
@@ -136,12 +135,11 @@ def _decode(root: Path, file: str, size: int) -> tuple[np.ndarray | str, list[st
     from PIL import Image
 
     remarks: list[str] = []
-    below = printable(file)
     begins = b""
     try:
         with open_regular(Path(os.path.realpath(root / file))) as stream:
             if not (begins := stream.read(32)):
-                return f"{below} is empty (0 bytes); remove it or replace it", remarks
+                return f"{file} is empty (0 bytes); remove it or replace it", remarks
             stream.seek(0)
             with Image.open(stream, formats=[kind for kind in FORMATS if kind in Image.OPEN]) as image:
                 with _fitted(image, remarks):
@@ -155,8 +153,8 @@ def _decode(root: Path, file: str, size: int) -> tuple[np.ndarray | str, list[st
         fault = "may not be read; change its permissions"
     except Exception as error:  # a decoder on hostile bytes raises whatever it meets; the file is named, not lost
         what = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        fault = f"is broken ({printable(what)[:80]}); remove it or replace it"
-    return f"{below} {fault}", remarks
+        fault = f"is broken ({what[:80]}); remove it or replace it"
+    return f"{file} {fault}", remarks
 
 
 def _instead(begins: bytes) -> str:

@@ -16,11 +16,11 @@ class FileFaults(UserError):
         hidden = len(every) - SHOWN
         more = [f"... and {hidden:,} more, {len(every):,} in all{where}"] if hidden > 0 else []
         super().__init__(*every[:SHOWN], *more)
-        self.every = every
+        self.every = tuple(printable(fault) for fault in every)
 
     def listed_in(self, path: Path) -> "FileFaults":
         """The same faults, with a file that lists them all where they are too many to show."""
-        if len(self.every) <= SHOWN:
+        if len(self.every) <= SHOWN or path.parent.is_symlink():
             return self
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,4 +28,4 @@ class FileFaults(UserError):
                 file.write("".join(f"{fault}\n" for fault in self.every).encode())
         except OSError:  # the faults matter, not where they are listed
             return self
-        return FileFaults(self.every, f": all are listed in {printable(str(path))}")
+        return FileFaults(self.every, f": all are listed in {path}")

@@ -63,10 +63,9 @@ def scan(path: Path) -> ImageFolder:
     """
     # resolve() would follow a link and lose the name the user knows; Path.expanduser raises on a stray ~
     root = Path(os.path.abspath(os.path.expanduser(path)))  # noqa: PTH100, PTH111
-    shown = printable(str(path))
     if not root.is_dir():
         raise UserError(
-            f"{shown} is a file, not a folder; {NEEDS}" if root.exists() else f"there is no folder {shown}; {NEEDS}"
+            f"{path} is a file, not a folder; {NEEDS}" if root.exists() else f"there is no folder {path}; {NEEDS}"
         )
     listing = _Listing(root=root, links=Links(root))
     try:
@@ -79,7 +78,7 @@ def scan(path: Path) -> ImageFolder:
     if not faults and not listing.links.refused:  # what a refused link hides would be missed
         faults = [*_class_faults(parts, listed, listing.loose)]
     if of_files or faults:
-        raise FileFaults([*of_files, *(f"{shown}: {fault}" for fault in faults)])
+        raise FileFaults([*of_files, *(f"{path}: {fault}" for fault in faults)])
     classes = sorted(listed["train"])
     images = {
         part: [(file, label) for label, name in enumerate(classes) for file, _, _ in by_class.get(name, ())]
@@ -112,7 +111,7 @@ def _classes(part: str, listing: _Listing) -> dict[str, list[tuple[str, int, int
             continue
         name = layouts.class_name(entry.name)
         if name in found:
-            twice = printable(f"{part}/{name}")
+            twice = f"{part}/{name}"
             listing.faults.append(f"{twice} is there twice, its accents written in two ways; rename one")
         found[name] = _images(f"{part}/{entry.name}", listing)
     return found
@@ -129,7 +128,7 @@ def _images(below: str, listing: _Listing) -> list[tuple[str, int, int]]:
         elif not layouts.is_image(entry.name):
             listing.others[os.path.splitext(entry.name)[1].lower()] += 1  # noqa: PTH122, a name may not be a path
         elif not stat.S_ISREG((about := entry.stat()).st_mode):
-            listing.faults.append(f"{printable(f'{below}/{entry.name}')} is a device or a pipe, not a file; remove it")
+            listing.faults.append(f"{below}/{entry.name} is a device or a pipe, not a file; remove it")
         else:
             files.append((f"{below}/{entry.name}", about.st_size, about.st_mtime_ns))
     return files
@@ -155,9 +154,9 @@ def _class_faults(parts: dict[str, str], listed: dict[str, dict[str, list]], loo
     for name in [*sorted(train), *sorted(test.keys() - train.keys())]:
         first = spellings.setdefault(name.casefold(), name)
         if first != name:
-            yield f"{printable(first)} and {printable(name)} are two spellings of one class; rename one"
+            yield f"{first} and {name} are two spellings of one class; rename one"
         elif name not in train:
-            yield f"class {printable(name)} is in {parts['test']}/ but not in train/; add it there or remove it"
+            yield f"class {name} is in {parts['test']}/ but not in train/; add it there or remove it"
     for part, by_class in listed.items():
         folder = parts[part]
         if not by_class and loose[folder]:
@@ -167,6 +166,6 @@ def _class_faults(parts: dict[str, str], listed: dict[str, dict[str, list]], loo
     if any(train.values()):
         for name in sorted(train):
             if not train[name]:
-                yield f"train/{printable(name)} holds no images; add some or remove the folder"
+                yield f"train/{name} holds no images; add some or remove the folder"
         if len(train) == 1:
-            yield f"train/ has one class, {printable(next(iter(train)))}; it takes two or more to tell apart"
+            yield f"train/ has one class, {next(iter(train))}; it takes two or more to tell apart"

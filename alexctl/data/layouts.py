@@ -5,7 +5,7 @@ import shlex
 import unicodedata
 from pathlib import Path
 
-from alexctl.errors import UserError, printable
+from alexctl.errors import UserError
 
 NEEDS = "an image folder holds train/CLASS/*.jpg and test/CLASS/*.jpg (or val/CLASS/*.jpg)"
 # What a file may be called to be looked at; what it then is, its content tells.
@@ -42,9 +42,8 @@ def parts_of(root: Path, given: Path) -> tuple[dict[str, str], list[str]]:
             notes = ["test/ has no folder of any class in train/: val/ is used in its place"]
     missing = [part for part, folder in parts.items() if not found[folder]]
     if missing:
-        shown = printable(str(given))
         without = " and no folder ".join(f"{part}/" for part in missing)
-        raise UserError(f"{shown} has no folder {without}{_instead(root, given, missing)}; {NEEDS}")
+        raise UserError(f"{given} has no folder {without}{_instead(root, given, missing)}; {NEEDS}")
     return parts, notes
 
 
@@ -60,13 +59,13 @@ def _instead(root: Path, given: Path, missing: list[str]) -> str:
         wanted = TRAIN if part == "train" else TEST
         renames += [(name, wanted[name.casefold()]) for name in there if name.casefold() in wanted][:1]
     if renames:
-        names = " and ".join(f"{printable(name)}/" for name, _ in renames)
-        return f" but {names}: rename " + " and ".join(f"{printable(name)}/ to {to}/" for name, to in renames)
+        names = " and ".join(f"{name}/" for name, _ in renames)
+        return f" but {names}: rename " + " and ".join(f"{name}/ to {to}/" for name, to in renames)
     above = given.parent if given.name == root.name else root.parent
     if root.name.casefold() in {**TRAIN, **TEST} and len(_known_parts(root.parent)) == 2:
-        return f": it is a part itself, so give {printable(str(above))}, not {printable(str(given))}"
+        return f": it is a part itself, so give {above}, not {given}"
     if inner := next((name for name in there if len(_known_parts(root / name)) == 2), None):
-        return f": they lie one folder deeper, so give {printable(str(given / inner))}"
+        return f": they lie one folder deeper, so give {given / inner}"
     if any(has_images(root / name) for name in there):
         return (
             ": its class folders are in no part, so put some images of each class into train/ and the rest into test/"
@@ -99,10 +98,10 @@ def deeper(root: Path, empty: list[str]) -> list[str]:
     inner = [_inner(root / "train" / name) for name in empty]
     if not inner or None in inner or len(set(inner)) > 1:
         return []
-    shown, there = printable(inner[0]), f"cd {shlex.quote(printable(str(root)))}"
+    name, there = inner[0], f"cd {shlex.quote(str(root))}"
     lines = [
-        f"train/CLASS/{shown}/ holds the images, one folder deeper than it should be; move them up: "
-        f'`{there}; for d in train/*/{shown}; do mv "$d"/* "$d/.."; rmdir "$d"; done`'
+        f"train/CLASS/{name}/ holds the images, one folder deeper than it should be; move them up: "
+        f'`{there}; for d in train/*/{name}; do mv "$d"/* "$d/.."; rmdir "$d"; done`'
     ]
     if (root / "val" / "val_annotations.txt").is_file() and has_images(root / "val" / "images"):
         lines.append(

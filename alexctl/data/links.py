@@ -1,9 +1,8 @@
 """Symbolic links in an image folder: followed within it, and into the stores that ALEXCTL_LINKS names."""
 
 import os
+import shlex
 from pathlib import Path
-
-from alexctl.errors import printable
 
 VARIABLE = "ALEXCTL_LINKS"
 
@@ -26,7 +25,7 @@ class Links:
         """Whether a path is no link, or one that may be followed."""
         if not path.is_symlink():
             return True
-        below = printable(str(path.relative_to(self.root)))
+        below = str(path.relative_to(self.root))
         target = os.path.realpath(path)  # unlike Path.resolve it takes a link to itself in its stride
         if not Path(target).exists():
             self.dangling.append(below)
@@ -47,7 +46,7 @@ class Links:
         if self.outside:
             below, target = self.outside[0]
             what = _links(below, len(self.outside), "leads outside the folder", "lead outside the folder")
-            lines.append(f"{what}, to {printable(target)}; copy what it points to into the folder{self._store()}")
+            lines.append(f"{what}, to {target}; copy what it points to into the folder{self._store()}")
         if self.dangling:
             what = _links(self.dangling[0], len(self.dangling), "points to nothing", "point to nothing")
             lines.append(f"{what}; fetch what is missing (`dvc pull`, `datalad get`), or remove it")
@@ -58,7 +57,7 @@ class Links:
         store = os.path.commonpath([os.path.dirname(target) for _, target in self.outside])  # noqa: PTH120
         if Path(self.within[0]).is_relative_to(store):
             return ""
-        return f", or allow links into a store that you trust: {VARIABLE}={printable(store)}"
+        return f", or allow links into a store that you trust: {VARIABLE}={shlex.quote(store)}"
 
 
 def _links(first: str, count: int, one: str, many: str) -> str:

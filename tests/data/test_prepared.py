@@ -9,6 +9,7 @@ import pytest
 
 from alexctl.data import building, prepared, shapes
 from alexctl.data.building import Source, key_of
+from alexctl.data.file_faults import FileFaults
 from alexctl.data.sources import open_prepared, prepare, verify
 from alexctl.errors import UserError
 
@@ -219,6 +220,8 @@ def test_the_store_itself_is_no_link(root, tmp_path):
     (tmp_path / "second/prepared").symlink_to(precious)
     with pytest.raises(UserError, match=r"second/prepared is a link, which is not followed; give .* --data-root"):
         prepare("shapes", tmp_path / "second")
+    faults = FileFaults(["broken"] * 11)
+    assert faults.listed_in(tmp_path / "second/prepared/pets-faults.txt") is faults
     assert not list(precious.iterdir())
     (tmp_path / "link").symlink_to(root)
     assert prepare("shapes", tmp_path / "link").notes == ()
