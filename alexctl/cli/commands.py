@@ -88,7 +88,7 @@ def ablate(
     folder_name: NameOption = None,
     data_root: RootOption = None,
     json_: JsonOption = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress; notes on the results are still printed.")] = False,
 ) -> None:  # fmt: skip
     """Run an ablation. Run the same command again to resume it."""
     from alexctl import api

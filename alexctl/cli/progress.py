@@ -23,6 +23,7 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False):
         self.console = new_console(stderr=True, quiet=quiet)
+        self.told = new_console(stderr=True)  # what changes how results are to be read is no progress
         self.live: Live | None = None
         self.rows: dict[str, dict[str, Any]] = {}
         self.first: dict[str, tuple[float, float]] = {}  # when a running trial's first row came, and its epoch
@@ -66,7 +67,7 @@ class Screen:
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
         self.console.print(f"{total} trials to report{first}{already}, on {workers_text}: {self.estimate(campaign)}")
         for note in notes:
-            self.console.print(f"[yellow]note:[/] {plain(note)}")
+            self.told.print(f"[yellow]note:[/] {plain(note)}")
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()

@@ -49,7 +49,7 @@ def test_stopped_thrice_and_gone_on_with(tiny_root, place, completes):
         for pid in workers_of(started.process.pid)[:hanging]:
             os.kill(pid, signal.SIGSTOP)
         ended = stop(started, number)
-        assert "the same command goes on from here" in ended.err.splitlines()[-1]
+        assert "un the same command again to resume" in ended.err.splitlines()[-1]
         assert "interrupted" in states(campaign).values()
         for name, state in states(campaign).items():
             if state == "interrupted":

@@ -412,7 +412,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, capsys):
     _, err = first.communicate(timeout=60)
     assert first.returncode == 130, err
     assert time.monotonic() - began < 5
-    assert "the same command goes on from here" in err
+    assert "un the same command again to resume" in err
     assert list(folder.glob("trials/*/checkpoint.pt"))
     assert alexctl(*words, capsys=capsys)[0] == 0
     assert alexctl("ablate", path, "--workers", "1", "--results", "undisturbed", capsys=capsys)[0] == 0
