@@ -21,7 +21,7 @@ KINDS = {  # verdict -> (class in page.css, symbol): never told apart by colour 
 }  # fmt: skip
 EXTRAS = {  # what newer verdicts hold beside the effect, shown where it is
     "p_value": "p (Student’s t)", "sign_flip_p": "p (exact sign flips)", "sign_flip_note": "sign flips",
-    "correlation": "correlation of the pairs", "smallest_effect": "smallest effect these seeds can see",
+    "correlation": "correlation of the pairs", "smallest_effect": "smallest detectable effect",
 }  # fmt: skip
 TRIAL, SEED = ("trial",), ("arm", "phase", "seed")
 

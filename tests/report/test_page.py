@@ -297,7 +297,7 @@ def test_what_newer_verdicts_know_is_shown_and_traced(everything, tmp_path):
     found = Reader(page([copy])).elements
     (extras,) = (e.text for e in found if e.has("extras"))
     assert "p (Student’s t)0.031" in extras
-    assert "smallest effect these seeds can see1.2" in extras
+    assert "smallest detectable effect1.2" in extras
     assert "sign flipsn < 6: cannot reach 5%" in extras
     assert "The interval: Student's t, 95%." in found[0].text
     assert [e for e in found if e.attributes.get("id") == "tower-links-survival-title"]
