@@ -150,32 +150,33 @@ def _arguments(name: str, factory: Callable, taken: Collection[str]) -> tuple[di
     except Exception as error:  # a string that is no type, or a builtin that tells nothing of itself
         raise UserError(f"{name}: its arguments can't be read: {in_a_line(error)}") from None
     ours = _is_ours(name, factory)
-    fields, given, faults, wrapped = {}, [], [], not ours
+    fields, given, wrapped = {}, [], not ours
+    wrong: list[tuple[str, str]] = []  # what, and what to do about it
     for key, parameter in signature.parameters.items():
         has_default = parameter.default is not parameter.empty
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             stars = "*" if parameter.kind is parameter.VAR_POSITIONAL else "**"
-            faults.append(f"{name}: takes {stars}{key}, which names no knobs; write out each argument")
+            wrong.append((f"takes {stars}{key}, which names no knobs", "write out each argument"))
             wrapped = True
         elif parameter.kind is parameter.POSITIONAL_ONLY:
-            faults.append(f"{name}: argument '{key}' can't be given by its name; remove the '/' after it")
+            wrong.append((f"argument '{key}' can't be given by its name", "remove the '/' after it"))
         elif key in GIVEN:
             given.append(key)
         elif key in taken or key in COLUMNS or key == "net_source" or key.startswith("_") or hasattr(Knobs, key):
-            faults.append(f"{name}: argument '{key}' has a name that alexctl uses itself; rename it")
+            wrong.append((f"argument '{key}' has a name that alexctl uses itself", "rename it"))
         elif has_default and not _can_be_a_knob(parameter, ours):
             continue
         elif parameter.annotation is parameter.empty:
-            faults.append(f"{name}: argument '{key}' has no type; annotate it, such as {_annotated(parameter)}")
+            wrong.append((f"argument '{key}' has no type", f"annotate it, such as {_annotated(parameter)}"))
             wrapped |= not has_default
         else:
-            faults += [f"{name}: {fault}" for fault in _type_faults(parameter)]
+            wrong += _type_faults(parameter)
             fields[key] = (parameter.annotation, parameter.default if has_default else ...)
-    if faults and not ours:
-        why = faults[0].removeprefix(f"{name}: ").partition(";")[0]
-        raise UserError(f"{name} can't be a factory as it is: {why}; {_three_lines(name, signature)}")
-    if faults:
-        raise UserError(*faults[:-1], f"{faults[-1]}; or {_three_lines(name, signature)}" if wrapped else faults[-1])
+    if wrong and not ours:
+        raise UserError(f"{name} can't be a factory as it is: {wrong[0][0]}; {_three_lines(name, signature)}")
+    if wrong:
+        lines = [f"{name}: {'; '.join(filter(None, (what, remedy)))}" for what, remedy in wrong]
+        raise UserError(*lines[:-1], f"{lines[-1]}; or {_three_lines(name, signature)}" if wrapped else lines[-1])
     return fields, tuple(given)
 
 
@@ -223,12 +224,12 @@ def _three_lines(name: str, signature: inspect.Signature) -> str:
     )
 
 
-def _type_faults(parameter: inspect.Parameter) -> list[str]:
-    """What is wrong with an argument's type, or with its default by its own type."""
+def _type_faults(parameter: inspect.Parameter) -> list[tuple[str, str]]:
+    """What is wrong with an argument's type, or with its default by its own type, and what to do about it."""
     key, annotation = parameter.name, parameter.annotation
     if not _is_of_a_file(annotation):
         text = inspect.formatannotation(annotation)
-        return [f"argument '{key}' is of type {text}, which a file can't give; choose from: {TYPES}"]
+        return [(f"argument '{key}' is of type {text}, which a file can't give", f"choose from: {TYPES}")]
     has_default = parameter.default is not parameter.empty
     for value in [parameter.default] if has_default else ["", 0, 0.0]:  # Field(ge=1) for text fails on text alone
         try:
@@ -236,9 +237,9 @@ def _type_faults(parameter: inspect.Parameter) -> list[str]:
         except ValidationError as error:
             if has_default:
                 entries = ({**entry, "loc": (key, *entry["loc"])} for entry in error.errors())
-                return [f"the default of {fault_of(entry)}" for entry in entries]
+                return [(f"the default of {fault_of(entry)}", "") for entry in entries]
         except Exception as error:
-            return [f"argument '{key}': its type can't be used: {in_a_line(error)}"]
+            return [(f"argument '{key}': its type can't be used: {in_a_line(error)}", "")]
     return []
 
 

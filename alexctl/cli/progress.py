@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alexctl import numbers
+from alexctl.ablation.toml import key_values
 from alexctl.campaign.campaign import Campaign, Job
 from alexctl.cli.console import new_console, plain, rich_table
 from alexctl.cli.show_ablation import seeds_words
@@ -53,7 +54,7 @@ class Screen:
         for arm, knobs in ablation.arms.items():
             rows.append({
                 "arm": arm + (" (control)" if arm == ablation.control else ""),
-                "differs in": ", ".join(f"{k} = {v}" for k, v in knobs.items()),
+                "differs in": key_values(knobs),
                 "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
                 "seeds": seeds_words(ablation.plan),
                 "one epoch takes": numbers.duration(seconds[arm], ".1f") if seconds else "-",
