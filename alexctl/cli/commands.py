@@ -312,6 +312,11 @@ def _exit_code() -> int:
         for fault in error.faults:
             _tell(fault)
         return error.exit_code
+    except SystemExit as ended:  # alexctl raises none
+        from alexctl.ablation.own_code import in_a_line
+
+        _tell(f"code of your own has ended the command: {in_a_line(ended)}")
+        return 1
     except (KeyboardInterrupt, typer.Abort):
         _tell("stopped; run the same command again to resume")
         return 130

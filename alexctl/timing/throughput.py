@@ -107,7 +107,7 @@ class Crew:
         self.lines: list[Connection] = []
         self.processes = []
         about = (setting.flat(), data.name, data.digest, root, threads)
-        environment = worker_environment(threads)
+        environment = worker_environment(threads) | {"PYTHONSAFEPATH": "1"}  # as `-P`, which workers start with
         before = {name: os.environ.get(name) for name in environment}
         os.environ.update(environment)
         for _ in range(workers):

@@ -1,7 +1,6 @@
 """Several trials in their folders as one stack: each is locked, resumed, saved and recorded as if it ran alone."""
 
 import time
-import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -95,7 +94,7 @@ class _Stacked:
         except UserError:
             raise
         except Exception:
-            traceback.print_exc()
+            self.runs[0].log_exception()
             for run in self.left:
                 self.on_end(run.folder, BROKEN)
 

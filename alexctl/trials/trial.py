@@ -4,6 +4,7 @@ import io
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -101,10 +102,15 @@ class TrialRun:
         except BaseException as failure:  # a net of the user's own may raise whatever there is, SystemExit too
             if is_interrupt(failure):
                 raise
-            traceback.print_exc()
+            self.log_exception()
             state, error = "failed", in_a_line(failure)
         self._record(state, error)
         return state
+
+    def log_exception(self) -> None:
+        """Writes the exception at hand into the trial's log, where there is room."""
+        with suppress(OSError, ValueError), open_regular(self.folder / layout.LOG, append=True) as log:
+            log.write(traceback.format_exc().encode(errors="backslashreplace"))
 
     def _alone(self) -> str:
         self.open()
@@ -128,7 +134,7 @@ class TrialRun:
                     saved = torch.load(file, weights_only=True, map_location="cpu")
                 self.rows, self.state = saved["rows"], saved["training"]
             except Exception:  # damaged from outside; the trial begins again, its log says why
-                traceback.print_exc()
+                self.log_exception()
         if self.state is None:
             records.begin_again(self.folder)
         data = {"data": name, "data_digest": digest}
@@ -187,9 +193,17 @@ class TrialRun:
             self.rows[-1]["test_error"], self.rows[-1]["top5_error"] = self.training.errors_on("test")
             self.training.clock.switch(None)
             self.rows[-1]["eval_seconds"] = self.training.clock.seconds["eval"]
-        if self.keeping.weights and self.seed == 0:  # one of an arm is enough to look at
-            self._show()
+        if self.keeping.weights:
+            self._keep_weights()
+            if self.seed == 0:  # one of an arm is enough to look at
+                self._show()
         return "done"
+
+    def _keep_weights(self) -> None:
+        self.lock.check()
+        copy = {"memory_format": torch.contiguous_format}  # tied weights share theirs, which safetensors refuses
+        weights = {name: tensor.clone(**copy) for name, tensor in self.training.net.state_dict().items()}
+        files.write_atomic(self.folder / layout.WEIGHTS, safetensors.torch.save(weights))
 
     def _show(self) -> None:
         """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
@@ -199,7 +213,7 @@ class TrialRun:
         except (Interrupted, Locked, UserError):
             raise
         except Exception:
-            traceback.print_exc()
+            self.log_exception()
 
     def _on_batch(self, training: Training) -> None:
         if self.should_stop():
@@ -227,12 +241,6 @@ class TrialRun:
 
     def _record(self, state: str, error: str | None) -> None:
         self.lock.check()
-        if state == "done" and self.keeping.weights:
-            copy = {
-                "memory_format": torch.contiguous_format
-            }  # a copy: tied weights share theirs, which safetensors refuses
-            weights = {name: tensor.clone(**copy) for name, tensor in self.training.net.state_dict().items()}
-            files.write_atomic(self.folder / layout.WEIGHTS, safetensors.torch.save(weights))
         if self.training:
             rows_csv.write(self.folder, self.rows)
         seconds = self.training.clock.seconds if self.training else {}

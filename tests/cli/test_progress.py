@@ -56,3 +56,13 @@ def test_the_pace_seen_replaces_the_probe(campaign, monkeypatch):
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)
         screen.row(job, {"epoch": epoch, "train_error": 0.5})
     assert screen.seconds == {"relu": 25.0, "tanh": 20.0}
+
+
+def test_a_worker_that_stands_still_is_named(campaign, capsys):
+    screen = Screen()
+    screen.silent(campaign.final_jobs("relu", 0.01)[1], 1234)
+    screen.given_up(campaign.final_jobs("relu", 0.01)[1], "its worker was killed after 10 min without a sign of life")
+    assert capsys.readouterr().err.splitlines() == [
+        "0:00  relu seed 1  no sign of life from its worker, process 1234; is it stopped?",
+        "0:00  relu seed 1  its worker was killed after 10 min without a sign of life; the trial goes on in another",
+    ]

@@ -52,6 +52,10 @@ def test_the_exit_code_says_so(own_code, tiny_root, tiny_data, capsys, monkeypat
     err = capsys.readouterr().err
     assert said in err
     assert "SystemExit: os._exit(0) (mynet.py, line 17)\n" in err
+    assert "Traceback" not in err
+    logs = list(own_code.glob("results/mine/trials/*/stderr.log"))
+    assert len(logs) == (2 if steps else 0)  # an arm that can't train has no trial
+    assert all("in forward" in log.read_text() for log in logs)
 
 
 @pytest.mark.parametrize("ending", ENDINGS)

@@ -2,13 +2,14 @@
 
 import os
 import signal
+import time
 
 import pytest
 from trials import unruly
 from trials.test_process_pool import make, wait
 
 from alexctl.errors import UserError
-from alexctl.store import records
+from alexctl.store import layout, records
 from alexctl.trials import process_pool
 from alexctl.trials.process_pool import LocalPool
 
@@ -90,6 +91,32 @@ def test_files_in_the_current_folder_are_not_taken_for_pythons_own(own_code, tin
         assert wait(pool, "end")[-1]["state"] == "done"
     finally:
         pool.stop()
+
+
+@pytest.mark.slow
+def test_a_log_that_takes_no_more_is_no_fault_of_the_trial(own_code, tiny_root, tiny_data):
+    """The net prints 3 MB where a file may have one, as on a disk with a quota; buys that only its words are lost."""
+    folder = unruly.create(own_code, tiny_data, "print('a' * 300_000, flush=True)", steps=4)
+    pool = one_worker(tiny_root)
+    pool.workers[0].command[3] = (
+        "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6,) * 2); " + (pool.workers[0].command[3])
+    )
+    pool.submit([(folder, None)])
+    try:
+        assert wait(pool, "end")[-1]["state"] == "done"
+    finally:
+        pool.stop()
+    assert (folder / layout.LOG).stat().st_size == 10**6
+
+
+def test_time_in_which_this_process_stood_still_itself_is_no_silence(tiny_root, tiny_data, tmp_path, monkeypatch):
+    """Ctrl-Z and `fg` a day later: the workers may have spoken, and nobody was there to hear it."""
+    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool.workers[0].trials = ["its-trial"]
+    now = time.monotonic()
+    monkeypatch.setattr(time, "monotonic", lambda: now + 86_400)
+    assert list(pool.events(0.0)) == []
+    assert pool.workers[0].silent_seconds == process_pool.AWAKE_SECONDS
 
 
 def test_a_worker_that_cant_be_started_is_a_line(tiny_root, tiny_data, tmp_path):

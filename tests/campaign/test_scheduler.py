@@ -1,0 +1,89 @@
+"""What becomes of a trial whose worker is killed for its silence, and what a signal does the second time."""
+
+import signal
+
+import pytest
+from conftest import tiny_ablation
+
+from alexctl import process
+from alexctl.api import Silent
+from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.scheduler import Options, Scheduler
+from alexctl.store import records
+
+GIVEN_UP = {"event": "given_up", "why": "its worker was killed after 10 min without a sign of life"}
+
+
+class Heard(Silent):
+    """Keeps what a screen is told."""
+
+    def __init__(self):
+        self.told = []
+
+    def __getattr__(self, name):
+        return lambda *words: self.told.append((name, *words))
+
+
+class Pool:
+    """Workers of which each trial takes one, and that say what a test has them say."""
+
+    free, stopped = 1, False
+
+    def __init__(self):
+        self.orders, self.next = [], []
+
+    def submit(self, orders):
+        self.orders += [folder.name for folder, _ in orders]
+
+    def events(self, timeout):
+        yield from self.next.pop(0)
+
+    def stop(self):
+        self.stopped = True
+
+
+@pytest.fixture
+def scheduler(tmp_path):
+    campaign = Campaign(
+        tiny_ablation(seeds=1), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path / "tiny"
+    )
+
+    class Nobody:
+        take = check = lambda *_: None
+
+    made = Scheduler(campaign, Nobody(), Nobody(), Options(results=tmp_path), tmp_path, 1, 1, Heard())
+    made.pool = Pool()
+    return made
+
+
+def test_a_trial_whose_worker_fell_silent_goes_on_once_and_fails_then(scheduler):
+    (control, other) = scheduler.campaign.ready()
+    done = {"event": "end", "folder": other.name, "state": "done"}
+    silent = {"event": "silent", "folder": control.name, "pid": 7}
+    given_up = {**GIVEN_UP, "folder": control.name}
+    scheduler.pool.next = [[silent, given_up], [given_up], [done]]
+    reload = scheduler.campaign.reload
+
+    def reloaded(name):
+        if name == other.name:
+            records.write_death(scheduler.campaign.folder / "trials" / name, "for an end")
+        return reload(name)
+
+    scheduler.campaign.reload = reloaded
+    scheduler.go()
+    assert scheduler.pool.orders == [control.name, control.name, other.name]
+    assert scheduler.pool.stopped
+    told = [words for words in scheduler.watcher.told if words[0] in ("silent", "given_up")]
+    assert told == [("silent", control, 7), ("given_up", control, GIVEN_UP["why"])]
+    assert ("ended", control, "failed", GIVEN_UP["why"]) in scheduler.watcher.told
+
+
+def test_a_second_hangup_is_not_a_second_ctrl_c(scheduler, monkeypatch):
+    """A shell and the terminal may both say that it closes; a person who asks twice wants the end at once."""
+    ended = []
+    monkeypatch.setattr(process, "end", ended.append)
+    for number in (signal.SIGHUP, signal.SIGHUP):
+        scheduler._interrupt(number, None)
+    assert (scheduler.stopping, ended) == (True, [])
+    scheduler._interrupt(signal.SIGINT, None)
+    assert ended == [130]
