@@ -11,7 +11,6 @@ import pandas as pd
 
 import alexctl
 from alexctl.figures.page import save
-from alexctl.regular_files import is_regular
 from alexctl.report.drawings import Drawing
 from alexctl.store import files, layout
 from alexctl.store.files import SCHEMA, read_bytes, read_json, write_json
@@ -49,7 +48,14 @@ def _kept(folder: Path) -> dict[str, Any]:
 
 def _files(folder: Path, stem: str) -> dict[str, str | None]:
     paths = {kind: folder / f"{stem}.{kind}" for kind in KINDS}
-    return {kind: _digest(read_bytes(path)) if is_regular(path) else None for kind, path in paths.items()}
+    return {kind: _digest_of(path) for kind, path in paths.items()}
+
+
+def _digest_of(path: Path) -> str | None:
+    try:
+        return _digest(read_bytes(path))
+    except ValueError:  # not there, or no drawing of ours
+        return None
 
 
 def _content(of: Any) -> Any:

@@ -4,6 +4,7 @@ The page shows no number that is not one of these, so a test can look every one 
 """
 
 import csv
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -68,7 +69,7 @@ class ResultsFolder:
 
     def _table(self, name: str) -> list[dict[str, str]]:
         def read(path: Path) -> list[dict[str, str]]:
-            lines = csv.DictReader(files.read_text(path).splitlines(keepends=True))
+            lines = csv.DictReader(io.StringIO(files.read_text(path), newline=""))
             return [{k: v or "" for k, v in row.items() if k is not None} for row in lines]
 
         return self._read(name, read)

@@ -1,35 +1,26 @@
-"""What Figures 3 and 4 of the paper show, taken from a trained net and kept beside its weights as small files.
-
-A report then draws them with neither the net nor the data at hand.
-"""
+"""What Figures 3 and 4 of the paper show, taken from a trained net; a report draws it with neither net nor data at hand."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
-import safetensors.numpy
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alexctl.store import files, layout
+from alexctl.store.inspection import Inspection
 from alexctl.training.loop import Training
 
 NUM_IMAGES, NUM_LABELS = 8, 5  # Figure 4, left
 NUM_QUERIES, NUM_NEAR = 5, 6  # and right
 LARGEST = 64  # pixels a side that an image is kept with
-PREDICTION_COLUMNS = ("image", "truth", "rank", "class", "probability")
-NEIGHBOUR_COLUMNS = ("image", "truth", "rank", "neighbour", "class", "distance")
 
 
 @torch.inference_mode()
-def write(folder: Path, training: Training, classes: Sequence[str]) -> None:
-    """Writes `gallery.safetensors`, `predictions.csv` and `neighbours.csv` into a trial's folder.
+def inspect(training: Training, classes: Sequence[str]) -> Inspection:
+    """What a trained net makes of a few test images.
 
-    The tensors are `kernels` (n, height, width, channels) float32, those of the first convolution, `towers` (one whole
-    number: the kernels of a tower follow one another), `images` (n, height, width, channels) uint8, test images, and
-    `near` (queries, neighbours, height, width, channels) uint8, the training images nearest to the first of these by
-    the Euclidean distance of what the last layer sees (section 6.1). Goes once through all training images.
+    Near are the training images whose Euclidean distance by what the last layer sees is least (section 6.1). Goes once
+    through all training images.
     """
     net, batches = training.net, training.batches
     net.eval()
@@ -53,18 +44,13 @@ def write(folder: Path, training: Training, classes: Sequence[str]) -> None:
         for rank, (index, distance) in enumerate(zip(near, far, strict=True))
     ]  # fmt: skip
     net.train()
-    tensors = {
-        "images": _small(images),
-        "near": np.stack([_small(batches.images("train", row)) for row in indices]),
-    }
-    if (first := next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)) is not None:
-        tensors["kernels"] = first.weight.permute(0, 2, 3, 1).cpu().float().numpy()
-        tensors["towers"] = np.array([getattr(net, "num_towers", 1)])
-    # safetensors takes bytes as they lie and knows no strides: of a crop, which is a view, it would save other pixels.
-    whole = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    files.write_atomic(folder / layout.GALLERY, safetensors.numpy.save(whole))
-    files.write_atomic(folder / layout.PREDICTIONS_CSV, files.csv_text(PREDICTION_COLUMNS, predictions))
-    files.write_atomic(folder / layout.NEIGHBOURS_CSV, files.csv_text(NEIGHBOUR_COLUMNS, neighbours))
+    first = next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)
+    return Inspection(
+        images=_small(images), near=np.stack([_small(batches.images("train", row)) for row in indices]),
+        predictions=predictions, neighbours=neighbours,
+        kernels=None if first is None else first.weight.permute(0, 2, 3, 1).cpu().float().numpy(),
+        towers=getattr(net, "num_towers", 1),
+    )  # fmt: skip
 
 
 def spread(labels: np.ndarray, num_classes: int, count: int) -> np.ndarray:

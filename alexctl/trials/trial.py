@@ -18,11 +18,11 @@ from alexctl.errors import UserError
 from alexctl.process import is_interrupt
 from alexctl.regular_files import open_regular
 from alexctl.statistics import target_epoch
-from alexctl.store import files, layout, records, rows_csv
+from alexctl.store import files, inspection, layout, records, rows_csv
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged, Row, Training
-from alexctl.trials import inspection
+from alexctl.trials.inspection import inspect
 
 ROWS_SECONDS = 5.0
 
@@ -207,9 +207,10 @@ class TrialRun:
 
     def _show(self) -> None:
         """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
-        self.lock.check()
         try:
-            inspection.write(self.folder, self.training, self.data.classes)
+            kept = inspect(self.training, self.data.classes)
+            self.lock.check()
+            inspection.write(self.folder, kept)
         except (Interrupted, Locked, UserError):
             raise
         except Exception:
