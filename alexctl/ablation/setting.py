@@ -1,7 +1,7 @@
-"""What a net, a data set and the optimiser can be told: names, types, ranges, defaults. No torch.
+"""A setting: every knob of one trial, resolved and checked; its hash is its identity. No torch.
 
-A knob is declared here once and read in one place. Knobs are flat: a `Setting` is one table of names and
-values, the part every net shares (`TrainingKnobs`) and the part of its own net (`net_model(net)`).
+Knobs are flat: a `Setting` is one table of names and values, the part every net shares (`TrainingKnobs`) and the part
+of its own net (`net_model(net)`).
 """
 
 import hashlib

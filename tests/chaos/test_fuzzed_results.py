@@ -38,8 +38,12 @@ def clean(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clean")
     race = small("epochs_to_target", base={"lr": "search", "lr_grid": [0.01, 0.02], "lr_widenings": 0, "epochs": 8, "seeds": 2},
                  claim={**TINY["claim"], "landmarks": {"relu": 6.0, "tanh": 36.0}})  # fmt: skip
-    lay(folder, race, lambda job: falling(0.05, 8, speed=(1.2 if job.arm == "relu" else 0.6) + 0.1 * wobble(job.seed)))
-    one = small(base={"seeds": 1}).model_copy(update={"name": "one"})
+    lay(
+        folder,
+        race.model_copy(update={"name": "relu-vs-tanh"}),
+        lambda job: falling(0.05, 8, speed=(1.2 if job.arm == "relu" else 0.6) + 0.1 * wobble(job.seed)),
+    )
+    one = small(base={"seeds": 1}).model_copy(update={"name": "lrn"})
     kept = lay(folder, one, lambda job: [0.5, 0.3])
     for record in kept.counted():
         give_images(record.folder)
@@ -72,7 +76,7 @@ def listed(folder):
 def gone_on_with(ablation, folder):
     """What `alexctl ablate` reads before it trains anything."""
     campaign = Campaign(
-        ablation, data_name="shapes", data_digest="c211c25063117f08", num_classes=10, folder=folder / "one"
+        ablation, data_name="shapes", data_digest="c211c25063117f08", num_classes=10, folder=folder / "lrn"
     )
     campaign.restart_torn()
     campaign.ready()
@@ -80,14 +84,14 @@ def gone_on_with(ablation, folder):
 
 
 def bytes_changed(rng, path):
-    content = bytearray(path.read_bytes())
+    content = bytearray(path.read_bytes() or b"0")
     for _ in range(rng.randint(1, 8)):
         content[rng.randrange(len(content))] = rng.randrange(256)
     path.write_bytes(content)
 
 
 def cut_or_grown(rng, path):
-    os.truncate(path, rng.choice([0, rng.randrange(path.stat().st_size), 10**9, 10**12]))
+    os.truncate(path, rng.choice([0, rng.randrange(path.stat().st_size + 1), 10**9, 10**12]))
 
 
 def value_changed(rng, path):
@@ -148,8 +152,8 @@ def test_whatever_lies_there(clean, tmp_path, capsys, seed):
     (precious / "file").write_text("mine and nobody else's")
     paths = sorted(str(path.relative_to(clean)) for path in clean.rglob("*"))
     names = [name for name in paths if not (clean / name).is_dir()]
-    more = [f"one/{name}" for name in (layout.LOCK, layout.HEARTBEAT)] + [layout.BENCH, layout.REPORT]
-    one = small(base={"seeds": 1}).model_copy(update={"name": "one"})
+    more = [f"lrn/{name}" for name in (layout.LOCK, layout.HEARTBEAT)] + [layout.BENCH, layout.REPORT]
+    one = small(base={"seeds": 1}).model_copy(update={"name": "lrn"})
     rng = random.Random(seed)
     for number in range(CASES):
         tally.tried(MUTATED)
@@ -161,7 +165,7 @@ def test_whatever_lies_there(clean, tmp_path, capsys, seed):
         what = f"seed {seed}, case {number}: {change.__name__} {name}"
         began = time.monotonic()
         try:
-            for look in (listed, partial(gone_on_with, one), report):
+            for look in (listed, partial(gone_on_with, one), write_page, report):
                 said = refusal(look, results)
                 assert len(said) < 3000
                 assert said.isprintable()

@@ -25,6 +25,7 @@ from alexctl.nets import build
 from alexctl.report.page import page
 from alexctl.report.rebuild import rebuild
 from alexctl.run import run
+from alexctl.store import inspection as stored
 from alexctl.store import layout, records, reference
 from alexctl.trials import inspection
 from alexctl.trials.trial import Keeping
@@ -124,7 +125,7 @@ def test_a_crop_is_kept_as_the_net_sees_it(tmp_path, side):
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     batches = Batches(data, device=torch.device("cpu"), scaling="standardised", batch_size=4, crop=side)
     training = SimpleNamespace(net=net.to(memory_format=torch.channels_last), batches=batches, on_batch=lambda _: None)
-    store.inspection.write(tmp_path, inspection.inspect(training, data.classes))
+    stored.write(tmp_path, inspection.inspect(training, data.classes))
     tensors = safetensors.numpy.load_file(tmp_path / "gallery.safetensors")
     predictions, neighbours = table(tmp_path / "predictions.csv"), table(tmp_path / "neighbours.csv")
     kept = images[:, 1 : side + 1, 2 : side + 2]
