@@ -164,7 +164,7 @@ def test_a_damaged_one_is_named(kept, tmp_path):
     copy = shutil.copytree(kept.folder, tmp_path / "pair")
     file = next(copy.glob("trials/two-s0-*/gallery.safetensors"))
     file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(UserError, match=r"^two-s0-\w+/gallery.safetensors is damaged; delete it"):
+    with pytest.raises(UserError, match=r"^two-s0-\w+: gallery.safetensors is damaged; delete that file"):
         rebuild(Campaign.open(copy).evidence())
     file.unlink()
     rebuild(Campaign.open(copy).evidence())  # without its images
