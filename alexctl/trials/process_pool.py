@@ -22,6 +22,7 @@ from alexctl.trials.trial import ROWS_ONLY, Keeping
 
 # Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+START = Path(__file__).with_name("start_worker.py")
 ATTEMPTS = 3  # processes that may end before they begin with a trial
 SILENT_SECONDS, GIVEN_UP_SECONDS = 60.0, 600.0  # without a heartbeat: then it is said; then the worker is killed
 AWAKE_SECONDS = 1.0  # at most this much of the time between two looks counts: more, and this process itself stood still
@@ -116,7 +117,7 @@ class LocalPool:
     def __init__(self, *, workers: int, root: Path, device: str, threads: int, keeping: Keeping = ROWS_ONLY):
         open_descriptors()  # of a program that imports alexctl; `main` has done so
         self.queue: queue.Queue = queue.Queue()
-        command = [sys.executable, "-P", "-m", "alexctl.trials.worker", "--serve", "--data-root", str(root)]
+        command = [sys.executable, "-P", str(START), "--serve", "--data-root", str(root)]
         command += ["--device", device, "--threads", str(threads)]
         command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
         command += ["--keep-weights"] * keeping.weights

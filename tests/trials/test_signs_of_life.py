@@ -1,8 +1,12 @@
 """Worker processes that stand still are told from slow ones, and none stays behind, whatever its trial is at."""
 
 import os
+import shutil
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 from trials import unruly
@@ -19,8 +23,8 @@ def one_worker(root, **constants) -> LocalPool:
     pool = LocalPool(workers=1, root=root, device="cpu", threads=1)
     (worker,) = pool.workers
     code = f"from alexctl.trials import worker; vars(worker).update({constants}); worker.main()"
-    assert worker.command[1:4] == ["-P", "-m", "alexctl.trials.worker"]
-    worker.command[2:4] = ["-c", code]
+    assert worker.command[1:3] == ["-P", str(process_pool.START)]
+    worker.command[2:3] = ["-c", code]
     return pool
 
 
@@ -91,6 +95,24 @@ def test_files_in_the_current_folder_are_not_taken_for_pythons_own(own_code, tin
         assert wait(pool, "end")[-1]["state"] == "done"
     finally:
         pool.stop()
+
+
+@pytest.mark.slow
+def test_a_worker_is_of_the_alexctl_that_starts_it(tmp_path):
+    """Also of a copy that is not installed, beside one that is; buys that no two versions share a campaign. About 10 s."""
+    copy = tmp_path / "alexctl"
+    shutil.copytree(Path(process_pool.__file__).parents[1], copy, ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "trials" / "worker.py").write_text(
+        "import json\ndef main(): print(json.dumps({'event': 'end', 'folder': 'any', 'state': __file__}))"
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from pathlib import Path\n"
+        "from alexctl.trials.process_pool import LocalPool\n"
+        "pool = LocalPool(workers=1, root=Path(), device='cpu', threads=1); pool.submit([(Path('any'), None)])\n"
+        "while pool.workers[0].trials:\n    for event in pool.events(1.0): print(event['state'])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path.parent, check=True)
+    assert done.stdout.split() == [str(copy / "trials" / "worker.py")]
 
 
 @pytest.mark.slow
