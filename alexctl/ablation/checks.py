@@ -80,7 +80,7 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
             text = f"is the same as [arms.{twin}]; change what varies, or remove it"
             faults.append(Fault(f"[arms.{name}]", "", text))
     if head.get("compares") == "interaction":
-        faults += _factorial_faults(varies, full)
+        faults += factorial_faults(varies, full)
     margin, measure = head.get("margin"), named(head.get("measure"))
     if type(margin) in (int, float) and measure and measure.scale == "ratio" and margin <= 1:
         text = f"should be a factor above 1 for {measure.name}, such as 1.25, not {quoted(margin)}"
@@ -88,7 +88,7 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
     return faults
 
 
-def _factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault]:
+def factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault]:
     """An interaction needs two knobs of two values each, and every combination of them in an arm of its own."""
     if len(varies) != 2:
         example = 'name two, such as ["activation", "init"]'

@@ -5,15 +5,25 @@ Keys that are not named here are let through, since a later alexctl may add some
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from alexctl.ablation.measures import MEASURES
 from alexctl.store import layout
 
 STATES = ("paused", "interrupted", "done", "diverged", "stopped", "failed")  # what status.json may say
 
-Name = Annotated[str, Field(max_length=300)]
+
+def _known(measure: str) -> str:
+    if measure not in MEASURES:
+        raise ValueError(f"no measure of this alexctl; it has {', '.join(MEASURES)}")
+    return measure
+
+
+Name = Annotated[str, Field(min_length=1, max_length=300)]
 DataName = Annotated[str, Field(max_length=300, pattern=r"^[^/\\]*$")]  # part of a path where the images lie
 Text = Annotated[str, Field(max_length=20_000)]
+Said = Annotated[str, Field(min_length=1, max_length=20_000)]
+Measured = Annotated[Name, AfterValidator(_known)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -80,7 +90,7 @@ class EnvFile(AnyFile):
 class _Claim(_Part):
     section: Text = ""
     source: Text = ""
-    says: Text
+    says: Said
     effect: float | dict[Name, float] | None = None
     effect_range: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     direction: Name | None = None
@@ -96,16 +106,16 @@ class _Schedule(_Part):
 
 class _Ablation(_Part):
     name: Name
-    title: Text
+    title: Said
     control: Name
     varies: Annotated[list[Name], Field(min_length=1, max_length=100)]
-    measure: Name
+    measure: Measured
     note: Text | None = None
     claim: _Claim
     plan: _Schedule
     base: Annotated[dict[Name, Any], Field(max_length=1000)]
     arms: Annotated[dict[Name, Annotated[dict[Name, Any], Field(max_length=1000)]], Field(min_length=2, max_length=500)]
-    data_of_file: Name
+    data_of_file: Text
     smoke: bool = False
 
 
@@ -124,7 +134,7 @@ class _Comparison(_Part):
     arm: Name
     control: Name | None = None
     verdict: Name
-    sentence: Text
+    sentence: Said
     scale: Literal["ratio", "points"]
     n: Count
     effect: float | None
@@ -143,10 +153,10 @@ class VerdictFile(AnyFile):
     """What a campaign's trials say of its claim."""
 
     ablation: Name
-    title: Text
+    title: Said
     data: Name
     data_digest: Name
-    measure: Name
+    measure: Measured
     control: Name
     claim: _Claim
     note: Text | None = None

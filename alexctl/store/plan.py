@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from alexctl.ablation.checks import claim_faults, factorial_faults, resolved, setting_faults
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.toml import quoted
@@ -23,19 +24,28 @@ def read(folder: Path) -> dict[str, Any]:
         ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
         about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
         ablation.base["data"] = spec_of(about["data_name"])
-        for arm in ablation.arms:
-            ablation.setting(arm, about["data_name"], about["data_digest"], lr=min(ablation.plan.lr_grid or [1.0]))
-        searchable = ablation.plan.lr_grid or not ablation.searched
-        if ablation.control not in ablation.arms or not searchable or type(about["num_classes"]) is not int:
-            raise KeyError
-    except (ValidationError, UserError):
-        raise UserError(f"{folder.name}/plan.json is damaged; {_ABLATE_AGAIN}") from None
+        if not _sound(ablation):
+            raise ValueError("plan.json is damaged: no file of an ablation asks for this")
     except files.NewerFile as error:
         raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
-    except (ValueError, KeyError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "plan.json is damaged"
-        raise UserError(f"{folder.name}: {reason}; {_ABLATE_AGAIN}") from None
+    except ValidationError:
+        raise UserError(f"{folder.name}: plan.json is damaged; {_ABLATE_AGAIN}") from None
+    except ValueError as error:
+        raise UserError(f"{folder.name}: {error}; {_ABLATE_AGAIN}") from None
     return {"ablation": ablation, **about}
+
+
+def _sound(ablation: Ablation) -> bool:
+    """Whether what is asked of an ablation's file holds for this plan too."""
+    measure, arms, varies = ablation.measure, ablation.arms, ablation.varies
+    full = {arm: resolved({**ablation.base, **knobs}) for arm, knobs in arms.items()}
+    searchable = ablation.plan.lr_grid is not None
+    faults = [fault for arm in full.values() for fault in setting_faults(arm, measure.name, searchable)]
+    faults += claim_faults(ablation.claim, arms, measure.name)
+    if ablation.compares == "interaction":
+        faults += factorial_faults(list(varies), full)
+    margin_fits = ablation.margin is None or measure.scale != "ratio" or ablation.margin > 1
+    return not faults and margin_fits and ablation.control in arms and len(set(varies)) == len(varies)
 
 
 def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[str, Any], *, begun: bool) -> list[str]:
