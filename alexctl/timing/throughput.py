@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from alexctl.ablation.setting import Setting
+from alexctl.data.batches import Batches
 from alexctl.data.sources import DataSet, open_prepared
 from alexctl.nets.layers import set_step
 from alexctl.timing.peaks import Convolutions, conv_shapes, gemm_flops
@@ -33,19 +34,13 @@ class Alone:
         self.training = Training(setting, 0, data, device=device)
         self.sync = synchroniser(device)
         self.batch_size = min(self.training.batches.batch_size, self.training.batches.num_train)
-        self.batches = self._endless()
+        self.batches = _endless(self.training.batches, self.batch_size)
 
     @cached_property
     def convolutions(self) -> Convolutions:
         """Those of the net, for a batch of these images."""
         images, _ = next(self.batches)
         return Convolutions(conv_shapes(self.training.net, images), self.training.device)
-
-    def _endless(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for epoch in itertools.count():
-            for images, labels in self.training.batches.epoch(0, epoch):
-                if len(labels) == self.batch_size:  # the last of an epoch may be smaller
-                    yield images, labels
 
     def step(self) -> None:
         """One step as `Training` takes it."""
@@ -97,6 +92,14 @@ class Alone:
         evaluation = seconds_of(lambda: self.training.errors_on("test"), self.sync)
         epoch = self.training.batches.num_train / self.rate(0.0)
         return evaluation / (evaluation + epoch)
+
+
+def _endless(batches: Batches, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Whole batches, epoch after epoch; as a method it would keep its net alive until garbage is collected."""
+    for epoch in itertools.count():
+        for images, labels in batches.epoch(0, epoch):
+            if len(labels) == size:  # the last of an epoch may be smaller
+                yield images, labels
 
 
 class Crew:

@@ -1,5 +1,8 @@
 """Before the first trial: what would fail everywhere fails now, and an epoch's time is known."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from conftest import tiny_ablation
@@ -8,6 +11,7 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.nets.activations import ACTIVATIONS
 from alexctl.timing.probe import ImageSeconds, seconds_per_epoch
+from alexctl.timing.throughput import Alone
 from alexctl.training.loop import Training
 
 CPU = torch.device("cpu")
@@ -51,3 +55,16 @@ def test_an_epoch_counts_its_evaluations():
     assert seconds(evaluate_every=4) == 21
     assert seconds(evaluate_every=1, test_views=10) == 60
     assert seconds(evaluate_every=0, train_error_from="pass", rows_per_epoch=2) == 40
+
+
+def test_a_net_that_was_timed_is_freed_at_once(campaign, tiny_data):
+    """Arm after arm of AlexNet would fill the memory, if each net waited for the garbage collector."""
+    alone = Alone(campaign.setting("relu", "final", None), tiny_data, CPU)
+    alone.step()
+    net = weakref.ref(alone.training.net)
+    gc.disable()
+    try:
+        del alone
+        assert net() is None
+    finally:
+        gc.enable()
