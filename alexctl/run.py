@@ -81,9 +81,9 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         rebuild(evidence)
         return evidence
     finally:
-        lock.release()
-        if new and not (folder / layout.PLAN).exists():
+        if new and not (folder / layout.PLAN).exists():  # refused; while it is locked, nobody else has begun in it
             shutil.rmtree(folder, ignore_errors=True)
+        lock.release()
 
 
 def _draw_net(campaign: Campaign, data: DataSet) -> None:
