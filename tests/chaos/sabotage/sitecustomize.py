@@ -32,5 +32,6 @@ def _hear(event: str, arguments: tuple) -> None:
             raise RuntimeError(fault[2])
 
 
-if (_AT or _JOURNAL) and "-m" in sys.orig_argv:  # a worker; the command itself is no module run with -m
+_WORKER = any(word.endswith("start_worker.py") for word in sys.orig_argv)  # and not the command that starts it
+if (_AT or _JOURNAL) and _WORKER:
     sys.addaudithook(_hear)
