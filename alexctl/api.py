@@ -83,7 +83,8 @@ class Result:
 
     def __repr__(self) -> str:
         lines = (f"{line['arm']}: {line['sentence']}" for line in self.verdict["comparisons"])
-        return "\n".join([f"<{self.ablation.title}, on {self.evidence.data_name}>", *lines])
+        older = [self.verdict["older"]] if "older" in self.verdict else []
+        return "\n".join([f"<{self.ablation.title}, on {self.evidence.data_name}>", *older, *lines])
 
 
 class Silent:

@@ -13,7 +13,7 @@ from alexctl.figures.architecture import figure_2
 from alexctl.machine import default_workers
 from alexctl.nets import find
 from alexctl.nets.description import describe
-from alexctl.store import files, layout
+from alexctl.store import files, layout, plan
 from alexctl.store.environment import git_state, threads_of
 from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
@@ -33,6 +33,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     ablation = precision.with_precision(ablation, device)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
+    plan.refuse_older(folder)
     new = not folder.exists()
     files.make_inner(files.make_inner(folder) / layout.TRIALS)
     try:

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.ablation.model import SEARCH_SEED, Ablation
-from alexctl.ablation.setting import Setting
-from alexctl.campaign import lr_search
+from alexctl.ablation.setting import NUMERICS, Setting
+from alexctl.campaign import lr_search, older
 from alexctl.errors import UserError
 from alexctl.statistics import target_epoch
 from alexctl.store import layout, plan, reference
@@ -35,11 +35,16 @@ class Job:
 class Campaign:
     """All trials of one ablation on one data set, in one folder of results/.
 
-    `ready()` is derived from what lies in the folder and nothing else, so the same command again is resume.
+    `ready()` is derived from what lies in the folder and nothing else, so the same command again is resume. A plan of
+    older `numerics` is only read (campaign/older.py): nothing of it is ready.
     """
 
-    def __init__(self, ablation: Ablation, *, data_name: str, data_digest: str, num_classes: int, folder: Path):
+    def __init__(
+        self, ablation: Ablation, *, data_name: str, data_digest: str, num_classes: int, folder: Path,
+        numerics: int = NUMERICS,
+    ):  # fmt: skip
         self.ablation, self.folder, self.num_classes = ablation, folder, num_classes
+        self.is_older = numerics < NUMERICS
         self.data_name, self.data_digest = data_name, data_digest
         self.retry_failed = False
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in trials_of(folder)}
@@ -179,6 +184,8 @@ class Campaign:
 
     def evidence(self) -> Evidence:
         """Everything that tables, verdicts and figures are made of, as it stands."""
+        if self.is_older:
+            return self._of_old()
         counted = self.counted()
         final = (record.folder for record in counted if record.phase == "final")
         return replace(
@@ -186,6 +193,10 @@ class Campaign:
             counted=tuple(counted),
             mixed=self.ablation.measure.one_machine and mixed(final),
         )
+
+    def _of_old(self) -> Evidence:
+        about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
+        return older.evidence(self.ablation, list(self.records.values()), folder=self.folder, **about)
 
     def _judged(self, seeds: int) -> Evidence:
         """What so many seeds of every arm can be judged on; its other trials are left out."""
@@ -199,6 +210,8 @@ class Campaign:
 
     def ready(self) -> list[Job]:
         """Every job that may run now, the search first, then seed by seed with the control leading."""
+        if self.is_older:
+            return []
         searching, final = [], []
         for arm in self._control_first():
             lr = self.rate(arm)
@@ -211,6 +224,8 @@ class Campaign:
 
     def counted(self) -> list[TrialRecord]:
         """The records of this plan: the search as far as it went, and the reported seeds."""
+        if self.is_older:
+            return list(self._of_old().counted)
         jobs = []
         for arm in self.ablation.arms:
             lr = self.rate(arm)

@@ -13,7 +13,8 @@ from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_net import code_notes
 from alexctl.ablation.toml import to_toml
 from alexctl.cli.console import new_console, plain, table
-from alexctl.store import files, layout, records
+from alexctl.store import files, layout, plan, records
+from alexctl.verdicts.evidence import OLDER
 
 
 def ablations(folder: Path, *, as_json: bool) -> None:
@@ -37,7 +38,7 @@ def _states(folder: Path, name: str) -> list[str]:
         try:
             verdict = files.read_json(campaign / layout.VERDICT)
             words = ", ".join(line["verdict"] for line in verdict["comparisons"])
-            states.append(f"{words} on {verdict['data']}")
+            states.append(f"{words} on {verdict['data']}" + " (older numerics)" * plan.is_older(campaign))
         except (ValueError, KeyError, TypeError):
             states.append(f"{campaign.name}: begun")
     return states
@@ -71,6 +72,9 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     console.print(grid)
     for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
         console.print(f"[yellow]{plain(line)}[/]")
+    for campaign in records.campaigns(results_folder):
+        if layout.is_of(campaign, which.name) and plan.is_older(campaign):
+            console.print(f"[yellow]note:[/] {plain(f'{campaign.name}: {OLDER}')}")
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
     sys.stdout.flush()

@@ -92,6 +92,7 @@ def _left(campaign) -> str:
 
 def overview(found: "Collection[Result]") -> None:
     """`alexctl report`: one line a comparison."""
+    from alexctl.verdicts.evidence import OLDER
     from alexctl.verdicts.overview import overview as lines_of
     from alexctl.verdicts.sentences import amount
 
@@ -106,6 +107,8 @@ def overview(found: "Collection[Result]") -> None:
         for row, line in zip(lines, judged, strict=True)
     ])  # fmt: skip
     console = new_console()
+    if older := [result.folder.name for result in found if "older" in result.verdict]:
+        console.print(f"[yellow]note:[/] {plain(', '.join(older))}: {OLDER}")
     for result in found:
         for line in failures(result.trials, result.folder):
             console.print(plain(line))

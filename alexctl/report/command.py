@@ -8,8 +8,10 @@ from typing import Any
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation, Plan
+from alexctl.ablation.setting import NUMERICS
 from alexctl.ablation.toml import to_toml
 from alexctl.errors import UserError
+from alexctl.store.plan import FIRST_NUMERICS
 
 FOLDER = "imagefolder:PATH"
 
@@ -27,6 +29,8 @@ def remake(plan: dict[str, Any]) -> Remake:
     planned = plan["ablation"]
     name, smoke = planned["name"], bool(planned.get("smoke"))
     data, notes = spec_of(plan["data_name"]), []
+    if plan.get("numerics", FIRST_NUMERICS) < NUMERICS:
+        notes.append("These results are of older numerics; the command chooses the rates, and trains, by today's.")
     if data.startswith("imagefolder:"):
         data = FOLDER
         notes.append("PATH is the folder of images; only its name and digest are kept.")

@@ -122,6 +122,7 @@ class _Ablation(_Part):
 class PlanFile(AnyFile):
     """What a campaign was planned to be; `ablation` is looked at more closely by `plan.read`."""
 
+    numerics: Annotated[int, Field(ge=1, le=10**6)] = 1  # a plan that does not say is of the first
     ablation: _Ablation
     data_name: DataName
     data_digest: Name
@@ -160,6 +161,7 @@ class VerdictFile(AnyFile):
     control: Name
     claim: _Claim
     note: Text | None = None
+    older: Text | None = None
     comparisons: Annotated[list[_Comparison], Field(max_length=500)]
 
 

@@ -9,12 +9,32 @@ from pydantic import ValidationError
 from alexctl.ablation.checks import claim_faults, factorial_faults, resolved, setting_faults
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.model import Ablation
+from alexctl.ablation.setting import NUMERICS
 from alexctl.ablation.toml import quoted
 from alexctl.errors import UserError
 from alexctl.store import files, layout
 
 _ABLATE_AGAIN = "run the same `alexctl ablate` command again to rewrite it; no trial is lost"
 _UPDATE = "update this one, or choose another place with --results"
+
+FIRST_NUMERICS = 1  # of a plan.json that does not say
+
+
+def is_older(folder: Path) -> bool:
+    """Whether a campaign was planned under older numerics; False where there is no plan that can be read."""
+    try:
+        return files.read_json(folder / layout.PLAN).get("numerics", FIRST_NUMERICS) < NUMERICS
+    except (OSError, ValueError):
+        return False
+
+
+def refuse_older(folder: Path) -> None:
+    """UserError where a campaign of older numerics lies in the folder: it is read, never written over."""
+    if is_older(folder):
+        raise UserError(
+            f"{folder.name} holds results of older numerics, which can be read but not continued; "
+            "give this one a name of its own with --name NAME, or another place with --results PATH"
+        )
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -23,6 +43,9 @@ def read(folder: Path) -> dict[str, Any]:
         plan = files.read_json(folder / layout.PLAN)
         ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
         about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
+        about["numerics"] = numerics = plan.get("numerics", FIRST_NUMERICS)
+        if numerics > NUMERICS:
+            raise files.NewerFile("plan.json is of a newer alexctl, whose numbers are others")
         ablation.base["data"] = spec_of(about["data_name"])
         if not _sound(ablation):
             raise ValueError("plan.json is damaged: no file of an ablation asks for this")
@@ -51,14 +74,15 @@ def _sound(ablation: Ablation) -> bool:
 def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[str, Any], *, begun: bool) -> list[str]:
     """Writes the plan; `about` says what the data are, `code` which code planned it. Returns notes for a person.
 
-    Raises UserError, and leaves the plan as it is, where a newer alexctl wrote it, or where trials were `begun` that
-    answer another question: they would no longer be counted.
+    Raises UserError, and leaves the plan as it is, where a newer or an older alexctl wrote it, or where trials were
+    `begun` that answer another question: they would no longer be counted.
     """
+    refuse_older(folder)
     path, notes = folder / layout.PLAN, []
     # The folder the images came from is nobody's business; their name and digest say what they are.
     base = {**ablation.base, "data": about["data_name"]}
     table = ablation.spelled_out().model_copy(update={"base": base}).model_dump(mode="json")
-    plan = {"schema": files.SCHEMA, "ablation": table, **about, **code}
+    plan = {"schema": files.SCHEMA, "numerics": NUMERICS, "ablation": table, **about, **code}
     if path.exists():
         try:
             before = files.read_json(path)

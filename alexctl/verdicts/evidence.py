@@ -10,6 +10,11 @@ from alexctl.statistics import Outcome
 from alexctl.statistics.looks import level_of
 from alexctl.store.records import TrialRecord
 
+OLDER = (
+    "Results of older numerics: rates chosen by an older rule, one search seed, by the first epochs' training error; "
+    "they are read, not continued."
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
@@ -18,7 +23,8 @@ class Evidence:
     `counted` are the trials of its plan: the search as far as it went, and the reported seeds. `judged` are the
     reported ones that a verdict may rest on: all, or where there are looks those of the last complete one. `rates` are
     the arms' learning rates as far as they are decided; the search of a `broken` arm lacks a trial that failed.
-    `mixed`: seconds are compared, and the reported trials ran on several machines.
+    `mixed`: seconds are compared, and the reported trials ran on several machines. `is_older`: they are of a plan of
+    older numerics, which chose the rates by a rule of its own.
     """
 
     ablation: Ablation
@@ -31,6 +37,7 @@ class Evidence:
     rates: Mapping[str, float]
     broken: tuple[str, ...] = ()
     mixed: bool = False
+    is_older: bool = False
 
     @property
     def final(self) -> list[TrialRecord]:

@@ -11,7 +11,7 @@ from alexctl.ablation.model import Ablation
 from alexctl.store import files
 from alexctl.store.records import TrialRecord
 from alexctl.verdicts.compare import compare, interval_words
-from alexctl.verdicts.evidence import Evidence, outcome
+from alexctl.verdicts.evidence import OLDER, Evidence, outcome
 
 CURVE_COLUMNS = (
     "ablation", "arm", "phase", "seed", "lr", "epoch", "step", "train_loss", "train_error", "test_error",
@@ -137,5 +137,6 @@ def _verdict(evidence: Evidence) -> dict[str, Any]:
         "schema": files.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": evidence.data_name,
         "data_digest": evidence.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
         "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
+        **({"older": OLDER} if evidence.is_older else {}),
         "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": compare(evidence),
     }  # fmt: skip
