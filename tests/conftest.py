@@ -27,6 +27,8 @@ TINY = {
         "data": "shapes",
         "net": "convnet4",
         "init": "fan-in",
+        "input_scaling": "standardised",
+        "bias_rate": 1.0,
         "lr": 0.01,
         "batch_size": 16,
         "epochs": 2,

@@ -89,15 +89,19 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
 
 
 def factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault]:
-    """An interaction needs two knobs of two values each, and every combination of them in an arm of its own."""
-    if len(varies) != 2:
+    """An interaction needs two knobs of two values each, and every combination of them in an arm of its own.
+
+    The second may be several knobs that move together.
+    """
+    if len(varies) < 2:
         example = 'name two, such as ["activation", "init"]'
         return [Fault("", "varies", f"an interaction needs two knobs, not {len(varies)}; {example}")]
-    cells = [tuple(quoted(arm.levels.get(key)) for key in varies) for arm in arms.values()]
-    values = [set(column) for column in zip(*cells, strict=True)]
+    rows = [[quoted(arm.levels.get(key)) for key in varies] for arm in arms.values()]
+    cells = [(first, tuple(together)) for first, *together in rows]
+    values = [set(column) for column in (*zip(*rows, strict=True), *zip(*cells, strict=True))]
     if len(cells) == len(set(cells)) == 4 and all(len(column) == 2 for column in values):
         return []
-    knobs = f"{varies[0]} and {varies[1]}"
+    knobs = f"{varies[0]} and {' + '.join(varies[1:])}"
     text = f"an interaction needs four arms, {knobs} with two values each in all combinations"
     return [Fault("[arms]", "", text)]
 

@@ -70,6 +70,7 @@ class TrainingKnobs(Knobs):
     lr: Annotated[float, Field(gt=0, le=1000)]
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     lr_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after each of these epochs the rate is a tenth
+    bias_drops: bool = True  # lr_drops lower the biases' rate too; false: only the weights', as in run 145
     weight_decay: Annotated[float | Literal["file"], PlainValidator(_decay)] = 0.0  # "file": each layer's, as published
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
@@ -104,23 +105,34 @@ class NetKnobs(Knobs):
     is_proxy: ClassVar[bool] = False  # whether it stands for the paper's, which does not define it
 
 
+# What weights start with, what images become, and how fast biases learn are three knobs; none moves another. "fan-in" is
+# a variance of 2 / fan-in with ReLU and 1 / fan-in with tanh (activations.py): so it hangs on the activation by itself.
+Scaling = Literal["mean-image", "standardised"]
+BiasRate = Annotated[float, Field(gt=0, le=1000)]  # the biases' learning rate as a multiple of the weights'
+
+
 class ConvNet4Knobs(NetKnobs):
     """The net of cuda-convnet's `layers-19pct`: three 5x5 convolutions and one fully connected layer."""
 
     activation: Literal["relu", "tanh"] = "relu"
-    init: Literal["2012", "fan-in"] = "2012"
+    init: Literal["2012", "fan-in"] = "2012"  # the weights' deviations: initW of the file, or by fan-in
+    input_scaling: Scaling = "mean-image"  # 0-255 minus the mean image; standardised: per channel to mean 0, variance 1
+    bias_rate: BiasRate = 2.0  # epsB 0.002 against epsW 0.001 in the file
     norm: Literal["none", "same-map", "cross-map", "batch"] = "none"  # after the first and second pooling
     hidden: Annotated[int, Field(ge=1, le=65536)] | None = None  # units of a fully connected layer before the output
-    fc_cost: Annotated[float, Field(ge=0, le=100)] | None = None  # fc's, with weight_decay "file"; None: its own file's
+    fc_cost: Annotated[float, Field(ge=0, le=100)] = 3.0  # fc's, with weight_decay "file"; 1.0 in 18pct, 0.03 in 80sec
 
 
 class ConvLocalKnobs(NetKnobs):
     """The nets of cuda-convnet's `layers-conv-local-13pct` and `-11pct`: two convolutions, two local layers, one FC."""
 
     activation: Literal["relu", "tanh"] = "relu"
-    init: Literal["2012", "fan-in"] = "2012"
+    init: Literal["2012", "fan-in"] = "2012"  # the weights' deviations: initW of the file, or by fan-in
+    input_scaling: Scaling = "mean-image"  # 0-255 minus the mean image; standardised: per channel to mean 0, variance 1
+    bias_rate: BiasRate = 2.0  # epsB 0.002 against epsW 0.001 in the file
     norm: Literal["none", "cross-map"] = "none"  # after the first pooling and before the second
     local3_maps: Literal[32, 64] = 32
+    fc_cost: Annotated[float, Field(ge=0, le=100)] = 0.004  # fc's, with weight_decay "file"; 0.01 in 11pct
 
 
 class LeNet5Knobs(NetKnobs):
@@ -154,7 +166,9 @@ class AlexNetKnobs(NetKnobs):
     pooling: Literal["3/2", "2/2", "2/2-naive"] = "3/2"  # section 3.4; run 147 "2/2": paddings keep the maps' sizes
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # section 4.2: the first two fully connected layers; 0: none
     without: Literal[3, 4, 5] | None = None  # section 7: one of the middle layers left out
-    init: Literal["paper", "code", "fan-in"] = "paper"  # section 5; layers-145.cfg: conv3-5 0.03, biases' rate doubled
+    init: Literal["paper", "code", "fan-in"] = "paper"  # the weights': section 5; layers-145.cfg: conv3-5 0.03
+    input_scaling: Scaling = "mean-image"  # section 2; standardised: per channel to mean 0, variance 1
+    bias_rate: BiasRate = 1.0  # section 5: "equal learning rate for all layers"; 2 in layer-params-145.cfg
     biases: Literal[0, 1] = 1  # section 5: what conv2, 4, 5 and the hidden fully connected layers start with
     activation: Literal["relu", "tanh"] = "relu"  # section 3.1
 
@@ -201,10 +215,10 @@ NETS: dict[str, type[NetKnobs]] = {
 PROXIES = {name for name, knobs in NETS.items() if knobs.is_proxy}
 
 PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
-    "80sec": ("convnet4", {"hidden": 64}),
+    "80sec": ("convnet4", {"hidden": 64, "fc_cost": 0.03}),
     "19pct": ("convnet4", {}),
-    "18pct": ("convnet4", {"norm": "same-map"}),
+    "18pct": ("convnet4", {"norm": "same-map", "fc_cost": 1.0}),
     "conv-local-13pct": ("convlocal", {}),
-    "conv-local-11pct": ("convlocal", {"norm": "cross-map", "local3_maps": 64}),
+    "conv-local-11pct": ("convlocal", {"norm": "cross-map", "local3_maps": 64, "fc_cost": 0.01}),
 }
 """What cuda-convnet calls its nets for CIFAR-10 (there is a `layers-NAME.cfg` of each): our net, and its knobs."""

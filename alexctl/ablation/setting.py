@@ -16,7 +16,7 @@ from alexctl.ablation.faults import Fault, validated
 from alexctl.ablation.knobs import NETS, Knobs, TrainingKnobs, spec_of
 from alexctl.ablation.own_net import net_model, unknown_net
 
-NUMERICS = 1
+NUMERICS = 2
 """Raised when a change to the code moves numbers on purpose; part of every setting's hash."""
 
 
@@ -55,6 +55,8 @@ class Setting(BaseModel):
         """The setting that `flat()` described; raises ValueError listing every fault."""
         table = dict(table)
         own = {key: table.pop(key, None) for key in ("data_digest", "numerics")}
+        if own["numerics"] == 1:
+            table = _unbundled(table)
         name = table.get("data")
         training, net, faults = resolve({**table, "data": spec_of(name)})
         if not (isinstance(own["data_digest"], str) and type(own["numerics"]) is int):
@@ -62,6 +64,21 @@ class Setting(BaseModel):
         if faults:
             raise ValueError("; ".join(map(str, faults)))
         return cls(training=training, net=net, data_name=name, data_digest=own["data_digest"], numerics=own["numerics"])
+
+
+def _unbundled(table: dict[str, Any]) -> dict[str, Any]:
+    """A setting of numerics 1 in today's knobs: `init` was three of them then, and `norm` or `local3_maps` moved `fc_cost`."""
+    net, init = table.get("net"), table.get("init")
+    if net in ("convnet4", "convlocal", "alexnet", "alexnet32"):
+        scaling = "standardised" if init == "fan-in" else "mean-image"
+        rate = 2.0 if init in (None, "2012", "code") and not (init is None and net.startswith("alexnet")) else 1.0
+        table = {**table, "input_scaling": scaling, "bias_rate": rate, "bias_drops": rate == 1.0}
+    if net == "convnet4" and table.get("fc_cost") is None:
+        cost = 0.03 if table.get("hidden") else 3.0 if table.get("norm", "none") == "none" else 1.0
+        table = {**table, "fc_cost": cost}
+    if net == "convlocal":
+        table = {**table, "fc_cost": 0.01 if table.get("local3_maps") == 64 else 0.004}
+    return table
 
 
 def hash_of(table: dict[str, Any]) -> str:
@@ -73,7 +90,10 @@ def hash_of(table: dict[str, Any]) -> str:
     fields = dict(TrainingKnobs.model_fields)
     if isinstance(table.get("net"), str) and table["net"] in NETS:
         fields |= NETS[table["net"]].model_fields
-    told = {key: value for key, value in table.items() if key not in fields or value != _as_json(fields[key].default)}
+    defaults = {key: _as_json(field.default) for key, field in fields.items()}
+    if table.get("numerics") == 1 and "fc_cost" in defaults:
+        defaults["fc_cost"] = None
+    told = {key: value for key, value in table.items() if key not in defaults or value != defaults[key]}
     text = json.dumps(told, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 

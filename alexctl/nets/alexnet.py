@@ -116,13 +116,13 @@ class AlexNet(nn.Sequential):
 
     @property
     def input_scaling(self) -> str:
-        """`mean-image`: 0-255 minus the mean image (section 2); `standardised`: per channel to mean 0, variance 1."""
-        return "standardised" if self.knobs.init == "fan-in" else "mean-image"
+        """`mean-image` or `standardised`, as the knob says."""
+        return self.knobs.input_scaling
 
     @property
     def bias_rate(self) -> float:
-        """The biases' learning rate as a multiple of the weights': epsB 0.02 against epsW 0.01 in the code of 2012."""
-        return 2.0 if self.knobs.init == "code" else 1.0
+        """The biases' learning rate as a multiple of the weights', as the knob says."""
+        return self.knobs.bias_rate
 
     @property
     def weight_costs(self) -> dict[str, float]:

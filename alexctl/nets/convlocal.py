@@ -39,16 +39,13 @@ class ConvLocal(Net2011):
 
     @property
     def weight_costs(self) -> dict[str, float]:
-        """Weight costs (wc) by parameter: of 13pct, or of 11pct with its 64 maps.
-
-        They hang on the maps, not on the norm, so that the norm alone can be compared.
-        """
+        """Weight costs (wc) by parameter, as in the files; the last layer's, which differs between them, is a knob."""
         return {
             "conv1.weight": 0.0,
             "conv2.weight": 0.0,
             "local3.weight": 0.004,
             "local4.weight": 0.004,
-            "fc.weight": 0.01 if self.knobs.local3_maps == 64 else 0.004,
+            "fc.weight": self.knobs.fc_cost,
         }
 
     def forward(self, images: Tensor) -> Tensor:

@@ -40,16 +40,11 @@ class ConvNet4(Net2011):
 
     @property
     def weight_costs(self) -> dict[str, float]:
-        """Weight costs (wc) by parameter: of 80sec with a hidden layer, else of 19pct, or of 18pct with any norm.
-
-        The last layer's differs between these files; `fc_cost` gives it the same in all, so that one thing is compared.
-        """
+        """Weight costs (wc) by parameter, as in the files; the last layer's, which differs between them, is a knob."""
         costs = {"conv1.weight": 0.004, "conv2.weight": 0.004, "conv3.weight": 0.004}
         if self.knobs.hidden is not None:
-            costs |= {"hidden.weight": 0.03, "fc.weight": 0.03}
-        else:
-            costs |= {"fc.weight": 3.0 if self.knobs.norm == "none" else 1.0}
-        return costs if self.knobs.fc_cost is None else costs | {"fc.weight": self.knobs.fc_cost}
+            costs["hidden.weight"] = 0.03
+        return costs | {"fc.weight": self.knobs.fc_cost}
 
     def forward(self, images: Tensor) -> Tensor:
         activation = ACTIVATIONS[self.knobs.activation]

@@ -30,13 +30,13 @@ class Net2011(nn.Module):
 
     @property
     def input_scaling(self) -> str:
-        """`mean-image`: 0-255 minus the mean image, as in 2012; `standardised`: per channel to mean 0, variance 1."""
-        return "mean-image" if self.knobs.init == "2012" else "standardised"
+        """`mean-image` or `standardised`, as the knob says."""
+        return self.knobs.input_scaling
 
     @property
     def bias_rate(self) -> float:
-        """The biases' learning rate as a multiple of the weights': epsB 0.002 against epsW 0.001 in the 2011 files."""
-        return 2.0 if self.knobs.init == "2012" else 1.0
+        """The biases' learning rate as a multiple of the weights', as the knob says."""
+        return self.knobs.bias_rate
 
 
 def norm_layer(norm: str, channels: int) -> nn.Module:

@@ -136,8 +136,9 @@ class Training(Loop):
             crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
         )  # fmt: skip
         self.optimiser = Momentum(
-            self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=self.net.bias_rate
-        )
+            self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=self.net.bias_rate,
+            bias_drops=knobs.bias_drops,
+        )  # fmt: skip
         self.own, self.num_classes = is_own(knobs.net), len(data.classes)
         self.clock = clock or Clock(sync=synchroniser(device))
         self.step = 0

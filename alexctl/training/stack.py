@@ -172,10 +172,10 @@ class Stack(Loop):
     @torch.no_grad()
     def _update(self, factor: float) -> None:
         """As Momentum does it, each member at its own rate."""
-        for (rate, decay), names in self.alike.items():
+        for (rate, decay, drops), names in self.alike.items():
             weights = [self.weights[name] for name in names]
             velocities = [self.velocity[name] for name in names]
-            lr = self.rates * rate * (factor if rate == 1.0 else 1.0)
+            lr = self.rates * rate * (factor if drops else 1.0)
             rates = [lr.to(weight).view(-1, *[1] * (weight.dim() - 1)) for weight in weights]
             torch._foreach_mul_(velocities, self.momentum)
             slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]

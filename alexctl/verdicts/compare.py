@@ -45,11 +45,12 @@ def _interaction(evidence: Evidence) -> dict[str, Any]:
     """How much what the first knob does depends on the second: the effect at the second's other value, less the effect
     at the control's."""
     ablation = evidence.ablation
-    knob, other = ablation.varies
-    values = {
-        arm: tuple(map(resolved({**ablation.base, **knobs}).levels.get, ablation.varies))
-        for arm, knobs in ablation.arms.items()
-    }
+    knob, *together = ablation.varies
+    other = " + ".join(together)
+    values: dict[str, tuple[Any, tuple]] = {}
+    for arm, knobs in ablation.arms.items():
+        first, *rest = map(resolved({**ablation.base, **knobs}).levels.get, ablation.varies)
+        values[arm] = first, tuple(rest)
     start, at = values[ablation.control]
     name = f"{knob} x {other}"
     if missing := _missing(evidence, list(ablation.arms)):
@@ -60,7 +61,7 @@ def _interaction(evidence: Evidence) -> dict[str, Any]:
             (a for a, (_, b) in values.items() if (b == at) == same), key=lambda a: values[a][0] != start
         )
         effects.append(_effect(evidence, control, arm))
-        words.append(f"{other} = {values[arm][1]}")
+        words.append(f"{other} = {' + '.join(map(str, values[arm][1]))}")
     effect = statistics.interaction(*effects)
     parts = "; ".join(f"{which}: {_words(evidence, one)}" for which, one in zip(words, effects, strict=True))
     described = _words(evidence, effect, sides=tuple(words), trials_a_seed=2, signed=True)

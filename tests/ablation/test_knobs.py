@@ -20,24 +20,25 @@ def faults_of(**changes) -> list[str]:
 
 def test_defaults_may_not_change_without_a_new_numerics():
     """Knobs at their default are left out of the hash, so another default would pass old results off as new ones."""
-    assert NUMERICS == 1
+    assert NUMERICS == 2
     required = {"data", "net", "lr"}
     defaults = {name: field.default for name, field in TrainingKnobs.model_fields.items() if name not in required}
     assert defaults == {
         "momentum": 0.9, "weight_decay": 0.0, "batch_size": 128, "epochs": 60, "num_train": None, "target": None,
         "lr_drops": (), "crop": None, "flips": False, "colour_noise": 0.0, "test_views": 1,
         "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
-        "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0,
+        "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0, "bias_drops": True,
     }  # fmt: skip
     alexnet = {
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
         "norm_place": "after-relu", "lrn_alpha": "printed", "pooling": "3/2", "dropout": 0.5, "without": None,
-        "init": "paper", "biases": 1, "activation": "relu",
+        "init": "paper", "biases": 1, "activation": "relu", "input_scaling": "mean-image", "bias_rate": 1.0,
     }  # fmt: skip
+    start = {"init": "2012", "input_scaling": "mean-image", "bias_rate": 2.0}
     of_nets = {net: {name: field.default for name, field in knobs.model_fields.items()} for net, knobs in NETS.items()}
     assert of_nets == {
-        "convnet4": {"activation": "relu", "init": "2012", "norm": "none", "hidden": None, "fc_cost": None},
-        "convlocal": {"activation": "relu", "init": "2012", "norm": "none", "local3_maps": 32},
+        "convnet4": start | {"activation": "relu", "norm": "none", "hidden": None, "fc_cost": 3.0},
+        "convlocal": start | {"activation": "relu", "norm": "none", "local3_maps": 32, "fc_cost": 0.004},
         "lenet5": {"form": "1998", "activation": "scaled-tanh", "init": "1998"},
         "alexnet": alexnet,
         "alexnet32": alexnet,
@@ -72,10 +73,10 @@ def test_a_list_left_at_its_default_is_not_in_the_hash():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "c814c34e"),
-        ({"activation": "tanh", "init": "fan-in"}, "3d1d3548"),
-        ({"lr": 0.0005, "target": {"at_most": 0.25}, "epochs_after_target": 0.5}, "639e6b9c"),
-        ({"lr": 1, "num_train": 1000, "epochs": 2, "weight_decay": 0.0005}, "16157c10"),
+        ({}, "52620827"),
+        ({"activation": "tanh", "init": "fan-in"}, "1d40c015"),
+        ({"lr": 0.0005, "target": {"at_most": 0.25}, "epochs_after_target": 0.5}, "c64e30c8"),
+        ({"lr": 1, "num_train": 1000, "epochs": 2, "weight_decay": 0.0005}, "4b30ac9c"),
     ],
 )
 def test_golden_hashes(changes, expected):
@@ -91,10 +92,11 @@ def test_the_hash_leaves_out_defaults_and_nothing_else():
         {"target": {"at_most": 0.2}}, {"epochs_after_target": 0.0}, {"rows_per_epoch": 1}, {"evaluate_every": 0},
         {"lr_drops": [3]}, {"crop": 24}, {"flips": True}, {"colour_noise": 0.1}, {"weight_decay": "file"},
         {"crop": 24, "test_views": 10}, {"seed_offset": 1000}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
+        {"input_scaling": "standardised"}, {"bias_rate": 1.0}, {"bias_drops": False},
     ):  # fmt: skip
         assert make(**change).hash8 != base, change
     table = make().flat()
-    assert hash_of({**table, "numerics": 2}) != base
+    assert hash_of({**table, "numerics": 1}) != base
     assert hash_of({**table, "data_digest": "f" * 16}) != base
     assert hash_of({**table, "data": "other"}) != base
     # A knob that comes later, at its default then, leaves the old hash as it is: the old table simply lacks it.
@@ -140,7 +142,7 @@ def test_from_flat_refuses(change, words):
         ({"net": "19pct"}, "net: unknown net '19pct'; here cuda-convnet's 19pct is net = \"convnet4\""),
         ({"net": "layers-conv-local-11pct.cfg"},
          "net: unknown net 'layers-conv-local-11pct.cfg'; here cuda-convnet's conv-local-11pct is "
-         'net = "convlocal", norm = "cross-map", local3_maps = 64'),
+         'net = "convlocal", norm = "cross-map", local3_maps = 64, fc_cost = 0.01'),
         ({"net": 4}, "net: should be text in quotes, not 4"),
         ({"activation": "rleu"}, "activation: 'rleu' is not allowed, did you mean 'relu'?"),
         ({"activation": 3}, "activation: should be 'relu' or 'tanh', not 3"),
@@ -164,3 +166,27 @@ def test_a_fault_says_what_and_what_would_do(changes, line):
 
 def test_all_faults_at_once():
     assert len(faults_of(lr="x", epochs=0, activation="gelu", colour=1)) == 4
+
+
+@pytest.mark.parametrize(
+    ("table", "today"),
+    [
+        ({"net": "convnet4", "init": "fan-in"}, ("standardised", 1.0, True, 3.0)),
+        ({"net": "convnet4"}, ("mean-image", 2.0, False, 3.0)),
+        ({"net": "convnet4", "norm": "batch", "fc_cost": None}, ("mean-image", 2.0, False, 1.0)),
+        ({"net": "convnet4", "hidden": 64}, ("mean-image", 2.0, False, 0.03)),
+        ({"net": "convnet4", "fc_cost": 0.5}, ("mean-image", 2.0, False, 0.5)),
+        ({"net": "convlocal", "local3_maps": 64}, ("mean-image", 2.0, False, 0.01)),
+        ({"net": "alexnet32", "init": "code"}, ("mean-image", 2.0, False, None)),
+        ({"net": "alexnet32"}, ("mean-image", 1.0, True, None)),
+    ],
+)
+def test_a_setting_of_the_first_numerics_says_in_today_s_knobs_what_ran(table, today):
+    """Then `init` was three knobs, the schedule left biases alone that had a rate of their own, and fc_cost moved."""
+    flat = Setting.from_flat({"data": "cifar10", "lr": 0.1, "data_digest": "0" * 16, "numerics": 1, **table}).flat()
+    assert tuple(flat.get(key) for key in ("input_scaling", "bias_rate", "bias_drops", "fc_cost")) == today
+
+
+def test_folders_of_the_first_numerics_are_found_by_the_defaults_of_then():
+    table = {"data": "cifar10", "net": "convnet4", "lr": 0.01, "data_digest": "0123456789abcdef", "numerics": 1}
+    assert hash_of({**table, "fc_cost": None, "init": "2012"}) == hash_of(table) == "c814c34e"

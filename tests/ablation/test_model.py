@@ -171,7 +171,8 @@ FOUR = {
     [
         (lambda d: d["arms"]["c"].update(init="2012", activation="tanh"), "all combinations"),
         (lambda d: d["arms"].pop("d"), "an interaction needs four arms, activation and init with two values each"),
-        (lambda d: d.update(varies=["activation", "init", "lr"]), "an interaction needs two knobs, not 3"),
+        (lambda d: d.update(varies=["activation"]), "an interaction needs two knobs, not 1"),
+        (lambda d: d.update(varies=["activation", "init", "lr"]), "activation and init + lr with two values each"),
     ],
 )
 def test_an_interaction_needs_all_four_arms(change, fault):

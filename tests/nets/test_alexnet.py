@@ -169,8 +169,6 @@ def test_initial_draws(init):
             std = math.sqrt(2 / layer.weight[0].numel())
         assert layer.weight.std().item() == pytest.approx(std, rel=0.06), name
         assert (layer.bias == (name in ("conv2", "conv4", "conv5", "fc6", "fc7"))).all(), name
-    assert net.bias_rate == (2.0 if init == "code" else 1.0)
-    assert net.input_scaling == ("standardised" if init == "fan-in" else "mean-image")
     assert set(net.weight_costs.values()) == {0.0005}
     assert sorted(net.weight_costs) == sorted(
         [f"conv{n}.weight" for n in range(1, 6)] + [f"fc{n}.weight" for n in (6, 7, 8)]

@@ -116,8 +116,9 @@ def test_what_a_checkpoint_of_the_plain_net_holds():
 def test_weight_costs_are_those_of_the_files():
     convs = {"conv1.weight": 0.004, "conv2.weight": 0.004, "conv3.weight": 0.004}
     assert net().weight_costs == convs | {"fc.weight": 3.0}
-    assert net(norm="same-map").weight_costs == net(norm="batch").weight_costs == convs | {"fc.weight": 1.0}
-    assert net(hidden=64).weight_costs == convs | {"hidden.weight": 0.03, "fc.weight": 0.03}
+    assert net(norm="same-map", fc_cost=1.0).weight_costs == convs | {"fc.weight": 1.0}
+    assert net(norm="same-map").weight_costs == net(norm="batch").weight_costs == net().weight_costs
+    assert net(hidden=64, fc_cost=0.03).weight_costs == convs | {"hidden.weight": 0.03, "fc.weight": 0.03}
     for model in (net(), net(hidden=64, norm="batch")):
         assert set(model.weight_costs) <= {name for name, _ in model.named_parameters()}
 

@@ -38,7 +38,11 @@ SHAPE = {"image_shape": (32, 32, 3), "num_classes": 10}
 def ablation(**base):
     """Two widths of it, the module imported."""
     register("mynet:make")
-    table = {k: v for k, v in TINY["base"].items() if k != "init"} | {"net": "mynet:make"} | base
+    table = (
+        {k: v for k, v in TINY["base"].items() if k not in ("init", "input_scaling", "bias_rate")}
+        | {"net": "mynet:make"}
+        | base
+    )
     arms = {"narrow": {}, "wide": {"width": 8}}
     document = TINY | {"control": "narrow", "varies": ["width"], "base": table, "arms": arms}
     made, faults = parse(document, name="tiny", overrides={}, smoke=False)
@@ -68,7 +72,11 @@ def made(folder: Path, body: str) -> nn.Module:
 def trained(folder: Path, body: str, data, **base) -> Training:
     """A training of that net, of which no step is taken yet."""
     made(folder, body)
-    table = {k: v for k, v in TINY["base"].items() if k != "init"} | {"net": "mynet:make", "epochs": 1} | base
+    table = (
+        {k: v for k, v in TINY["base"].items() if k not in ("init", "input_scaling", "bias_rate")}
+        | {"net": "mynet:make", "epochs": 1}
+        | base
+    )
     both, faults = parse(TINY | {"base": table, "varies": ["flips"], "arms": {"relu": {}, "tanh": {"flips": True}}},
                          name="tiny", overrides={}, smoke=False)  # fmt: skip
     assert not faults
@@ -221,7 +229,10 @@ def test_tied_weights_can_be_kept(own_code, tiny_root, tiny_data):
         "    def forward(self, x): return self.a(x.mean((2, 3))) + self.b(x.amax((2, 3)))\n"
     )
     made(own_code, body)
-    table = {k: v for k, v in TINY["base"].items() if k != "init"} | {"net": "mynet:make", "epochs": 1}
+    table = {k: v for k, v in TINY["base"].items() if k not in ("init", "input_scaling", "bias_rate")} | {
+        "net": "mynet:make",
+        "epochs": 1,
+    }
     which, _ = parse(TINY | {"base": table, "varies": ["flips"], "arms": {"relu": {}, "tanh": {"flips": True}}},
                      name="tiny", overrides={}, smoke=False)  # fmt: skip
     which = which.setting("relu", tiny_data.name, tiny_data.digest)

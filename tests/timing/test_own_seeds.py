@@ -28,7 +28,11 @@ def notes(folder, data, body, **base):
     """What the pre-flight says of that net."""
     (folder / "mynet.py").write_text(MAKE.replace("BODY", body))
     register("mynet:make")
-    table = {k: v for k, v in TINY["base"].items() if k != "init"} | {"net": "mynet:make"} | base
+    table = (
+        {k: v for k, v in TINY["base"].items() if k not in ("init", "input_scaling", "bias_rate")}
+        | {"net": "mynet:make"}
+        | base
+    )
     document = TINY | {"control": "a", "varies": ["width"], "base": table, "arms": {"a": {}, "b": {"width": 2}}}
     ablation, faults = parse(document, name="tiny", overrides={}, smoke=False)
     assert not faults

@@ -41,11 +41,11 @@ def test_the_papers_update():
 
 
 def test_each_layer_its_own_weight_cost_and_a_rate_that_drops():
-    """Two layers, one of them with a cost; the schedule lowers the weights' rate and leaves the biases' own alone."""
+    """Two layers, one of them with a cost; the schedule lowers the weights' rate and leaves the biases' alone, unless told otherwise."""
     net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
     for parameter in net.parameters():
         nn.init.constant_(parameter, 2.0)
-    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay={"1.weight": 3.0}, bias_rate=2.0)
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay={"1.weight": 3.0}, bias_rate=2.0, bias_drops=False)
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimiser.step(factor=0.1)
@@ -53,11 +53,11 @@ def test_each_layer_its_own_weight_cost_and_a_rate_that_drops():
     assert moved == pytest.approx({
         "0.weight": 2 - 0.01, "0.bias": 2 - 0.2, "1.weight": 2 - 0.01 - 0.01 * 3 * 2, "1.bias": 2 - 0.2,
     })  # fmt: skip
-    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay=0.0, bias_rate=1.0)
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay=0.0, bias_rate=2.0)
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimiser.step(factor=0.1)
-    assert net[1].bias.item() == pytest.approx(2 - 0.2 - 0.01)
+    assert net[1].bias.item() == pytest.approx(2 - 0.2 - 0.02)
 
 
 def test_the_rate_drops_after_the_epochs_that_are_named(tiny_data):
@@ -127,7 +127,15 @@ def test_not_a_number_is_a_result(tiny_data, monkeypatch):
 
 def test_training_is_the_formula_on_the_gradients(tiny_data):
     """Six steps of the whole net against the paper's formula in float64, one weight after another."""
-    knobs = setting(momentum=0.8, weight_decay=0.05, evaluate_every=0, init="2012", lr=0.02)
+    knobs = setting(
+        momentum=0.8,
+        weight_decay=0.05,
+        evaluate_every=0,
+        lr=0.02,
+        init="2012",
+        input_scaling="mean-image",
+        bias_rate=2.0,
+    )
     training = Training(knobs, 0, tiny_data, device=CPU)
     weights = {name: p.detach().double().flatten().tolist() for name, p in training.net.named_parameters()}
     speeds = {name: [0.0] * len(values) for name, values in weights.items()}
