@@ -68,6 +68,20 @@ def _last(column: str) -> Read:
     return read
 
 
+def _test_error_at_crossing(rows: Rows, setting: Mapping[str, Any]) -> Outcome | None:
+    """The test error when the target was met, on the line between the evaluations before and after; None without both."""
+    epoch = target_epoch(rows, setting.get("target"))
+    if epoch is None:
+        return None
+    known = [(row["epoch"], row["test_error"]) for row in rows if row["test_error"] is not None]
+    before = max((point for point in known if point[0] <= epoch), default=None)
+    after = min((point for point in known if point[0] >= epoch), default=None)
+    if before is None or after is None:
+        return None
+    share = (epoch - before[0]) / (after[0] - before[0]) if after[0] > before[0] else 0.0
+    return Outcome(value=before[1] + share * (after[1] - before[1]))
+
+
 def _seconds_per_epoch(rows: Rows, setting: Mapping[str, Any]) -> Outcome:
     return Outcome(value=rows[-1]["train_seconds"] / rows[-1]["epoch"])
 
@@ -78,6 +92,10 @@ MEASURES = {
         Measure(name="epochs_to_target", label="epochs to the target", scale="ratio", read=_crossing, race=True),
         Measure(name="test_error", label="test error", scale="points", unit="%", read=_last("test_error"), on_test=True),
         Measure(name="top5_error", label="top-5 test error", scale="points", unit="%", read=_last("top5_error"), on_test=True),
+        Measure(
+            name="test_error_at_crossing", label="test error at the crossing", scale="points", unit="%",
+            read=_test_error_at_crossing, on_test=True,
+        ),
         Measure(name="train_error", label="training error", scale="points", unit="%", read=_last("train_error")),
         Measure(
             name="seconds_per_epoch", label="training seconds per epoch", scale="ratio", unit=" s",
