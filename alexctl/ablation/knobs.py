@@ -161,7 +161,8 @@ class AlexNetKnobs(NetKnobs):
     links: tuple[int, ...] = (3, 6, 7, 8)  # Figure 2: they see both towers; runs 150: 8, 127: no 3, 132: 4 for 3
     norm: Literal["none", "lrn", "batch"] = "lrn"  # section 3.3; run 148 "none"; "batch": Ioffe & Szegedy 2015
     norm_layers: Literal["both", "first", "second"] = "both"  # section 3.3; run 167 "first"
-    norm_place: Literal["after-relu", "before-relu"] = "after-relu"  # section 3.3; layers-145.cfg: before in layer 1
+    # Section 3.3; "as-run": before ReLU in layer 1 and after it in layer 2, as in layers-145.cfg.
+    norm_place: Literal["after-relu", "before-relu", "as-run"] = "after-relu"
     lrn_alpha: Literal["printed", "divided"] = "printed"  # the formula of section 3.3; divided by n in the code
     pooling: Literal["3/2", "2/2", "2/2-naive"] = "3/2"  # section 3.4; run 147 "2/2": paddings keep the maps' sizes
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # section 4.2: the first two fully connected layers; 0: none

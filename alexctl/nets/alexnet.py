@@ -80,7 +80,8 @@ class AlexNet(nn.Sequential):
             parts["norm"] = self._norm(maps)
         if conv.pooled:
             parts["pool"] = nn.MaxPool2d(POOLS[knobs.pooling], 2, ceil_mode=True)
-        if "norm" in parts and knobs.norm_place == "after-relu":
+        after = knobs.norm_place == "after-relu" or (knobs.norm_place == "as-run" and number == 2)
+        if "norm" in parts and after:
             order = (knobs.activation, "norm", "pool")
         else:  # an increasing function and a maximum commute; four times fewer values to squash this way round
             order = ("norm", "pool", knobs.activation)

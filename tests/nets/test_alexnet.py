@@ -248,3 +248,11 @@ def test_knobs_survive_json():
     table = {k: tuple(v) if isinstance(v, list) else v for k, v in knobs.model_dump(mode="json").items()}
     assert AlexNetKnobs(**table) == knobs
     assert AlexNetKnobs(links=(8, 3, 7, 6)) == AlexNetKnobs()
+
+
+def test_norms_as_run_145_had_them():
+    """layers-145.cfg: conv1, cmrnorm, pool, neuron; conv2, neuron, cmrnorm, pool."""
+    names = [name for name, _ in small(norm_place="as-run").named_children()]
+    first, second = names.index("conv1"), names.index("conv2")
+    assert names[first : first + 4] == ["conv1", "norm1", "pool1", "relu1"]
+    assert names[second : second + 4] == ["conv2", "relu2", "norm2", "pool2"]
