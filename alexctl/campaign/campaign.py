@@ -91,10 +91,7 @@ class Campaign:
                 phase=job.phase, setting=job.setting.flat(),
             )  # fmt: skip
         if record.problem:
-            raise UserError(
-                f"{self.folder.name}/{layout.TRIALS}/{job.name}: {record.problem}; "
-                "restore it, or delete that folder and run the same command again to redo it"
-            )
+            raise record.refusal("restore it, or delete that folder and run the same command again to redo it")
         return record
 
     def restart_torn(self) -> list[str]:

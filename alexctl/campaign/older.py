@@ -1,12 +1,9 @@
 """Campaigns planned under older numerics: read from their reported trials, never searched, judged anew or gone on with."""
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any
 
 from alexctl.ablation.model import SEARCH_SEED, Ablation
-from alexctl.errors import UserError
-from alexctl.store import layout
 from alexctl.store.environment import mixed
 from alexctl.store.records import TrialRecord
 from alexctl.verdicts.evidence import Evidence
@@ -40,9 +37,7 @@ def reported(ablation: Ablation, records: Iterable[TrialRecord]) -> dict[str, li
         if record.arm not in found or record.seed >= min(most, SEARCH_SEED):
             continue
         if record.problem:
-            raise UserError(
-                f"{_place(record.folder)}: {record.problem}; restore it, or delete that folder to do without that trial"
-            )
+            raise record.refusal("restore it, or delete that folder to do without that trial")
         if _is_asked_for(ablation, record):
             found[record.arm].setdefault(record.hash8, []).append(record)
     return {
@@ -74,7 +69,3 @@ def _same(had, asked) -> bool:
     if isinstance(asked, list | tuple) and isinstance(had, list | tuple):
         return sorted(set(had)) == sorted(set(asked))  # `links` are sorted once they are checked
     return had == asked
-
-
-def _place(trial: Path) -> str:
-    return f"{trial.parent.parent.name}/{layout.TRIALS}/{trial.name}"

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 
-from alexctl.errors import UserError
 from alexctl.figures import images
 from alexctl.report import figure_cache
 from alexctl.report.drawings import Drawing
@@ -57,8 +56,7 @@ def _read(trial: Path) -> Inspection:
     try:
         return inspection.read(trial)
     except ValueError as error:
-        words = f"{trial.name}: {error}; delete that file, and the report goes without its figures"
-        raise UserError(words) from None
+        raise files.unusable(trial.name, error, "delete that file, and the report goes without its figures") from None
 
 
 def _frame(evidence: Evidence, arm: str, name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:

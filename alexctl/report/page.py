@@ -172,7 +172,7 @@ def _download(folder: ResultsFolder, name: str, what: str) -> Part:
     try:
         data = files.read_bytes(folder.path / name)
     except ValueError as error:
-        raise UserError(f"{folder.name}: {error}; make it readable, then try again") from None
+        raise files.unusable(folder.name, error, "make it readable, then try again") from None
     kind = "application/json" if name.endswith(".json") else "text/csv"
     saved = f"{folder.id}-{name}"
     if name == layout.CURVES_CSV:

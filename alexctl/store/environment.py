@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alexctl import __version__
-from alexctl.errors import UserError
 from alexctl.regular_files import is_regular
 from alexctl.store import layout
-from alexctl.store.files import SCHEMA, read_json
+from alexctl.store.files import SCHEMA, read_json, unusable
 
 if TYPE_CHECKING:
     import torch
@@ -66,11 +65,15 @@ def clock(env: dict[str, Any]) -> tuple:
 
 def mixed(trials: Iterable[Path]) -> bool:
     """Whether the trials in these folders ran on several machines, so that their seconds can't be compared."""
-    files = [folder / layout.ENV for folder in trials]
-    try:
-        return len({clock(read_json(file)) for file in files if is_regular(file)}) > 1
-    except ValueError as error:
-        raise UserError(f"{error}; restore it, or delete that trial's folder and run it again") from None
+    clocks = set()
+    for file in (folder / layout.ENV for folder in trials):
+        try:
+            clocks |= {clock(read_json(file))} if is_regular(file) else set()
+        except ValueError as error:
+            raise unusable(
+                file.parent.name, error, "restore it, or delete that trial's folder and run it again"
+            ) from None
+    return len(clocks) > 1
 
 
 def threads_of(trials: Iterable[Path]) -> set[int]:

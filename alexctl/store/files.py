@@ -27,12 +27,24 @@ DEEPEST = 32  # tables in tables of a JSON file
 MOST_ITEMS = 20_000  # of a table or a list in one
 
 
+class Unreadable(ValueError):
+    """A file that is there and could not be read just now, from which nothing follows about what it holds."""
+
+
 def read_bytes(path: Path, limit: int = CSV_BYTES) -> bytes:
     """All of a regular file of at most so many bytes; ValueError says in a few words why it is not to be read."""
     try:
         return read_regular(path, limit)
     except OSError as error:
-        raise ValueError(f"{path.name}: {error.strerror}") from None
+        missing = isinstance(error, FileNotFoundError | NotADirectoryError)
+        raise (ValueError if missing else Unreadable)(f"{path.name}: {error.strerror}") from None
+
+
+def unusable(place: str, error: ValueError, remedy: str) -> UserError:
+    """One line for a file that something can't do without; `remedy` is for one that is damaged, not for a disk that fails."""
+    if isinstance(error, Unreadable):
+        return UserError(f"{place}: {error}; make it readable, then run the same command again", exit_code=1)
+    return UserError(f"{place}: {error}; {remedy}")
 
 
 def read_text(path: Path) -> str:
@@ -67,13 +79,13 @@ def remove(path: Path) -> None:
         raise storage_error(path, error) from None
 
 
-def storage_error(path: Path, error: OSError) -> StorageError:
+def storage_error(path: Path, error: OSError, *, what: str = "write") -> StorageError:
     """One line for a disk that is full, read-only or gone, or for what stands in the way."""
     full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
     in_the_way = error.errno in (errno.EISDIR, errno.ENOTDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ELOOP)
     remedy = "make room" if full else "move what stands there away" if in_the_way else "make it writable"
     return StorageError(
-        f"can't write {path}: {error.strerror}; what was done is safe: {remedy} or choose --results, "
+        f"can't {what} {path}: {error.strerror}; what was done is safe: {remedy} or choose --results, "
         "then run the same command again",
         exit_code=1,
     )
@@ -84,7 +96,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise StorageError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
+        raise storage_error(folder, error, what="make") from None
     return folder
 
 

@@ -106,6 +106,8 @@ def _rows(path: Path, columns: dict[str, type]) -> list[dict[str, Any]]:
         rows = [{name: kind(line[name]) for name, kind in columns.items()} for line in lines]
     except (KeyError, TypeError, csv.Error):
         raise ValueError(f"{path.name} is damaged") from None
+    except files.Unreadable:
+        raise
     except ValueError as error:
         raise ValueError(str(error) if path.name in str(error) else f"{path.name} is damaged") from None
     if not all(math.isfinite(value) for row in rows for value in row.values() if isinstance(value, float)):

@@ -79,7 +79,10 @@ class FolderLock:
             self._lock.release()
 
     def _refuse_if_alive_elsewhere(self) -> None:
-        held = _read(self.path)
+        try:
+            held = _read(self.path)
+        except files.Unreadable as error:  # it may be that of another machine
+            raise files.unusable(str(self.folder), error, "") from None
         if held is None or (held.get("machine") == machine() and self._lock):
             return
         where = HERE if held.get("machine") == machine() else ELSEWHERE
@@ -116,7 +119,9 @@ class FolderLock:
                 return
             if not self.folder.is_dir():
                 raise files.storage_error(self.folder, FileNotFoundError(2, "the folder has vanished"))
-            held, now = _read(self.path), _identity(self.folder / layout.LOCK)
+            held, now = None, _identity(self.folder / layout.LOCK)
+            with contextlib.suppress(files.Unreadable):
+                held = _read(self.path)
             if held is not None and held.get("token") != self.token:
                 self._lost = HERE if held.get("machine") == machine() else ELSEWHERE
             elif self._lock and now is None:
@@ -182,6 +187,8 @@ def _touched(path: Path) -> int | None:
 def _read(path: Path) -> dict | None:
     try:
         table = json.loads(files.read_bytes(path, 4096))
+    except files.Unreadable:
+        raise
     except (ValueError, RecursionError):
         return None
     return table if isinstance(table, dict) else None

@@ -23,14 +23,24 @@ FIRST_NUMERICS = 1  # of a plan.json that does not say
 def is_older(folder: Path) -> bool:
     """Whether a campaign was planned under older numerics; False where there is no plan that can be read."""
     try:
-        return files.read_json(folder / layout.PLAN).get("numerics", FIRST_NUMERICS) < NUMERICS
-    except (OSError, ValueError):
+        return _is_older(folder)
+    except ValueError:
         return False
 
 
+def _is_older(folder: Path) -> bool:
+    return files.read_json(folder / layout.PLAN).get("numerics", FIRST_NUMERICS) < NUMERICS
+
+
 def refuse_older(folder: Path) -> None:
-    """UserError where a campaign of older numerics lies in the folder: it is read, never written over."""
-    if is_older(folder):
+    """UserError where a campaign of older numerics lies in the folder, or may: it is read, never written over."""
+    try:
+        older = _is_older(folder)
+    except files.Unreadable as error:
+        raise files.unusable(folder.name, error, "") from None
+    except ValueError:
+        return
+    if older:
         raise UserError(
             f"{folder.name} holds results of older numerics, which can be read but not continued; "
             "give this one a name of its own with --name NAME, or another place with --results PATH"
@@ -54,7 +64,7 @@ def read(folder: Path) -> dict[str, Any]:
     except ValidationError:
         raise UserError(f"{folder.name}: plan.json is damaged; {_ABLATE_AGAIN}") from None
     except ValueError as error:
-        raise UserError(f"{folder.name}: {error}; {_ABLATE_AGAIN}") from None
+        raise files.unusable(folder.name, error, _ABLATE_AGAIN) from None
     return {"ablation": ablation, **about}
 
 
@@ -94,6 +104,8 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
                 )
         except files.NewerFile as error:
             raise UserError(f"{folder.name}: {error}; {_UPDATE}") from None
+        except files.Unreadable as error:  # it may ask anything
+            raise files.unusable(folder.name, error, "") from None
         except ValueError as error:
             notes.append(f"{error}; rewritten")
     files.write_json(path, plan)

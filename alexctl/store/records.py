@@ -12,7 +12,7 @@ from alexctl.ablation.setting import Setting, hash_of
 from alexctl.errors import UserError, printable
 from alexctl.regular_files import is_regular, odd_kind
 from alexctl.store import layout, rows_csv
-from alexctl.store.files import SCHEMA, make_inner, read_json, remove, sweep, write_json
+from alexctl.store.files import SCHEMA, Unreadable, make_inner, read_json, remove, sweep, unusable, write_json
 from alexctl.store.models import StatusFile
 
 FINISHED = ("done", "diverged")  # the states of a trial that came to its own end
@@ -91,6 +91,7 @@ class TrialRecord:
     rows: tuple[dict[str, float | None], ...] = ()
     problem: str | None = None
     torn: bool = False  # the problem is that rows and status are of different moments, which running it anew mends
+    unreadable: bool = False  # the problem is the disk, for now
 
     @property
     def state(self) -> str:
@@ -110,6 +111,11 @@ class TrialRecord:
     @property
     def failed(self) -> bool:
         return self.state == "failed"
+
+    def refusal(self, remedy: str) -> UserError:
+        """What to tell whoever needs a trial that has a problem; `remedy` is for one that is damaged."""
+        place = f"{self.folder.parent.parent.name}/{layout.TRIALS}/{self.folder.name}"
+        return unusable(place, Unreadable(self.problem) if self.unreadable else ValueError(self.problem), remedy)
 
     @property
     def log(self) -> str | None:
@@ -136,7 +142,8 @@ def read_trial(folder: Path) -> TrialRecord | None:
         if status:
             _check_status(status, rows)
     except ValueError as error:
-        return TrialRecord(**names, problem=cut(str(error)), torn=isinstance(error, _Torn))
+        how = {"torn": isinstance(error, _Torn), "unreadable": isinstance(error, Unreadable)}
+        return TrialRecord(**names, problem=cut(str(error)), **how)
     if status.get("error"):  # version 0.1.0 wrote them whole
         status["error"] = cut(status["error"])
     return TrialRecord(**names, phase=phase, setting=setting, status=status, rows=rows)
@@ -153,7 +160,7 @@ def _check_entries(folder: Path) -> None:
                 if kind and (kind != "folder" or entry.name in layout.OF_A_TRIAL):
                     raise ValueError(f"{entry.name} is a {kind}, not a file")
     except OSError as error:
-        raise ValueError(f"it can't be read: {error.strerror}") from None
+        raise Unreadable(f"it can't be read: {error.strerror}") from None
 
 
 def _read_head(path: Path, names: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -187,9 +194,21 @@ def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], .
 
 
 def trials_of(campaign: Path) -> list[TrialRecord]:
-    """Every trial in a campaign's folder, sorted by name; UserError where they can't be looked for."""
+    """Every trial in a campaign's folder, sorted by name; UserError where they can't be looked for.
+
+    One that was not laid down to the end, for the power went or the disk was full, is none yet.
+    """
     records = (read_trial(path) for path in trial_folders(campaign))
-    return [record for record in records if record is not None]
+    return [record for record in records if record is not None and not (record.problem and _is_bare(record.folder))]
+
+
+def _is_bare(folder: Path) -> bool:
+    """Whether a trial's folder holds only what is there before its `setting.json`: nothing, or half-written files."""
+    try:
+        names = [path.name for path in folder.iterdir()]
+    except OSError:
+        return False
+    return all(name in (layout.LOCK, layout.HEARTBEAT) or name.endswith(".tmp") for name in names)
 
 
 def trial_folders(campaign: Path) -> list[Path]:

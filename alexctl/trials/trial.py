@@ -99,6 +99,8 @@ class TrialRun:
             if failure.exit_code == 1:  # the disk, not the trial
                 raise
             state, error = "failed", str(failure)
+        except files.Unreadable as failure:
+            raise files.unusable(self.folder.name, failure, "") from None
         except BaseException as failure:  # a net of the user's own may raise whatever there is, SystemExit too
             if is_interrupt(failure):
                 raise
@@ -130,9 +132,11 @@ class TrialRun:
         checkpoint = self.folder / layout.CHECKPOINT
         if checkpoint.exists():
             try:
-                with open_regular(checkpoint) as file:
-                    saved = torch.load(file, weights_only=True, map_location="cpu")
+                content = io.BytesIO(files.read_bytes(checkpoint, files.ANY_BYTES))
+                saved = torch.load(content, weights_only=True, map_location="cpu")
                 self.rows, self.state = saved["rows"], saved["training"]
+            except files.Unreadable:
+                raise
             except Exception:  # damaged from outside; the trial begins again, its log says why
                 self.log_exception()
         if self.state is None:
@@ -252,4 +256,5 @@ class TrialRun:
             parameters=sum(p.numel() for p in self.training.net.parameters()) if self.training else None,
         )  # fmt: skip
         if state in records.FINISHED:
-            (self.folder / layout.CHECKPOINT).unlink(missing_ok=True)
+            with suppress(OSError):  # one that stays is of no use and does no harm: the campaign tidies up at its end
+                (self.folder / layout.CHECKPOINT).unlink(missing_ok=True)

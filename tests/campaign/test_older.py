@@ -1,5 +1,6 @@
 """A campaign of older numerics is read from the trials that lie in it, and never gone on with."""
 
+import errno
 import json
 
 import pytest
@@ -122,6 +123,23 @@ def test_it_is_refused_before_anything_is_written(older):
     with pytest.raises(UserError, match="older numerics"):
         api.ablate("relu-vs-tanh-demo", results=older.parent, folder_name="tiny", workers=1)
     assert {path: path.read_bytes() for path in older.rglob("*") if path.is_file()} == before
+
+
+def test_a_plan_that_the_disk_does_not_give_is_not_written_over(older, monkeypatch):
+    """It may be of older numerics, or ask something else."""
+    before, campaign = (older / "plan.json").read_bytes(), Campaign(tiny_ablation(), **ABOUT, folder=older)
+
+    def read(path, limit):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(UserError, match=r"tiny: plan\.json: .*; make it readable") as told,
+    ):
+        patch.setattr(files, "read_regular", read)
+        campaign.write_plan({"git_commit": None})
+    assert told.value.exit_code == 1
+    assert (older / "plan.json").read_bytes() == before
 
 
 def test_everything_that_shows_it_says_so_once(older, capsys):

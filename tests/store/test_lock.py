@@ -1,5 +1,6 @@
 """A folder has one process at a time; a dead one's lock is free at once here, after a silent minute elsewhere."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from alexctl.errors import UserError
-from alexctl.store import lock
+from alexctl.store import files, lock
 from alexctl.store.lock import FolderLock, Locked
 
 
@@ -42,6 +43,23 @@ def minute(monkeypatch):
     """A minute that takes a tenth of a second."""
     monkeypatch.setattr(lock, "SILENT_SECONDS", 0.1)
     monkeypatch.setattr(lock, "_watched", {})
+
+
+def test_a_heartbeat_that_the_disk_does_not_give_may_be_anothers(tmp_path, monkeypatch):
+    foreign(tmp_path, age=0)
+
+    def read(path, limit):
+        raise OSError(errno.EIO, "Input/output error")
+
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(UserError, match=r"\.heartbeat: Input/output error; make it readable"),
+    ):
+        patch.setattr(files, "read_regular", read)
+        FolderLock(tmp_path)
+    with pytest.raises(Locked, match="on another machine"):
+        FolderLock(tmp_path)
+    assert "theirs" in (tmp_path / ".heartbeat").read_text()
 
 
 def silent_for_long(folder) -> None:

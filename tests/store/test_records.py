@@ -1,5 +1,6 @@
 """What lies in results/ is whole, or it is named: never a traceback, never averaged in."""
 
+import errno
 import hashlib
 import json
 
@@ -223,3 +224,39 @@ def test_a_checkout_that_is_not_installed_knows_its_version(monkeypatch):
 
     monkeypatch.setattr(module, "version", version)
     assert module.environment(torch.device("cpu"))["alexctl"] == alexctl.__version__
+
+
+def test_a_trial_that_was_not_laid_down_to_the_end_is_none_yet(tmp_path, folder):
+    """A kill or a full disk leaves such folders, and they stop no campaign; what holds more is looked into."""
+    campaign = tmp_path / "tiny"
+    home = layout.trial(campaign, folder.name)
+    home.mkdir(parents=True)
+    assert records.trials_of(campaign) == []
+    (home / f".setting.json.{'0' * 16}.tmp").write_text("{")
+    (home / ".lock").touch()
+    assert records.trials_of(campaign) == []
+    (folder / "rows.csv").rename(home / "rows.csv")
+    assert [record.problem for record in records.trials_of(campaign)] == ["setting.json: No such file or directory"]
+
+
+@pytest.mark.parametrize("name", ["setting.json", "status.json", "rows.csv"])
+def test_a_disk_that_does_not_give_a_file_is_no_damage(folder, monkeypatch, name):
+    """Nobody is told to delete what may be whole."""
+    failing(monkeypatch, name)
+    record = records.read_trial(folder)
+    assert (record.problem, record.unreadable) == (f"{name}: Input/output error", True)
+    error = record.refusal("delete that folder")
+    assert (error.exit_code, "delete" in str(error)) == (1, False)
+    assert str(error).endswith("make it readable, then run the same command again")
+
+
+def failing(monkeypatch, name):
+    """The disk does not give files of that name."""
+    real = files.read_regular
+
+    def read(path, limit):
+        if path.name == name:
+            raise OSError(errno.EIO, "Input/output error")
+        return real(path, limit)
+
+    monkeypatch.setattr(files, "read_regular", read)
