@@ -92,9 +92,11 @@ def storage_error(path: Path, error: OSError, *, what: str = "write") -> Storage
 
 
 def make_folder(folder: Path) -> Path:
-    """The folder, made if need be; UserError when it can't be."""
+    """The folder, made if need be; UserError when it can't be, of exit code 2 where a file stands in the way."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise UserError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
     except OSError as error:
         raise storage_error(folder, error, what="make") from None
     return folder
