@@ -299,10 +299,14 @@ def open_results(folder: Path, name: str | None = None, *, problems: list[str] |
 
 
 def progress_of(record: TrialRecord) -> lr_search.Progress:
-    """A search trial as the search sees it; a failed one counts as diverged, since it can't win."""
+    """A search trial as the search sees it; a failed one counts as diverged, since it can't win.
+
+    Rows that its state knows nothing of were saved on the way by a trial that then was killed: it has yet to go there.
+    """
+    rows = record.rows if record.finished else record.rows[: record.status.get("num_rows", 0)]
     return lr_search.Progress(
-        epochs=[row["epoch"] for row in record.rows],
-        errors=[row["train_error"] for row in record.rows],
-        crossing=target_epoch(record.rows, record.setting.get("target")),
+        epochs=[row["epoch"] for row in rows],
+        errors=[row["train_error"] for row in rows],
+        crossing=target_epoch(rows, record.setting.get("target")),
         diverged=record.failed or record.state == "diverged",
     )

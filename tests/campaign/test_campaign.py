@@ -85,6 +85,21 @@ def test_the_search_leads_to_the_reported_trials(tmp_path):
     assert not dropped.exists()
 
 
+@pytest.mark.parametrize("state", ["paused", None])
+def test_rows_that_a_killed_search_trial_saved_on_its_way_decide_nothing(tmp_path, state):
+    """Killed between its last rows and its status, it would for ever count as stopped, whatever its rows say."""
+    made = campaign(tmp_path, lr="search", lr_grid=[0.1, 0.2], lr_widenings=0)
+    first = made.search_jobs("tanh", 0.1, None)[0]
+    finish(made, first, [0.9], state="paused")
+    folder = made.folder / "trials" / first.name
+    rows = [*rows_csv.read(folder), rows_csv.read(folder)[0] | {"epoch": 2.0, "step": 10, "train_error": 0.1}]
+    rows_csv.write(folder, rows)
+    if state is None:
+        (folder / "status.json").unlink()
+    progress = progress_of(made.reload(first.name))
+    assert (progress.epoch, progress.crossing) == (1.0 if state else 0.0, None)
+
+
 def test_what_a_kill_left_in_a_finished_trial_is_tidied(tmp_path):
     made = campaign(tmp_path)
     first, second = made.ready()[:2]
