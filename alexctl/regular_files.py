@@ -81,6 +81,20 @@ def no_link(path: Path) -> Path:
     return path
 
 
+def sync_names(folder: Path) -> None:
+    """Has the disk keep the names in a folder as they are, should the power go; where a system has that for folders."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # a disk that knows no such thing
+            raise
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """A new file beside `path`, under a name nobody can foresee, which takes its place once it is written whole."""

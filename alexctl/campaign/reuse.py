@@ -6,9 +6,9 @@ from pathlib import Path
 from alexctl.campaign.campaign import Campaign, Job, is_over
 from alexctl.errors import UserError
 from alexctl.store import layout, records
-from alexctl.store.files import ANY_BYTES, make_inner, read_bytes, read_json, write_atomic, write_json
+from alexctl.store.files import ANY_BYTES, make_inner, read_bytes, read_json, settle, write_atomic, write_json
 
-ABOUT_A_TRIAL = (layout.ENV, layout.ROWS, layout.STATUS)  # in this order: without a status it is still to run
+ABOUT_A_TRIAL = (layout.ENV, layout.ROWS, layout.STATUS)
 
 
 class FinishedElsewhere:
@@ -58,10 +58,14 @@ class FinishedElsewhere:
             head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
             folder = make_inner(layout.trial(self.campaign.folder, job.name))
             write_json(folder / layout.SETTING, head)
+            settle(folder)
             if self.weights:  # older trials have none
                 files |= {n: read_bytes(path, ANY_BYTES) for n in layout.INSPECTION if (path := source / n).is_file()}
+            status = files.pop(layout.STATUS)
             for name, content in files.items():
                 write_atomic(folder / name, content)
+            settle(folder)
+            write_atomic(folder / layout.STATUS, status)  # last: without one it is still to run
             self.campaign.reload(job.name)
             return home
         return None

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from alexctl.errors import StorageError, UserError, printable
-from alexctl.regular_files import odd_kind, read_regular, replacing
+from alexctl.regular_files import odd_kind, read_regular, replacing, sync_names
 from alexctl.store.models import MODELS, AnyFile
 
 SCHEMA = 1
@@ -62,6 +62,14 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise storage_error(path, error) from None
+
+
+def settle(folder: Path) -> None:
+    """What was written in a folder so far is there before anything that is written from now on, even if the power goes."""
+    try:
+        sync_names(folder)
+    except OSError as error:
+        raise storage_error(folder, error) from None
 
 
 def sweep(folder: Path) -> None:

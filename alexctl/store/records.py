@@ -12,7 +12,7 @@ from alexctl.ablation.setting import Setting, hash_of
 from alexctl.errors import UserError, printable
 from alexctl.regular_files import is_regular, odd_kind
 from alexctl.store import layout, rows_csv
-from alexctl.store.files import SCHEMA, Unreadable, make_inner, read_json, remove, sweep, unusable, write_json
+from alexctl.store.files import SCHEMA, Unreadable, make_inner, read_json, remove, settle, sweep, unusable, write_json
 from alexctl.store.models import StatusFile
 
 FINISHED = ("done", "diverged")  # the states of a trial that came to its own end
@@ -24,6 +24,7 @@ def create(folder: Path, *, ablation: str, arm: str, phase: str, seed: int, sett
     make_inner(folder)
     head = {"schema": SCHEMA, "ablation": ablation, "arm": arm, "phase": phase, "seed": seed, "setting": setting.flat()}
     write_json(folder / layout.SETTING, head)
+    settle(folder)
 
 
 def read_setting(folder: Path) -> tuple[Setting, int]:
@@ -36,7 +37,8 @@ def write_end(
     folder: Path, state: str, error: str | None, rows: Sequence[dict[str, Any]], *,
     train_seconds: float, eval_seconds: float, prepare_seconds: float | None = None, parameters: int | None = None,
 ) -> None:  # fmt: skip
-    """Writes down the state a trial is left in, and which rows it has then."""
+    """Writes down the state a trial is left in, and which rows it has then; `rows.csv` and all else are there before."""
+    settle(folder)
     status = {
         "schema": StatusFile.newest, "state": state, "error": cut(error) if error else None,
         "num_rows": len(rows), "rows_digest": rows_csv.digest(rows),

@@ -20,6 +20,7 @@ class Operation(NamedTuple):
     kind: str
     path: Path
     folder: Path  # that is watched
+    source: Path | None = None  # of what is replaced
 
     @property
     def what(self) -> str:
@@ -42,7 +43,7 @@ def watched(folder: Path, before: Callable[[Operation], None]) -> Iterator[None]
     """
     folder, thread, opened, telling = folder.resolve(), threading.get_ident(), {}, False
 
-    def tell(kind: str, path) -> None:
+    def tell(kind: str, path, source=None) -> None:
         nonlocal telling
         if telling or not isinstance(path, str | os.PathLike) or threading.get_ident() != thread:
             return
@@ -50,7 +51,7 @@ def watched(folder: Path, before: Callable[[Operation], None]) -> Iterator[None]
         if path.is_relative_to(folder):
             telling = True
             try:
-                before(Operation(kind, path, folder))
+                before(Operation(kind, path, folder, source and Path(source).absolute()))
             finally:
                 telling = False
 
@@ -72,10 +73,14 @@ def watched(folder: Path, before: Callable[[Operation], None]) -> Iterator[None]
         tell("open" if set("wax+").isdisjoint(mode) else "create", path)
         return _OPEN(path, mode, *rest, **options)
 
-    def told(name: str, which: int):
-        def operation(*arguments, **options):
-            tell(name, arguments[which])
-            return _REAL[name](*arguments, **options)
+    def replace(source, target, **options):
+        tell("replace", target, source)
+        return _REAL["replace"](source, target, **options)
+
+    def told(name: str):
+        def operation(path, *rest, **options):
+            tell(name, path)
+            return _REAL[name](path, *rest, **options)
 
         return operation
 
@@ -88,8 +93,8 @@ def watched(folder: Path, before: Callable[[Operation], None]) -> Iterator[None]
             self.before_writing()
             return super().write(data)
 
-    patched = {"open": open_, "fdopen": fdopen, "fsync": fsync, "replace": told("replace", 1)}
-    patched |= {"unlink": told("unlink", 0), "mkdir": told("mkdir", 0)}
+    patched = {"open": open_, "fdopen": fdopen, "fsync": fsync, "replace": replace}
+    patched |= {"unlink": told("unlink"), "mkdir": told("mkdir")}
     opens = mock.patch.object(io, "open", plain_open), mock.patch.object(builtins, "open", plain_open)
     with mock.patch.multiple(os, **patched), opens[0], opens[1]:
         yield

@@ -1,7 +1,6 @@
 """An operation on a file of the results fails, once or from then on, each of them in turn: one line, and nothing is lost."""
 
 import errno
-import functools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from alexctl import api, run
 from alexctl.errors import UserError
-from alexctl.figures import page
-from alexctl.report.drawings import Drawing
-from alexctl.store import environment
-from alexctl.trials.trial import TrialRun
-from chaos import tally
-from chaos.harness import assert_same, torn, write_ablation
+from chaos import inline, tally
+from chaos.harness import assert_same, torn
+from chaos.inline import ablate
 from chaos.shim import Operation, watched
 
 ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EACCES)
@@ -24,20 +19,10 @@ ERRORS = (errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EACCES)
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory) -> Iterator[Path]:
-    """A folder with a campaign's file in it; what takes long and touches no file of the results is left out."""
+    """A folder with the campaign's file in it."""
     folder = tmp_path_factory.mktemp("io-errors").resolve()
-    write_ablation(
-        folder / "small.toml", lr=0.01, lr_grid=None, lr_widenings=None, batch_size=10, num_train=20, epochs=1, seeds=1
-    )
     with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        for module in (run, environment):
-            patch.setattr(module, "git_state", lambda: {"git_commit": None, "git_dirty": None})
-        patch.setattr(environment, "version", functools.cache(environment.version))
-        patch.setattr(run, "seconds_per_epoch", lambda campaign, *_: dict.fromkeys(campaign.ablation.arms, 1.0))
-        patch.setattr(Drawing, "figure", lambda drawing: None)
-        patch.setattr(page, "_rendered", lambda figure, kind, **options: f"a drawing as {kind}\n".encode())
-        patch.setattr(TrialRun, "due", lambda trial: True)  # a checkpoint after every batch, however fast
+        inline.prepare(folder, patch)
         yield folder
 
 
@@ -56,10 +41,6 @@ def begun(here, tiny_root, undisturbed) -> Path:
         ablate(here / "begun", tiny_root)
     assert len([*(here / "begun").rglob("checkpoint.pt")]) == 1
     return here / "begun"
-
-
-def ablate(results: Path, root: Path) -> api.Result:
-    return api.ablate("./small.toml", results=results, data_root=root, workers=1, keep_weights=True)
 
 
 class Fault:
