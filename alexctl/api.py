@@ -100,6 +100,7 @@ def ablate(
     data: str | None = None,
     smoke: bool = False,
     seeds: int | None = None,
+    studies: int | None = None,
     until_decided: bool = False,
     max_seeds: int | None = None,
     epochs: int | None = None,
@@ -125,7 +126,7 @@ def ablate(
     when every running trial has its checkpoint.
     """
     looks = looks_wanted(until_decided, max_seeds, seeds)
-    flags = {"data": data, "seeds": seeds, "epochs": epochs, "looks": looks, "precision": precision}
+    flags = {"data": data, "seeds": seeds, "studies": studies, "epochs": epochs, "looks": looks, "precision": precision}
     flags = {key: value for key, value in flags.items() if value is not None}
     knobs = knobs or {}
     if twice := sorted(flags.keys() & knobs.keys()):

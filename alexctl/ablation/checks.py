@@ -7,7 +7,7 @@ from typing import Any
 from alexctl.ablation.faults import Fault
 from alexctl.ablation.knobs import TrainingKnobs
 from alexctl.ablation.measures import named
-from alexctl.ablation.model import Claim
+from alexctl.ablation.model import Claim, Plan
 from alexctl.ablation.own_net import is_checked, is_own
 from alexctl.ablation.setting import known_keys, resolve
 from alexctl.ablation.toml import quoted, to_toml
@@ -41,6 +41,9 @@ def setting_faults(arm: Resolved, measure: Any, searchable: bool) -> list[Fault]
         faults.append(Fault("", "lr_grid", needed))
     if training is None:
         return faults
+    if training.held_out:
+        text = "only the search holds images out; give their share as validation = 0.1"
+        faults.append(Fault("", "held_out", text))
     if asked and asked.race and training.target is None:
         needed = f'missing; measure = "{asked.name}" needs one, such as {{ at_most = 0.25 }}'
         faults.append(Fault("", "target", needed))
@@ -48,6 +51,18 @@ def setting_faults(arm: Resolved, measure: Any, searchable: bool) -> list[Fault]
     if on_test and training.evaluate_every == 0:
         never = "0 never measures the test error, which this comparison needs; write 1"
         faults.append(Fault("", "evaluate_every", never))
+    return faults
+
+
+def plan_faults(plan: Plan, epochs: Any) -> list[Fault]:
+    """Parts of a plan that don't go together; `epochs` is what the base has, if it has one."""
+    faults = []
+    if plan.studies > 1 and plan.looks:
+        text = "can't be combined with looks, which go by single seeds; leave one of them out"
+        faults.append(Fault("", "studies", text))
+    if plan.budgets and type(epochs) is int and epochs != plan.budgets[-1]:
+        text = f"should end with epochs = {epochs}, at which the claim is judged, not with {plan.budgets[-1]}"
+        faults.append(Fault("", "budgets", text))
     return faults
 
 

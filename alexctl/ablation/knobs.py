@@ -75,9 +75,11 @@ class TrainingKnobs(Knobs):
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
     num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of them that a search evaluates on
     image_size: Annotated[int, Field(ge=8, le=1024)] = (
         32  # side in pixels the images of a folder are cut to; paper: 256
     )
+    order: Literal["shuffled", "file"] = "shuffled"  # of the training images, anew in every epoch; "file": as in 2012
     crop: Annotated[int, Field(ge=1)] | None = None  # side in pixels; random in training, the centre in tests
     random_crops: bool = True  # false: the centre in training too
     flips: bool = False  # half of the training images mirrored

@@ -27,9 +27,8 @@ class Measure:
     scale: Literal["ratio", "points"]  # how two arms are compared: times by a ratio, errors by percentage points
     unit: str = ""  # what stands behind a value; "%": values are fractions of 1 and written as per cent
     read: Read
-    race: bool = (
-        False  # the epochs until a target is met, so there must be one; a trial that never meets it is censored
-    )
+    race: bool = False  # the epochs until a target is met, so there must be one; a trial that never does is censored
+    searched_by: str = "validation_error"  # the last row's column by which rates are chosen; races are raced
     on_test: bool = False  # needs evaluations on the test data
     one_machine: bool = False  # comparable only within one run on one machine, by trials that share no step
     needs_learning: bool = True  # compares nothing where no arm is better than chance
@@ -54,7 +53,7 @@ def named(name: Any) -> Measure | None:
 
 
 def _crossing(rows: Rows, setting: Mapping[str, Any]) -> Outcome:
-    epoch = target_epoch(rows, setting.get("target"))
+    epoch = target_epoch(rows, setting)
     return Outcome(censored=True) if epoch is None else Outcome(value=epoch)
 
 
@@ -70,7 +69,7 @@ def _last(column: str) -> Read:
 
 def _test_error_at_crossing(rows: Rows, setting: Mapping[str, Any]) -> Outcome | None:
     """The test error when the target was met, on the line between the evaluations before and after; None without both."""
-    epoch = target_epoch(rows, setting.get("target"))
+    epoch = target_epoch(rows, setting)
     if epoch is None:
         return None
     known = [(row["epoch"], row["test_error"]) for row in rows if row["test_error"] is not None]
@@ -91,12 +90,18 @@ MEASURES = {
     for measure in (
         Measure(name="epochs_to_target", label="epochs to the target", scale="ratio", read=_crossing, race=True),
         Measure(name="test_error", label="test error", scale="points", unit="%", read=_last("test_error"), on_test=True),
-        Measure(name="top5_error", label="top-5 test error", scale="points", unit="%", read=_last("top5_error"), on_test=True),
+        Measure(
+            name="top5_error", label="top-5 test error", scale="points", unit="%", read=_last("top5_error"), on_test=True,
+            searched_by="validation_top5_error",
+        ),
         Measure(
             name="test_error_at_crossing", label="test error at the crossing", scale="points", unit="%",
             read=_test_error_at_crossing, on_test=True,
         ),
-        Measure(name="train_error", label="training error", scale="points", unit="%", read=_last("train_error")),
+        Measure(
+            name="train_error", label="training error", scale="points", unit="%", read=_last("train_error"),
+            searched_by="train_error",
+        ),
         Measure(
             name="seconds_per_epoch", label="training seconds per epoch", scale="ratio", unit=" s",
             read=_seconds_per_epoch, one_machine=True, needs_learning=False,

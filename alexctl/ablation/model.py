@@ -31,6 +31,12 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
+def _rising_budgets(budgets: tuple[int, ...]) -> tuple[int, ...]:
+    if len(budgets) < 2 or list(budgets) != sorted(set(budgets)):
+        raise ValueError("should name two numbers of epochs or more, rising, such as [15, 60, 120]")
+    return budgets
+
+
 def _sizes(given: Any) -> float | dict[str, float] | None:
     if given is None or _is_number(given):
         return given if given is None else float(given)
@@ -91,10 +97,13 @@ class Plan(_Part):
         tuple[Annotated[float, Field(gt=0, le=1000)], ...], AfterValidator(_distinct)
     ] | None = None  # fmt: skip
     lr_widenings: Annotated[int, Field(ge=0, le=20)] = 6  # how often the grid may grow when a rate on its edge is best
-    search_seeds: Annotated[int, Field(ge=1, le=100)] = 1
-    search_epochs: Annotated[int, Field(ge=1, le=10000)] | None = (
-        None  # budget of a search trial; None: that of the others
-    )
+    search_seeds: Annotated[int, Field(ge=1, le=100)] = 3
+    validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # share of the training images, held out in the search
+    studies: Annotated[int, Field(ge=1, le=100)] = 1  # the whole procedure so often, each with seeds of its own
+    # Epochs, for each of which the whole procedure runs with its schedule in proportion; judged at the largest.
+    budgets: Annotated[
+        tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_rising_budgets)
+    ] | None = None  # fmt: skip
 
 
 class Ablation(_Part):

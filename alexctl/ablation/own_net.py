@@ -24,7 +24,9 @@ from alexctl.errors import UserError, nearest
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
 COLUMNS = (  # of trials.csv, where a knob that varies has a column of its own
     "ablation", "arm", "phase", "status", "censored", "epochs_run", "train_loss", "train_error", "test_error",
-    "top5_error", "train_seconds", "eval_seconds", "trial", "error", "log", *MEASURES,
+    "top5_error", "validation_error", "train_error_pass", "whole_epoch_error", "budget", "train_seconds", "eval_seconds",
+    "trial", "error", "log",
+    *MEASURES,
 )  # fmt: skip
 TYPES = "int, float, bool, str, Literal[...], tuple[int, ...] and the like, any of them with `| None` or Annotated"
 

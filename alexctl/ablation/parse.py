@@ -3,18 +3,20 @@
 from dataclasses import replace
 from typing import Any
 
-from alexctl.ablation.checks import Resolved, arm_faults, claim_faults, resolved, setting_faults
+from alexctl.ablation.checks import Resolved, arm_faults, claim_faults, plan_faults, resolved, setting_faults
 from alexctl.ablation.faults import Fault, validated
 from alexctl.ablation.model import Ablation, Claim, Plan, is_name
 from alexctl.errors import nearest
 
 HEAD_KEYS = ("title", "control", "varies", "measure", "compares", "margin", "note")
 TABLES = ("claim", "base", "arms", "smoke")
+OF_SMOKE = {"search_seeds": 1, "studies": 1, "budgets": None}  # it is to run, not to choose well
 
 
 def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smoke: bool):
     """(Ablation or None, faults) of a TOML document; `overrides` are laid over its base, a fault of theirs is in `--set`."""
     head, tables, faults = _parts(document, name)
+    tables["smoke"] = {**OF_SMOKE, **tables["smoke"]}
     layers = {"[base]": tables["base"], "[smoke]": tables["smoke"] if smoke else {}, "--set": overrides}
     base: dict[str, Any] = {}
     places: dict[str, str] = {}  # where a key of the base was last given
@@ -106,6 +108,8 @@ def _checked_base(
     plan, faults = validated(Plan, {key: base[key] for key in base if key not in knobs})
     if {"seeds", "looks"} <= base.keys():
         faults.append(Fault("", "looks", "can't be combined with seeds; leave one of them out"))
+    if plan:
+        faults += plan_faults(plan, base.get("epochs"))
     resolved_arms = {name: resolved({**knobs, **changes}, also) for name, changes in arms.items()}
     of_arms = {name: setting_faults(arm, measure, "lr_grid" in base) for name, arm in resolved_arms.items()}
     # An arm may supply what the base leaves out: that is missing from the base only if it is missing everywhere.

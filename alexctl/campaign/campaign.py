@@ -5,16 +5,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from alexctl.ablation.model import SEARCH_SEED, Ablation
+from alexctl.ablation.knobs import TrainingKnobs
+from alexctl.ablation.model import Ablation
 from alexctl.ablation.setting import NUMERICS, Setting
-from alexctl.campaign import lr_search, older
+from alexctl.campaign import older
+from alexctl.campaign.arm_search import ArmSearch, search_changes
+from alexctl.campaign.parts import Part, at_budget, parts_of
 from alexctl.errors import UserError
-from alexctl.statistics import target_epoch
 from alexctl.store import layout, plan, reference
 from alexctl.store.environment import mixed
 from alexctl.store.records import TrialRecord, clear, read_trial, trials_of
 from alexctl.verdicts.compare import compare
-from alexctl.verdicts.evidence import Evidence
+from alexctl.verdicts.evidence import Evidence, Searched
+
+DEFAULTS = {"epochs": TrainingKnobs.model_fields["epochs"].default}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +53,9 @@ class Campaign:
         self.retry_failed = False
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in trials_of(folder)}
         self.failed_before = {name for name, record in self.records.items() if record.failed}
-        self._decisions: dict[str, lr_search.Decision] = {}
-        self._final: dict[tuple[str, float], list[Job]] = {}
+        self._searches: dict[tuple[str, Part], ArmSearch] = {}
+        self._final: dict[tuple[str, float, Part], list[Job]] = {}
+        self.parts = parts_of(ablation.plan)
         self._seeds: tuple[int, int] | None = None
 
     @classmethod
@@ -64,21 +69,24 @@ class Campaign:
         begun = any(record.rows for record in self.records.values())
         return plan.write(self.folder, self.ablation, about, code, begun=begun)
 
-    def setting(self, arm: str, phase: str, lr: float | None) -> Setting:
-        """An arm's setting; in the search it stops at the target and never sees the test data."""
-        changes: dict[str, Any] = {}
+    def setting(self, arm: str, phase: str, lr: float | None, part: Part | None = None) -> Setting:
+        """An arm's setting; in the search it never sees the test data, and a race ends at the target."""
+        ablation, part = self.ablation, part or self.parts[-1]
+        changes = at_budget(ablation, arm, part.budget)
         if phase == "search":
-            changes = {"evaluate_every": 0, "epochs_after_target": 0.0, "test_views": 1}
-            if self.ablation.plan.search_epochs is not None:
-                changes["epochs"] = self.ablation.plan.search_epochs
-        return self.ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)
+            changes |= search_changes(ablation, {**DEFAULTS, **ablation.base, **ablation.arms[arm], **changes})
+        return ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)
+
+    def job(self, arm: str, phase: str, seed: int, setting: Setting, until: float | None = None) -> Job:
+        """One of its trials."""
+        return Job(arm=arm, phase=phase, seed=seed, setting=setting, until=until)
 
     def reload(self, name: str) -> TrialRecord:
         """Reads one trial again after something happened to it."""
         record = read_trial(layout.trial(self.folder, name))
         self.records[name] = record
         self.failed_before.discard(name)  # a retry is one try
-        self._decisions.clear()
+        self._searches.clear()
         self._seeds = None
         return record
 
@@ -100,58 +108,41 @@ class Campaign:
         self.records = {name: record for name, record in self.records.items() if name not in torn}
         return [f"{name} starts again: {record.problem}" for name, record in torn.items()]
 
-    def search_jobs(self, arm: str, lr: float, until: float | None) -> list[Job]:
-        """The trials, one a search seed, that measure one rate."""
-        setting = self.setting(arm, "search", lr)
-        seeds = range(SEARCH_SEED, SEARCH_SEED + self.ablation.plan.search_seeds)
-        return [Job(arm=arm, phase="search", seed=seed, setting=setting, until=until) for seed in seeds]
+    def search(self, arm: str, part: Part | None = None) -> ArmSearch:
+        """The search of one arm's learning rate, by default the one whose rate is judged."""
+        key = (arm, part or self.parts[-1])
+        if key not in self._searches:
+            self._searches[key] = ArmSearch(self, *key, again=self._again)
+        return self._searches[key]
 
-    def decision(self, arm: str) -> lr_search.Decision:
-        """Where the search of one arm's learning rate stands."""
-        if arm not in self._decisions:
-            self._decisions[arm] = self._decide(arm)
-        return self._decisions[arm]
-
-    def _decide(self, arm: str) -> lr_search.Decision:
-        grid = self.ablation.plan.lr_grid
-        epochs = float(self.setting(arm, "search", grid[0]).training.epochs)
-        seen: dict[float, list[lr_search.Progress]] = {}
-        while True:  # a decision may name rates beyond the grid, which then have to be looked up too
-            decision = lr_search.advance(grid, seen, epochs=epochs, widenings=self.ablation.plan.lr_widenings)
-            new = [lr for lr, _ in decision.run if lr not in seen] or [lr for lr in grid if lr not in seen]
-            if not new:
-                return decision
-            for lr in new:
-                records = [self.record(job) for job in self.search_jobs(arm, lr, None)]
-                seen[lr] = [lr_search.Progress() if self._again(r) else progress_of(r) for r in records]
-
-    def rate(self, arm: str) -> float | None:
+    def rate(self, arm: str, part: Part | None = None) -> float | None:
         """The learning rate of an arm's reported trials; None while its search goes on, or lacks a trial that failed."""
         if arm not in self.ablation.searched:
             return {**self.ablation.base, **self.ablation.arms[arm]}["lr"]
-        return None if self.search_failures(arm) else self.decision(arm).winner
+        return self.search(arm, part).winner
 
     def search_failures(self, arm: str) -> list[Job]:
-        """The search trials of an arm that failed: without them a winner would be one by default."""
+        """The search trials of an arm that failed, in any part."""
         if arm not in self.ablation.searched:
             return []
-        jobs = [job for rate in self._rates(arm) for job in self.search_jobs(arm, rate, None)]
-        return [job for job in jobs if self.record(job).failed]
+        return [job for part in self.parts for job in self.search(arm, part).failures]
 
-    def _rates(self, arm: str) -> list[float]:
-        """Every rate the search of an arm has tried or is about to."""
-        decision = self.decision(arm)
-        rates = {*self.ablation.plan.lr_grid, *decision.dropped, *(rate for rate, _ in decision.run)}
-        return sorted(rates | ({decision.winner} if decision.winner is not None else set()))
-
-    def final_jobs(self, arm: str, lr: float, seeds: int | None = None) -> list[Job]:
-        """The trials that count: seeds 0, 1, 2, ..., by default as many as are wanted now."""
-        seeds = self.num_seeds if seeds is None else seeds
-        jobs = self._final.setdefault((arm, lr), [])  # kept, since a name takes a hash, and each event asks for all
+    def final_jobs(self, arm: str, lr: float, seeds: int | None = None, part: Part | None = None) -> list[Job]:
+        """The trials that count: seeds 0, 1, 2, ... of each study, by default as many as are wanted now."""
+        seeds, part = self.num_seeds if seeds is None else seeds, part or self.parts[-1]
+        jobs = self._final.setdefault(
+            (arm, lr, part), []
+        )  # kept, since a name takes a hash, and each event asks for all
         if len(jobs) < seeds:
-            setting = jobs[0].setting if jobs else self.setting(arm, "final", lr)
-            jobs += [Job(arm=arm, phase="final", seed=seed, setting=setting) for seed in range(len(jobs), seeds)]
+            setting = jobs[0].setting if jobs else self.setting(arm, "final", lr, part)
+            first = part.study * self.ablation.plan.seeds
+            jobs += [self.job(arm, "final", first + i, setting) for i in range(len(jobs), seeds)]
         return jobs[:seeds]
+
+    @property
+    def num_reported(self) -> int:
+        """Reported trials in all, as things stand."""
+        return len(self.ablation.arms) * len(self.parts) * self.num_seeds
 
     @property
     def num_seeds(self) -> int:
@@ -185,9 +176,12 @@ class Campaign:
             return self._of_old()
         counted = self.counted()
         final = (record.folder for record in counted if record.phase == "final")
+        seeds = self._wanted_and_judged()[1]
+        shorter = (self._judged(seeds, budget) for budget in (self.ablation.plan.budgets or ())[:-1])
         return replace(
-            self._judged(self._wanted_and_judged()[1]),
+            self._judged(seeds),
             counted=tuple(counted),
+            shorter=tuple(shorter),
             mixed=self.ablation.measure.one_machine and mixed(final),
         )
 
@@ -195,14 +189,32 @@ class Campaign:
         about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
         return older.evidence(self.ablation, list(self.records.values()), folder=self.folder, **about)
 
-    def _judged(self, seeds: int) -> Evidence:
-        """What so many seeds of every arm can be judged on; its other trials are left out."""
-        rates = {arm: rate for arm in self.ablation.arms if (rate := self.rate(arm)) is not None}
+    def _judged(self, seeds: int, budget: int | None = None) -> Evidence:
+        """What so many seeds of every arm can be judged on, at a budget (the largest); its other trials are left out."""
+        budget = budget or self.parts[-1].budget
+        parts = [part for part in self.parts if part.budget == budget]
+        rates = {(arm, part): self.rate(arm, part) for part in parts for arm in self.ablation.arms}
+        judged = (
+            self.record(job)
+            for (arm, part), lr in rates.items()
+            if lr is not None
+            for job in self.final_jobs(arm, lr, seeds, part)
+        )
         return Evidence(
             ablation=self.ablation, folder=self.folder, data_name=self.data_name, data_digest=self.data_digest,
-            num_classes=self.num_classes, rates=rates, counted=(),
-            judged=tuple(self.record(job) for arm, lr in rates.items() for job in self.final_jobs(arm, lr, seeds)),
+            num_classes=self.num_classes, counted=(), judged=tuple(judged), budget=budget,
+            rates={arm: lr for (arm, part), lr in rates.items() if part == parts[0] and lr is not None},
+            searches=tuple(self._searched(arm, part) for arm in self.ablation.searched for part in parts),
             broken=tuple(arm for arm in self.ablation.arms if self.search_failures(arm)),
+        )  # fmt: skip
+
+    def _searched(self, arm: str, part: Part) -> Searched:
+        """What came of one search, and what it cost."""
+        search = self.search(arm, part)
+        counted = search.counted()
+        return Searched(
+            arm=arm, study=part.study, lr=search.winner, ties=search.decision.ties, trials=len(counted),
+            epochs=sum(record.rows[-1]["epoch"] for record in counted if record.rows),
         )  # fmt: skip
 
     def ready(self) -> list[Job]:
@@ -210,41 +222,30 @@ class Campaign:
         if self.is_older:
             return []
         searching, final = [], []
-        for arm in self._control_first():
-            lr = self.rate(arm)
-            if lr is None:
-                for rate, until in self.decision(arm).run:
-                    searching += [job for job in self.search_jobs(arm, rate, until) if self._open(job)]
-            else:
-                final += [job for job in self.final_jobs(arm, lr) if self._open(job)]
+        for part in self.parts:
+            for arm in self._control_first():
+                lr = self.rate(arm, part)
+                if lr is None:
+                    search = self.search(arm, part)
+                    jobs = (job for rate, until in search.decision.run for job in search.jobs(rate, until))
+                    searching += [job for job in jobs if self._open(job)]
+                else:
+                    final += [job for job in self.final_jobs(arm, lr, part=part) if self._open(job)]
         return searching + sorted(final, key=lambda job: job.seed)
 
     def counted(self) -> list[TrialRecord]:
         """The records of this plan: the search as far as it went, and the reported seeds."""
         if self.is_older:
             return list(self._of_old().counted)
-        jobs = []
+        records = []
         for arm in self.ablation.arms:
-            lr = self.rate(arm)
-            if arm in self.ablation.searched:
-                jobs += [job for rate in self._rates(arm) for job in self.search_jobs(arm, rate, None)]
-            if lr is not None:
-                jobs += self.final_jobs(arm, lr)
-        return [self._as_counted(job) for job in jobs]
-
-    def _as_counted(self, job: Job) -> TrialRecord:
-        """A search trial counts as far as the rule runs it, however far it got."""
-        record = self.record(job)
-        if job.phase != "search" or record.failed:
-            return record
-        end = self.decision(job.arm).ends.get(job.setting.training.lr)
-        if end is None:  # it still runs
-            return record
-        rows = record.rows[: lr_search.rows_until([row["epoch"] for row in record.rows], end)]
-        reached = bool(rows) and rows[-1]["epoch"] >= end - 1e-9
-        if len(rows) == len(record.rows) and (record.state == "done" or (record.state == "diverged" and not reached)):
-            return record
-        return replace(record, rows=rows, status={**record.status, "state": "stopped", "error": None})
+            for part in self.parts:
+                lr = self.rate(arm, part)
+                if arm in self.ablation.searched:
+                    records += self.search(arm, part).counted()
+                if lr is not None:
+                    records += [self.record(job) for job in self.final_jobs(arm, lr, part=part)]
+        return records
 
     def tidy(self) -> None:
         """Removes what a kill left in trials that are over, and the checkpoints of rates the search has dropped.
@@ -296,17 +297,3 @@ def open_results(folder: Path, name: str | None = None, *, problems: list[str] |
     if problems is not None:
         problems += faults
     return found
-
-
-def progress_of(record: TrialRecord) -> lr_search.Progress:
-    """A search trial as the search sees it; a failed one counts as diverged, since it can't win.
-
-    Rows that its state knows nothing of were saved on the way by a trial that then was killed: it has yet to go there.
-    """
-    rows = record.rows if record.finished else record.rows[: record.status.get("num_rows", 0)]
-    return lr_search.Progress(
-        epochs=[row["epoch"] for row in rows],
-        errors=[row["train_error"] for row in rows],
-        crossing=target_epoch(rows, record.setting.get("target")),
-        diverged=record.failed or record.state == "diverged",
-    )

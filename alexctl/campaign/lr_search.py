@@ -1,42 +1,54 @@
 """The learning-rate search as a pure function: what was measured so far in, what to run next (or the winner) out.
 
-Successive halving, the same rule, grid and budget for every arm: all rates run one epoch, the better half goes on to
-two epochs, and so on, but never fewer than two until one meets the target; a rate that is behind the first crossing
-is hopeless and stops. When the best rate lies on the edge of what was tried, the grid grows there by its own step.
+Every arm has the same rule, grid and search seeds. Rates are chosen by what is claimed: where arms race to a target, by
+the race; where their errors are compared, by that error on held-out images at the end of the full schedule. Several
+seeds are put together as the report does it (`_score`). Rates within one standard error of the best are ties, which go
+to the rate nearer the middle of the grid; a winner on the edge of what was tried lets the grid grow there by its own step.
+
+A race ends for a rate when it can no longer win: when the best rate has met the target, or at a quarter (a half) of the
+budget when it is far behind. Errors are known at the end only, so there every rate trains to the end.
 
 Trials run side by side, so some get further than the rule asks. What lies beyond is not looked at: the decision and
 the rows that count depend on the curves alone, never on who was quicker.
 """
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-FIRST_RUNG = 1.0  # epochs
-KEPT_AT_LEAST = 2
+import numpy as np
+
+CHECKS = (0.25, 0.5)  # of the budget: who is far behind there goes no further
+FAR_BEHIND = 2.0  # times the epochs that the leader took to be where a rate is now
 HIGHEST = 1000.0  # what the knob `lr` allows
 _TOLERANCE = 1e-9  # epochs are sums of fractions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """How far one search trial has come: row epochs and training errors, its crossing, whether it diverged."""
+    """How far one search trial has come.
+
+    `epochs` and `errors` are its curve as it is raced (`statistics.race_curve`), `crossing` the epoch at which that
+    meets the target; `outcome` is the error that is compared, once the trial is over, where there is no race.
+    """
 
     epochs: Sequence[float] = ()
     errors: Sequence[float] = ()
     crossing: float | None = None
+    outcome: float | None = None
     diverged: bool = False
 
     @property
     def epoch(self) -> float:
-        return self.epochs[-1] if self.epochs else 0.0
+        return float(self.epochs[-1]) if len(self.epochs) else 0.0
 
     @property
     def over(self) -> bool:
         """Whether it goes no further by itself."""
-        return self.diverged or self.crossing is not None
+        return self.diverged or self.crossing is not None or self.outcome is not None
 
     def until(self, epoch: float) -> "Progress":
-        """What it was at the first row that reaches the epoch."""
+        """What it was at the first point of its curve that reaches the epoch."""
         if self.epoch < epoch - _TOLERANCE:
             return self
         kept = rows_until(self.epochs, epoch)
@@ -45,11 +57,11 @@ class Progress:
             epochs=self.epochs[:kept], errors=self.errors[:kept], crossing=self.crossing if crossed else None
         )
 
-    def error_at(self, rung: float) -> float:
-        """The mean training error over the epoch that ends at the rung, or where it stopped before."""
-        end = min(rung, self.epoch)
-        recent = [e for t, e in zip(self.epochs, self.errors, strict=True) if end - 1 < t <= end + _TOLERANCE]
-        return sum(recent) / len(recent) if recent else float("inf")
+    def error_at(self, epoch: float) -> float:
+        """Its error at the epoch, or where it stopped before; infinite before its first point."""
+        if not len(self.epochs) or epoch < self.epochs[0] - _TOLERANCE:
+            return math.inf
+        return float(np.interp(epoch, self.epochs, self.errors))
 
 
 def rows_until(epochs: Sequence[float], epoch: float) -> int:
@@ -61,111 +73,184 @@ def rows_until(epochs: Sequence[float], epoch: float) -> int:
 class Decision:
     """`run`: (rate, epoch to run it to), all of which may run at once; or the winner.
 
-    `dropped` says why a rate is out, `ends` to which epoch a rate counts that runs no further.
+    `dropped` says why a rate is out, `ends` to which epoch a rate counts that runs no further. `ties` are the rates
+    within one standard error of the best, the winner among them, where there are several.
     """
 
     run: tuple[tuple[float, float], ...] = ()
     winner: float | None = None
-    dropped: Mapping[float, str]
-    ends: Mapping[float, float]
+    dropped: Mapping[float, str] = field(default_factory=dict)
+    ends: Mapping[float, float] = field(default_factory=dict)
+    ties: tuple[float, ...] = ()
+
+
+Seen = Mapping[float, Sequence[Progress]]
 
 
 def advance(
-    grid: Sequence[float], seen: Mapping[float, Sequence[Progress]], *, epochs: float, widenings: int = 6
+    grid: Sequence[float], seen: Seen, *, epochs: float, race: bool = True, lead: float = 0.0, widenings: int = 6
 ) -> Decision:
     """The next step of one arm's search; `seen` has a rate's trials, one a search seed.
 
-    `epochs` is the budget after which a rate counts as never crossing, `widenings` how often the grid may grow. The
-    winner is the rate that met the target first (on average over its trials); if none did within the budget, the one
-    with the lowest training error at its end.
+    `race`: whether trials end at a target; `epochs` is the last point of a curve within the budget, and `lead` how many
+    epochs after a point it is known at the latest. `widenings` is how often the grid may grow.
     """
-    alive, tried = sorted(grid), sorted(grid)
-    dropped: dict[float, str] = {}
-    ends: dict[float, float] = {}
-    rung = min(FIRST_RUNG, epochs)
+    decide = _race if race else _finish
+    tried = sorted(grid)
     while True:
-        trials = {lr: seen.get(lr) or (Progress(),) for lr in alive}
-        limit = min([rung, *(c for lr in alive if (c := _crossing(trials[lr])) is not None)])
-        reach = {lr: min(epochs, _reach(trials[lr], limit)) for lr in alive}
-        trials = {lr: [trial.until(reach[lr]) for trial in trials[lr]] for lr in alive}
-        waiting = [lr for lr in alive if any(not t.over and t.epoch < reach[lr] - _TOLERANCE for t in trials[lr])]
+        decision = decide(tried, {lr: seen.get(lr) or (Progress(),) for lr in tried}, epochs, lead)
+        edge = None if decision.winner is None else _beyond(decision.winner, tried)
+        if edge is None or widenings == 0:
+            return decision
+        widenings -= 1
+        tried = sorted([*tried, edge])
+
+
+def usual_lengths(num_rates: int, epochs: int, *, race: bool = True) -> list[int]:
+    """About how many epochs each trial of one arm's search lasts, a seed."""
+    if not race:
+        return [epochs] * num_rates
+    far = min(3, num_rates)  # as far as the best rate takes
+    return [epochs] * far + [max(1, round(CHECKS[0] * epochs))] * (num_rates - far)
+
+
+def _finish(tried: Sequence[float], trials: Seen, epochs: float, lead: float) -> Decision:
+    """Every rate to the end of the schedule."""
+    until = epochs + lead
+    waiting = tuple((lr, until) for lr in tried if not all(trial.over for trial in trials[lr]))
+    if waiting:
+        return Decision(run=waiting)
+    scores = {lr: _score([trial.outcome for trial in trials[lr]]) for lr in tried}
+    return _decided(tried, scores, trials, {}, dict.fromkeys(tried, until))
+
+
+def _race(tried: Sequence[float], trials: Seen, epochs: float, lead: float) -> Decision:
+    """Every rate as far as it may still win."""
+    alive, dropped, ends = list(tried), {}, {}
+    for check in (*(min(epochs, math.ceil(share * epochs)) for share in CHECKS), epochs):
+        goal = _goal([trials[lr] for lr in alive])
+        reach = {lr: min(epochs, _reach(trials[lr], min(check, goal))) for lr in alive}
+        now = {lr: [trial.until(reach[lr]) for trial in trials[lr]] for lr in alive}
+        waiting = [lr for lr in alive if any(not t.over and t.epoch < reach[lr] - _TOLERANCE for t in now[lr])]
         if waiting:
-            return Decision(run=tuple((lr, reach[lr]) for lr in waiting), dropped=dropped, ends=ends)
-        ranked = sorted(alive, key=lambda lr: _rank(trials[lr], rung))
-        best = trials[ranked[0]]
-        edge = _beyond(ranked[0], tried, diverged=_diverged(best))
-        if edge is not None and widenings > 0:
-            widenings -= 1
-            tried = sorted([*tried, edge])
-            alive.append(edge)
-            continue
-        going = [lr for lr in ranked if not _diverged(trials[lr])]
-        if _crossing(best) is not None or rung >= epochs or len(going) < 2:
-            dropped |= {lr: _why(trials[lr]) for lr in ranked[1:]}
-            return Decision(winner=ranked[0], dropped=dropped, ends=ends | reach)
-        keep = max(KEPT_AT_LEAST, -(-len(ranked) // 2))
-        out = [lr for lr in ranked if lr not in going[:keep]]
-        dropped |= {lr: _why(trials[lr]) for lr in out}
-        ends |= {lr: reach[lr] for lr in out}
-        alive = going[:keep]
-        rung = min(2 * rung, epochs)
+            return Decision(run=tuple((lr, reach[lr] + lead) for lr in waiting), dropped=dropped, ends=ends)
+        known = {lr: reach[lr] + lead for lr in alive}
+        if goal <= check or check == epochs:
+            break
+        far = _far_behind(now, check)
+        dropped |= {lr: "diverged" if _dead(now[lr]) else f"far behind after {check:g} epochs" for lr in far}
+        ends |= {lr: known[lr] for lr in far}
+        alive = [lr for lr in alive if lr not in far]
+    scores = {lr: _score([_time(trial) for trial in now[lr]]) for lr in alive}
+    if not any(score and math.isfinite(score[0]) for score in scores.values()):  # then by how near they came
+        scores = {lr: _score([None if t.diverged else t.error_at(reach[lr]) for t in now[lr]]) for lr in alive}
+    return _decided(tried, scores, now, dropped, ends | known)
 
 
-def usual_lengths(num_rates: int, epochs: int) -> list[int]:
-    """About how many epochs each trial of one arm's search lasts, a seed: all rates one, two of them to the end."""
-    return [epochs + 1] * min(2, num_rates) + [1] * (num_rates - 2)
+def _decided(
+    tried: Sequence[float], scores: Mapping[float, tuple[float, float] | None], trials: Seen,
+    dropped: Mapping[float, str], ends: Mapping[float, float],
+) -> Decision:  # fmt: skip
+    """The winner by score: among those within one standard error of the best, the rate nearest the grid's middle.
+
+    Where every rate is dead, the lowest.
+    """
+    ranked = sorted((lr for lr in scores if scores[lr]), key=lambda lr: scores[lr][0])
+    limit = sum(scores[ranked[0]]) if ranked else 0.0
+    ties = [lr for lr in ranked if scores[lr][0] <= limit]
+    middle = (len(tried) - 1) / 2
+    winner = min(ties, key=lambda lr: (abs(tried.index(lr) - middle), ranked.index(lr)), default=tried[0])
+    why = {lr: _why(trials[lr], lr in ties) for lr in scores if lr != winner}
+    return Decision(
+        winner=winner, dropped={lr: text for lr, text in {**dropped, **why}.items() if lr != winner}, ends=ends,
+        ties=tuple(sorted(ties)) if len(ties) > 1 else (),
+    )  # fmt: skip
+
+
+def _score(outcomes: Sequence[float | None]) -> tuple[float, float] | None:
+    """(mean, its standard error) of one rate's outcomes over the search seeds; less is better. None: it has none.
+
+    None stands for a trial that diverged. One such death is no reason to give up a rate that is good otherwise, and no
+    reason to overlook it: it counts as the worst of the others. Where half of the trials died, the rate is dead.
+    """
+    alive = [outcome for outcome in outcomes if outcome is not None]
+    if 2 * len(alive) <= len(outcomes):
+        return None
+    values = alive + [max(alive)] * (len(outcomes) - len(alive))
+    if math.inf in values:
+        return math.inf, 0.0
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 0.0
+    return sum(values) / len(values), error
+
+
+def _goal(rates: Sequence[Sequence[Progress]]) -> float:
+    """The epoch by which a rate must have met the target to win, or to tie with the best; infinite if none has."""
+    scores = [_score([_time(trial) for trial in trials]) for trials in rates if all(trial.over for trial in trials)]
+    best = min((score for score in scores if score), default=None)
+    return math.inf if best is None else math.exp(sum(best))
 
 
 def _reach(trials: Sequence[Progress], limit: float) -> float:
     """The epoch to run a rate's trials to before it can be said whether on average they cross by the limit.
 
-    A trial that crosses early leaves its epochs to the others: with crossings at 3 and at most 10, a mean of 6.5 is
-    still within a limit of 6.5.
+    A trial that crosses early leaves its share to the others: with crossings at 4 and at most 9, the geometric mean of
+    6 is still within a limit of 6. One that diverged counts as the last, so it changes nothing here.
     """
+    if not math.isfinite(limit):
+        return limit
+    count = len(trials)
     reach, total = limit, 0.0
     early = sorted(trial.crossing for trial in trials if trial.crossing is not None)
-    for count, crossing in enumerate(early[: len(trials) - 1], start=1):
+    for crossed, crossing in enumerate(early[: count - 1], start=1):
         if crossing > reach + _TOLERANCE:
             break
-        total += crossing
-        reach = (len(trials) * limit - total) / (len(trials) - count)
+        total += math.log(crossing)
+        reach = math.exp((count * math.log(limit) - total) / (count - crossed))
     return reach
 
 
-def _crossing(trials: Sequence[Progress]) -> float | None:
-    """The mean crossing; None unless every trial has crossed."""
-    crossings = [trial.crossing for trial in trials]
-    return None if None in crossings else sum(crossings) / len(crossings)
+def _far_behind(trials: Seen, check: float) -> list[float]:
+    """The rates that at a check are where the leader was at a fraction of it, or before; dead ones too."""
+    living = [lr for lr in trials if not _dead(trials[lr])]
+    leader = min(living, key=lambda lr: _error_at(trials[lr], check), default=None)
+    if leader is None:
+        return []
+    then = _error_at(trials[leader], check / FAR_BEHIND)
+    return [lr for lr in trials if lr not in living or (lr != leader and _error_at(trials[lr], check) > then)]
 
 
-def _diverged(trials: Sequence[Progress]) -> bool:
-    return any(trial.diverged for trial in trials)
+def _error_at(trials: Sequence[Progress], epoch: float) -> float:
+    """The mean error of a rate's trials that have not diverged; one that has met its target stays where it was then."""
+    errors = [trial.error_at(epoch) for trial in trials if not trial.diverged]
+    return sum(errors) / len(errors)
 
 
-def _error_at(trials: Sequence[Progress], rung: float) -> float:
-    return sum(trial.error_at(rung) for trial in trials) / len(trials)
+def _dead(trials: Sequence[Progress]) -> bool:
+    """Whether half of the trials or more diverged."""
+    return 2 * sum(trial.diverged for trial in trials) >= len(trials)
 
 
-def _rank(trials: Sequence[Progress], rung: float) -> tuple[bool, bool, float]:
-    """Sorts the crossed ones first by when, then the others by their error, the diverged last."""
-    crossing = _crossing(trials)
-    if crossing is not None:
-        return (False, False, crossing)
-    return (_diverged(trials), True, _error_at(trials, rung))
+def _time(trial: Progress) -> float | None:
+    """The log of a trial's crossing, since races are compared by ratios; infinite where it has none, None of a dead one."""
+    if trial.diverged:
+        return None
+    return math.inf if trial.crossing is None else math.log(trial.crossing)
 
 
-def _why(trials: Sequence[Progress]) -> str:
-    crossing = _crossing(trials)
-    if _diverged(trials):
+def _why(trials: Sequence[Progress], tied: bool) -> str:
+    if _dead(trials):
         return "diverged"
-    if crossing is not None:
-        return f"slower: {crossing:.2f} epochs"
+    if all(trial.outcome is not None or trial.diverged for trial in trials):
+        return f"{'as good' if tied else 'worse'}: {100 * _score([trial.outcome for trial in trials])[0]:.2f}%"
+    crossing = _score([_time(trial) for trial in trials])
+    if crossing and math.isfinite(crossing[0]):
+        return f"{'as fast' if tied else 'slower'}: {math.exp(crossing[0]):.2f} epochs"
     return f"behind after {max(trial.epoch for trial in trials):g} epochs"
 
 
-def _beyond(best: float, tried: Sequence[float], *, diverged: bool) -> float | None:
+def _beyond(best: float, tried: Sequence[float]) -> float | None:
     """The rate that would take the best off the edge, rounded to three digits; None if it is not on the edge."""
-    if diverged or best == tried[0]:
+    if best == tried[0]:
         return float(f"{tried[0] * tried[0] / tried[1]:.3g}")
     if best == tried[-1]:
         rate = float(f"{best * best / tried[-2]:.3g}")

@@ -69,6 +69,7 @@ def ablate(
     data: Annotated[str | None, typer.Option(help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
     smoke: Annotated[bool, typer.Option("--smoke", help="Smoke test: seconds on embedded data, to see that it runs.")] = False,
     seeds: Annotated[int | None, typer.Option(help="Reported seeds per arm.")] = None,
+    studies: Annotated[int | None, typer.Option(min=1, max=100, help="Repeat search and trials so often, each with seeds of its own; the interval then covers the search.")] = None,
     until_decided: Annotated[bool, typer.Option("--until-decided", help="Analyse after 4, 6, 10, 16, 24 seeds and stop once decided; intervals are widened for it.")] = False,
     max_seeds: Annotated[int | None, typer.Option(min=4, max=100, help="With --until-decided: seeds at the last analysis. Default: 24.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs per trial, at most.")] = None,
@@ -101,8 +102,8 @@ def ablate(
     screen = Screen(quiet=quiet)
     try:
         result = api.ablate(
-            name, data=data, smoke=smoke, seeds=seeds, until_decided=until_decided, max_seeds=max_seeds, epochs=epochs,
-            precision=None if precision is Precision.auto else precision.value, knobs=override(set_ or []),
+            name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
+            epochs=epochs, precision=None if precision is Precision.auto else precision.value, knobs=override(set_ or []),
             results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
             threads=threads, stack=stack, retry_failed=retry is not None, fail_fast=fail_fast,
             checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, watcher=screen,

@@ -61,7 +61,7 @@ class Screen:
             })  # fmt: skip
         self.console.print(rich_table(rows, self.console))
         done = sum(record.finished for record in campaign.counted() if record.phase == "final")
-        total = len(ablation.arms) * campaign.num_seeds
+        total = campaign.num_reported
         self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
         workers_text = numbers.counted(workers, "worker")
@@ -159,7 +159,7 @@ class Screen:
             table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
         final = [r for r in campaign.counted() if r.phase == "final" and r.finished]
         searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
-        parts = [f"{len(final)} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials done"]
+        parts = [f"{len(final)} of {campaign.num_reported} reported trials done"]
         if searching:
             parts.append("searching the learning rate of " + " and ".join(searching))
         parts.append(f"{self._clock()} gone, to go: {self.estimate(campaign)}")

@@ -29,18 +29,23 @@ def costs(found: "list[Cost]") -> None:
         rows.append({
             "arm": cost.arm, "parameters": _count(cost.num_parameters), "MACs": _compact(cost.num_macs),
             "memory": "-" if cost.training_bytes is None else numbers.byte_size(cost.training_bytes), "trials": f"{searched}{cost.num_reported_trials}",
+            "epochs": numbers.compact(round(cost.planned.total)),
             "time": cost.problem or f"{'at most' if cost.at_most else 'about'} {numbers.duration(cost.seconds)}",
         })  # fmt: skip
     say("")
-    table(rows, numbers=("parameters", "MACs", "memory"))
+    table(rows, numbers=("parameters", "MACs", "memory", "epochs"))
     known = any(cost.seconds is not None for cost in found)
     workers = numbers.counted(found[0].workers, "worker")
     notes = ["MACs: multiply-accumulates an image. memory: about what a training step holds."]
     searched = any(cost.num_search_trials for cost in found)
+    about = "at most" if any(cost.at_most for cost in found) else "about"
+    search, whole = sum(sum(cost.planned.searching) for cost in found), sum(cost.planned.total for cost in found)
     if searched:
         notes.append("trials: searching the learning rate + reported.")
+        notes.append(f"In all {about} {whole:,.0f} epochs, {search:,.0f} of them to search the rates.")
+    else:
+        notes.append(f"In all {about} {whole:,.0f} epochs.")
     if known:
-        about = "at most" if any(cost.at_most for cost in found) else "about"
         notes.append(f"{about.capitalize()} {numbers.duration(whole_seconds(found))} on {workers}, going by a few steps timed now"
                      f"{'; what a search may add to its grid comes on top' * searched}.")  # fmt: skip
         if not all(cost.crowded for cost in found):

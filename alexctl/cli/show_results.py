@@ -33,14 +33,16 @@ def result(found: "Result") -> None:
     console.print(rich_table(rows, console))
     for line in found.verdict["comparisons"]:
         console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]")
+    if rates := found.verdict["rates"]:
+        console.print(plain(rates))
     console.print(plain(which.claim))
     if which.note:
         console.print(f"Keep in mind: {plain(which.note)}")
     for line in failures(found.trials, found.folder):
         console.print(f"[red]{plain(line)}[/]")
     names = (
-        *map(layout.svg, (layout.FIGURE, layout.SEARCH, layout.SURVIVAL)), layout.TRIALS_CSV, layout.CURVES_CSV,
-        layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.VERDICT,
+        *map(layout.svg, (layout.FIGURE, layout.SEARCH, layout.SURVIVAL, layout.BUDGETS)), layout.TRIALS_CSV,
+        layout.CURVES_CSV, layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.BUDGETS_CSV, layout.VERDICT,
     )  # fmt: skip
     written = ", ".join(name for name in names if (found.folder / name).exists())
     console.print(f"Files: {plain(shown(found.folder))}/ ({written})")
@@ -80,7 +82,7 @@ def _left(campaign) -> str:
     final = [record for record in campaign.counted() if record.phase == "final"]
     done = sum(record.finished for record in final)
     failed = len(campaign.failed())
-    words = [f"{done} of {len(campaign.ablation.arms) * campaign.num_seeds} reported trials are done"]
+    words = [f"{done} of {campaign.num_reported} reported trials are done"]
     words += [f"{numbers.counted(failed, 'trial')} failed"] if failed else []
     ready = campaign.ready()
     if searching := sorted({job.arm for job in ready if job.phase == "search"}):

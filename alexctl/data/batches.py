@@ -13,11 +13,13 @@ from alexctl.randomness import generator
 
 
 class Batches:
-    """The images of one data set on one device: shuffled training batches, test batches, the net's input scaling.
+    """The images of one data set on one device: training batches, test batches, the net's input scaling.
 
     Batches are (batch, channels, height, width) float32 in channels_last order, with (batch,) int64 labels. With `crop`
     height and width are its side: a random square of each training image (or the centre), the centre of each test
-    image, less the centre of the mean image (cuda-convnet). `flips` mirrors half of the training images; `colour_noise` adds
+    image, less the centre of the mean image (cuda-convnet). `held_out` is the share of the training images that is
+    held out: it is neither trained on nor part of any statistics. `order` "file" goes through the images as they lie
+    in the file, in every epoch. `flips` mirrors half of the training images; `colour_noise` adds
     multiples of the principal components of the training images' colours (section 4.1). An accelerator holds all
     images where they take at most half of its free memory (`resident` says it otherwise), else only the batches.
     """
@@ -30,6 +32,8 @@ class Batches:
         scaling: str,
         batch_size: int,
         num_train: int | None = None,
+        held_out: float = 0.0,
+        order: str = "shuffled",
         crop: int | None = None,
         random_crops: bool = True,
         flips: bool = False,
@@ -37,7 +41,10 @@ class Batches:
         resident: bool | None = None,
     ):
         chosen = slice(None) if num_train is None else subset(data.train_labels, num_train, data.notes)
-        self.batch_size, self.device = batch_size, device
+        kept_back = slice(0)
+        if held_out:
+            chosen, kept_back = split(data.train_labels, np.arange(len(data.train_labels))[chosen], held_out)
+        self.batch_size, self.device, self.in_file_order = batch_size, device, order == "file"
         self.random_crops, self.flips, self.colour_noise = random_crops, flips, colour_noise
         keep = _fits(data, device) if resident is None else resident
         self.store = device if keep else torch.device("cpu")
@@ -45,9 +52,11 @@ class Batches:
         self.train_labels = torch.from_numpy(data.train_labels[chosen]).to(device)
         self.test_images = _kept(data.test_images, self.store)
         self.test_labels = torch.from_numpy(data.test_labels).to(device)
+        self.validation_images = _kept(data.train_images[kept_back], self.store)
+        self.validation_labels = torch.from_numpy(data.train_labels[kept_back]).to(device)
         self.num_train = len(self.train_labels)
         self.steps_per_epoch = -(-self.num_train // batch_size)
-        found = data.once(("statistics", scaling, num_train), lambda: statistics(self.train_images, scaling))
+        found = data.once(("statistics", scaling, num_train, held_out), lambda: statistics(self.train_images, scaling))
         self.mean, self.scale = (part.to(device) for part in found)
         self.margins = _margins(self.train_images.shape[1:3], crop)
         self.shape = (*(side - margin for side, margin in zip(self.train_images.shape[1:3], self.margins, strict=True)),
@@ -56,11 +65,13 @@ class Batches:
             self.mean = self._square(self.mean[None], *(margin // 2 for margin in self.margins))[0]
         self.components = None
         if colour_noise:
-            found = data.once(("colours", num_train), lambda: colour_components(self.train_images))
+            found = data.once(("colours", num_train, held_out), lambda: colour_components(self.train_images))
             self.components = found.to(device)
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """A fresh permutation for each (seed, epoch), the same for every arm (cuda-convnet went through in file order)."""
+        """A fresh permutation for each (seed, epoch), the same for every arm; or the order of the file (cuda-convnet)."""
+        if self.in_file_order:
+            return torch.arange(self.num_train, device=self.device)
         return torch.randperm(self.num_train, generator=generator(seed, "order", epoch)).to(self.device)
 
     def epoch(self, seed: int, epoch: int, *, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
@@ -79,10 +90,9 @@ class Batches:
             yield batch, self.train_labels[index]
 
     def in_order(self, part: str, *, batch_size: int = 500, views: int = 1) -> Iterator[tuple[list[Tensor], Tensor]]:
-        """All images of `train` or `test` once, for evaluation: the centre, or ten views (corners, centre, mirrored)."""
-        images, labels = (
-            (self.test_images, self.test_labels) if part == "test" else (self.train_images, self.train_labels)
-        )
+        """All images of `train`, `validation` or `test` once, for evaluation: the centre, or ten views (corners,
+        centre, mirrored)."""
+        images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
         down, right = self.margins
         corners = [(down // 2, right // 2)]
         if views == 10:
@@ -151,6 +161,26 @@ def subset(labels: np.ndarray, count: int, notes: Sequence[str] = ()) -> np.ndar
         skipped = "".join(f"; {note}" for note in notes if note.startswith("skipped"))
         raise UserError(f"num_train: {count} images asked for, the data has {len(labels)}{skipped}")
     return np.arange(count) * len(labels) // count
+
+
+def split(labels: np.ndarray, chosen: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """(positions to train on, positions held out) of the chosen ones: the share of each class, spread evenly over the
+    order they come in, so that the same images are held out in every trial.
+
+    UserError where a class would have nothing left on one of the sides.
+    """
+    held_out = np.zeros(len(chosen), dtype=bool)
+    for label in np.unique(labels[chosen]):
+        mine = np.flatnonzero(labels[chosen] == label)
+        count = round(share * len(mine))
+        if not 0 < count < len(mine):
+            raise UserError(
+                f"validation: a share of {share:g} of the {len(mine)} training images of class {label} is {count}; both "
+                f"sides need one at least, so give a share of {1 / len(mine):.2g} or more, or more images"
+                + ("; a class of one image can't be held out" if len(mine) < 2 else "")
+            )
+        held_out[mine[(np.arange(count) * 2 + 1) * len(mine) // (2 * count)]] = True
+    return chosen[~held_out], chosen[held_out]
 
 
 def _fits(data: DataSet, device: torch.device) -> bool:

@@ -23,22 +23,24 @@ def learning_rate_search(
     measure_label: str | None = None,
     winners: Mapping[str, float],
     control: str,
+    ties: Mapping[str, Sequence[float]] | None = None,
     curves: pd.DataFrame | None = None,
+    chosen_by: str | None = None,
     caption: str = "",
 ) -> Figure:
     """Whether the search was fair: epochs to the target at each rate, winners ringed, every other rate accounted for.
 
     `search` has arm, lr, seed, status, epochs_to_target (NaN: never), epochs_run. Given the `curves` of the search
     with a column lr, a panel below compares all rates after the same epochs: the fewest that a trial ran which was
-    not cut short by its own failure. `measure_label` names the target; where there is none, that panel is the figure,
-    below what became of every rate.
+    not cut short by its own failure. `measure_label` names the target. Where there is none, the figure is what became
+    of every rate, and below it the error that rates are `chosen_by`, a column of `search`. `ties` are the rates as good
+    as an arm's winner.
     """
     styles = arm_styles(search["arm"], control)
     alive = search[search["status"].isin(["done", "stopped"])]
     equal = float(alive["epochs_run"].min()) if curves is not None and "lr" in curves and len(alive) else math.nan
     if measure_label is None:
-        errors = pd.DataFrame() if math.isnan(equal) else errors_over(curves, equal)
-        return _ranking(search, errors, equal, winners, styles, caption)
+        return _ranking(search, chosen_by, winners, ties or {}, styles, caption)
     errors = pd.DataFrame() if math.isnan(equal) else errors_at(curves, equal)
     lost = search[search["epochs_to_target"].isna()]
     heights = [0.17 * len(styles) + 0.1] * bool(len(lost)) + [1.9] + [0.95] * bool(len(errors))
@@ -49,7 +51,7 @@ def learning_rate_search(
         _set_rates(panels, search)
         if len(lost):
             _draw_outcomes(panels[0], lost, "target not reached; the number is the epochs run", styles)
-        _draw_reached(panels[bool(len(lost))], search, measure_label, winners, styles)
+        _draw_reached(panels[bool(len(lost))], search, measure_label, winners, ties or {}, styles)
         if len(errors):
             _draw_errors(panels[-1], errors, equal, winners, styles)
         figure.draw_without_rendering()
@@ -84,16 +86,6 @@ def errors_at(curves: pd.DataFrame, epochs: float) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["arm", "lr", "seed", "train_error"])
 
 
-def errors_over(curves: pd.DataFrame, epochs: float) -> pd.DataFrame:
-    """The search trials' mean training error in the epoch that ends there, which is what the search goes by; trials
-    that ended before are left out. Columns as `errors_at`.
-    """
-    rows = curves[(curves["phase"] == "search") & curves["train_error"].notna()]
-    ends = rows.groupby(["arm", "lr", "seed"])["epoch"].transform("max")
-    rows = rows[(ends >= epochs * (1 - 1e-6)) & (rows["epoch"] > epochs - 1) & (rows["epoch"] <= epochs * (1 + 1e-6))]
-    return rows.groupby(["arm", "lr", "seed"], as_index=False)["train_error"].mean()
-
-
 def _draw_outcomes(axes: Axes, trials: pd.DataFrame, title: str, styles: dict, title_at: float = 0.0) -> None:
     """What became of rates: a row an arm, a mark by outcome, the epochs each was given; the key begins at `title_at`."""
     arms = list(styles)
@@ -117,7 +109,10 @@ def _draw_outcomes(axes: Axes, trials: pd.DataFrame, title: str, styles: dict, t
     axes.set_title(f"{title}\n{key}", fontsize=6.5, color=GREY, loc="left", pad=3, x=title_at)
 
 
-def _draw_reached(axes: Axes, search: pd.DataFrame, label: str, winners: Mapping[str, float], styles: dict) -> None:
+def _draw_reached(
+    axes: Axes, search: pd.DataFrame, label: str, winners: Mapping[str, float], ties: Mapping[str, Sequence[float]],
+    styles: dict,
+) -> None:  # fmt: skip
     axes.set_ylabel(label)
     reached = search["epochs_to_target"].dropna()
     if not len(reached):
@@ -143,16 +138,23 @@ def _draw_reached(axes: Axes, search: pd.DataFrame, label: str, winners: Mapping
     for arm, (rate, epochs, edge) in rings.items():
         _ring(axes, rate, epochs, styles[arm], 9)
         words = f"{short(arm)}: {rate:g}" + " (edge of the grid)" * bool(edge)
+        words += f"\n{_as_good(rate, ties[arm])}" if arm in ties else ""
         spots = [(*spot[:4], spot[4] * 1.6, spot[5] * 1.6) for spot in around(rate, epochs)]
         placer.put(words, spots, color=styles[arm]["color"], fontweight="bold")
 
 
 def _ranking(
-    search: pd.DataFrame, errors: pd.DataFrame, epochs: float, winners: Mapping[str, float], styles: dict, caption: str
-) -> Figure:
-    """The figure where there is no target: what became of every rate, and the error of all in the same epoch."""
+    search: pd.DataFrame, chosen_by: str | None, winners: Mapping[str, float], ties: Mapping[str, Sequence[float]],
+    styles: dict, caption: str,
+) -> Figure:  # fmt: skip
+    """The figure where there is no target: what became of every rate, and the error at the end that they are chosen by."""
     edges = {arm: rows["lr"].agg(["min", "max"]).tolist() for arm, rows in search.groupby("arm")}
     words = {arm: f"{rate:g}" + "\n(grid's edge)" * (rate in edges[arm]) for arm, rate in winners.items()}
+    words |= {arm: f"{words[arm]}\n{_as_good(winners[arm], ties[arm])}" for arm in words.keys() & ties.keys()}
+    errors = pd.DataFrame()
+    if chosen_by in search:
+        ended = search[(search["status"] == "done") & search[chosen_by].notna()]
+        errors = ended[["arm", "lr", "seed"]].assign(error=100 * ended[chosen_by].astype(float))
     with rc_style():
         left = max(width_of(wrapped(arm), fontsize=7) for arm in styles) + 0.12
         right = max((width_of(text, fontsize=7, fontweight="bold") for text in words.values()), default=0) + 0.06
@@ -163,7 +165,7 @@ def _ranking(
         _set_rates(panels, search)
         top = panels[0]
         x, _, width, _ = top.get_position().bounds
-        title = "number: the epochs a rate was run; of those run furthest the best is ringed"
+        title = "number: the epochs a rate was run; the rate that was chosen is ringed"
         _draw_outcomes(top, search, title, styles, title_at=(0.06 / WIDTH - x) / width)
         for i, (arm, style) in enumerate(styles.items()):
             top.plot([0.01, 0.07], [i, i], transform=top.get_yaxis_transform(), linewidth=1.2, gid="key", **style)
@@ -172,15 +174,20 @@ def _ranking(
                 top.annotate(words[arm], (1, i), (2, 0), xycoords=top.get_yaxis_transform(), va="center", fontsize=7,
                                textcoords="offset points", fontweight="bold", color=style["color"])  # fmt: skip
         if len(errors):
-            panels[1].set_ylabel(f"training error in epoch {epochs:.3g} (%)")
+            panels[1].set_ylabel(f"{chosen_by.replace('_', ' ').replace('train ', 'training ')} at the end (%)")
             panels[1].margins(y=0.1)
-            percent = errors.assign(train_error=100 * errors["train_error"])
             for i, (arm, style) in enumerate(styles.items()):
                 above = {**style, "zorder": 3 - i / len(styles)}  # the control's dashes show on a line just like it
-                place = _draw_median(panels[1], percent[percent["arm"] == arm], winners.get(arm), arm, above)
+                mine = errors[errors["arm"] == arm]
+                panels[1].plot(mine["lr"], mine["error"], ".", markersize=3, color=style["color"], gid="trials")
+                place = _draw_median(panels[1], mine, winners.get(arm), arm, above, column="error")
                 _ring(panels[1], *place, style, 9) if place else None
         figure.draw_without_rendering()
     return figure
+
+
+def _as_good(winner: float, ties: Sequence[float]) -> str:
+    return "as good: " + ", ".join(f"{rate:g}" for rate in ties if rate != winner)
 
 
 def _ring(axes: Axes, rate: float, height: float, style: dict, size: float) -> None:
@@ -198,9 +205,9 @@ def _draw_errors(axes: Axes, errors: pd.DataFrame, epochs: float, winners: Mappi
 
 
 def _draw_median(
-    axes: Axes, errors: pd.DataFrame, winner: float | None, arm: str, style: dict
+    axes: Axes, errors: pd.DataFrame, winner: float | None, arm: str, style: dict, *, column: str = "train_error"
 ) -> tuple[float, float] | None:
     """Draws an arm's median error by rate; gives the winner's place."""
-    median = errors.groupby("lr")["train_error"].median()
+    median = errors.groupby("lr")[column].median()
     axes.plot(median.index, median, marker=".", markersize=4, linewidth=1.2, gid="errors", label=arm, **style)
     return (winner, median[winner]) if winner in median.index else None

@@ -45,7 +45,7 @@ def remake(plan: dict[str, Any]) -> Remake:
         return Remake(words=tuple(map(shlex.quote, words)), notes=tuple(notes))
     changed = _changed(planned, of_file)
     words += [] if data == of_file.base["data"] else ["--data", data]
-    for key in ("seeds", "epochs"):
+    for key in ("seeds", "studies", "epochs"):
         if key in changed:
             words += [f"--{key}", str(changed.pop(key))]
     for key, value in changed.items():
@@ -62,7 +62,7 @@ def _changed(planned: dict[str, Any], of_file: Ablation) -> dict[str, Any]:
     """The knobs of the base and of the plan that this run had otherwise than the file; None: it had none."""
     then = {**Plan().model_dump(mode="json"), **planned.get("plan", {}), **planned["base"]}
     now = json.loads(json.dumps({**of_file.plan.model_dump(mode="json"), **of_file.base}))
-    keys = [key for key in (*now, *then) if key != "data"]
+    keys = [key for key in (*now, *then) if key not in ("data", "search_epochs")]  # the latter of an older search
     return {key: then.get(key) for key in dict.fromkeys(keys) if then.get(key) != now.get(key)}
 
 

@@ -8,10 +8,12 @@ import numpy as np
 import pandas as pd
 
 from alexctl.ablation.measures import MEASURES
+from alexctl.figures.budgets import effect_by_budget
 from alexctl.figures.curves import learning_curves
 from alexctl.figures.errors import arm_comparison
 from alexctl.figures.rates import learning_rate_search
 from alexctl.figures.survival import survival_curves
+from alexctl.statistics import HALF_WINDOW
 from alexctl.store import layout
 from alexctl.verdicts.evidence import Evidence
 from alexctl.verdicts.tables import Tables
@@ -33,11 +35,12 @@ class Drawing:
 
 
 def drawings(evidence: Evidence, tables: Tables) -> dict[str, Drawing]:
-    """The campaign's figures by name, as far as its trials give them: `figure`, `search`, `survival`."""
+    """The campaign's figures by name, as far as its trials give them: `figure`, `search`, `survival`, `budgets`."""
     found = {
         layout.FIGURE: _comparison(evidence, tables),
         layout.SEARCH: _search(evidence, tables),
         layout.SURVIVAL: _survival(evidence, tables),
+        layout.BUDGETS: _budgets(evidence, tables),
     }
     return {name: drawing for name, drawing in found.items() if drawing is not None}
 
@@ -45,7 +48,7 @@ def drawings(evidence: Evidence, tables: Tables) -> dict[str, Drawing]:
 def _comparison(evidence: Evidence, tables: Tables) -> Drawing | None:
     """The paper's Figure 1 where arms race to a target, else each arm's error."""
     ablation, target = evidence.ablation, evidence.ablation.target
-    trials, curves = _phase(tables, "final")
+    trials, curves = _phase(evidence, tables, "final")
     if curves.empty or evidence.mixed:
         return None
     options = {"measure": ablation.measure.name, "control": ablation.control, "caption": caption(evidence, tables)}
@@ -57,21 +60,29 @@ def _comparison(evidence: Evidence, tables: Tables) -> Drawing | None:
         "budget": float(ablation.base.get("epochs", trials["epochs_run"].max())),
         "target": target.at_most, "landmarks": list(ablation.claim.landmarks.items()),
     }  # fmt: skip
-    return Drawing(draw=learning_curves, frames=(curves, trials), options=options)
+    return Drawing(draw=learning_curves, frames=(_raced(curves), trials), options=options)
 
 
 def _search(evidence: Evidence, tables: Tables) -> Drawing | None:
     """The learning-rate search, as far as it went."""
-    target, rates = evidence.ablation.target, evidence.rates
-    trials, curves = _phase(tables, "search")
+    ablation, target, rates = evidence.ablation, evidence.ablation.target, evidence.rates
+    trials, curves = _phase(evidence, tables, "search")
     begun = trials[trials["epochs_run"] > 0]
     if begun.empty:
         return None
-    return Drawing(draw=learning_rate_search, frames=(begun,), options={
-        "curves": curves, "control": evidence.ablation.control,
-        "measure_label": None if target is None else f"epochs to {target.at_most:.0%} training error",
-        "winners": {arm: rates[arm] for arm in evidence.ablation.searched if arm in rates},
-    })  # fmt: skip
+    options = {
+        "control": ablation.control, "winners": {arm: rates[arm] for arm in ablation.searched if arm in rates},
+        "ties": {search.arm: search.ties for search in evidence.searches if search.study == 0 and search.ties},
+    }  # fmt: skip
+    if ablation.measure.race or evidence.is_older:
+        label = None
+        if target is not None:  # a search never sees the test data
+            what = "validation error" if target.metric == "test_error" else MEASURES[target.metric].label
+            label = f"epochs to {target.at_most:.0%} {what}"
+        options |= {"curves": _raced(curves), "measure_label": label}
+    else:
+        options |= {"chosen_by": ablation.measure.searched_by}
+    return Drawing(draw=learning_rate_search, frames=(begun,), options=options)
 
 
 def _survival(evidence: Evidence, tables: Tables) -> Drawing | None:
@@ -84,8 +95,30 @@ def _survival(evidence: Evidence, tables: Tables) -> Drawing | None:
     return Drawing(draw=survival_curves, frames=(tables.survival,), options=options)
 
 
-def _phase(tables: Tables, phase: str) -> list[pd.DataFrame]:
-    return [frame[frame["phase"] == phase] for frame in (tables.trials, tables.curves)]
+def _budgets(evidence: Evidence, tables: Tables) -> Drawing | None:
+    """Errors and effect against the budget, where the plan has several and the trials of one are judged."""
+    if tables.budgets.empty or tables.budgets["test_error"].isna().all():
+        return None
+    scale = evidence.ablation.measure.scale
+    options = {
+        "control": evidence.ablation.control, "scale": scale,
+        "effect_label": "effect (ratio)" if scale == "ratio" else "effect (points)",
+    }  # fmt: skip
+    return Drawing(draw=effect_by_budget, frames=(tables.budgets,), options=options)
+
+
+def _phase(evidence: Evidence, tables: Tables, phase: str) -> list[pd.DataFrame]:
+    """The trials and curves of a phase, at the largest budget."""
+    frames = [frame[frame["phase"] == phase] for frame in (tables.trials, tables.curves)]
+    return [frame[frame["budget"] == evidence.budget] if "budget" in frame else frame for frame in frames]
+
+
+def _raced(curves: pd.DataFrame) -> pd.DataFrame:
+    """The curves as they are raced: the error over whole epochs at its centre, where it is known."""
+    if curves["whole_epoch_error"].isna().all():
+        return curves
+    raced = curves[curves["whole_epoch_error"].notna()]
+    return raced.assign(epoch=raced["epoch"] - HALF_WINDOW, train_error=raced["whole_epoch_error"].astype(float))
 
 
 def caption(evidence: Evidence, tables: Tables) -> str:

@@ -32,12 +32,13 @@ LIMIT = 2_900_000
 HERE = Path(__file__).parent
 DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
     (layout.SUMMARY_CSV, "arm"), (layout.TRIALS_CSV, "trial"), (layout.SURVIVAL_CSV, "step of an arm’s survival curve"),
+    (layout.BUDGETS_CSV, "arm at one budget"),
     (layout.PREDICTIONS_CSV, "image and probable class"), (layout.NEIGHBOURS_CSV, "test image and near training image"),
     (layout.VERDICT, "the comparison and its claim"),
     (layout.PLAN, "the plan: what was compared"), (layout.CURVES_CSV, "measurement of a trial"),
 )  # fmt: skip
 FIGURES = (  # the one that a reader would miss most comes first
-    layout.FIGURE, layout.NET, layout.KERNELS, layout.SURVIVAL, layout.SEARCH, layout.PREDICTIONS, layout.NEIGHBOURS,
+    layout.FIGURE, layout.BUDGETS, layout.NET, layout.KERNELS, layout.SURVIVAL, layout.SEARCH, layout.PREDICTIONS, layout.NEIGHBOURS,
 )  # fmt: skip
 FIRST_LEFT_OUT = (layout.CURVES_CSV, layout.TRIALS_CSV, *map(layout.svg, reversed(FIGURES)))  # of a page too large
 

@@ -31,9 +31,10 @@ def _draw(evidence: Evidence, tables: Tables) -> None:
     found = drawings(evidence, tables)
     for name, drawing in found.items():
         figure_cache.draw(evidence.folder, name, drawing)
-    if layout.SURVIVAL not in found:
-        figure_cache.remove(evidence.folder, layout.SURVIVAL)
-        (evidence.folder / layout.SURVIVAL_CSV).unlink(missing_ok=True)
+    for name, table in ((layout.SURVIVAL, layout.SURVIVAL_CSV), (layout.BUDGETS, layout.BUDGETS_CSV)):
+        if name not in found:
+            figure_cache.remove(evidence.folder, name)
+            (evidence.folder / table).unlink(missing_ok=True)
     if evidence.mixed:
         figure_cache.remove(evidence.folder, layout.FIGURE)
 
@@ -42,11 +43,10 @@ def write(tables: Tables, folder: Path) -> None:
     """Writes the CSVs and verdict.json into a campaign's folder, each whole."""
     frames = {
         layout.TRIALS_CSV: tables.trials, layout.CURVES_CSV: tables.curves, layout.SUMMARY_CSV: tables.summary,
-        layout.SURVIVAL_CSV: tables.survival,
     }  # fmt: skip
+    sometimes = {layout.SURVIVAL_CSV: tables.survival, layout.BUDGETS_CSV: tables.budgets}
+    frames |= {name: frame for name, frame in sometimes.items() if not frame.empty}
     for name, frame in frames.items():
-        if frame is tables.survival and frame.empty:
-            continue
         files.write_atomic(folder / name, files.csv_text(tuple(frame.columns), frame.to_dict("records")))
     files.write_json(folder / layout.VERDICT, tables.verdict)
 

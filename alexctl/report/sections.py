@@ -104,7 +104,7 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
         "measure": measure.label, "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke, "note": at("note"),
-        "older": at("older"),
+        "older": at("older"), "rates": at("rates"),
         "proxy_nets": [] if smoke else [folder.word(net, layout.PLAN) for net in _proxies(plan["ablation"])],
         "drawn_arm": folder.word(_subject(plan["ablation"]), layout.PLAN),
         "noise_floor": plan["ablation"].get("varies") == ["seed_offset"],

@@ -1,6 +1,14 @@
 """Effects, intervals and censoring: pure functions on numbers, after 'Measuring honestly' in the design."""
 
-from alexctl.statistics.censoring import epochs_to_target, survival, target_epoch
+from alexctl.statistics.censoring import (
+    HALF_WINDOW,
+    epochs_to_target,
+    is_windowed,
+    race_curve,
+    survival,
+    target_epoch,
+    whole_epochs,
+)
 from alexctl.statistics.effects import (
     Bound,
     Effect,
@@ -15,7 +23,26 @@ from alexctl.statistics.effects import (
 from alexctl.statistics.intervals import half_width, holm, learned, mean_interval, sign_flip_p, smallest_effect
 
 __all__ = [
-    "Bound", "Effect", "Outcome", "Pair", "Scale", "epochs_to_target", "from_theta",
-    "half_width", "holm", "interaction", "learned", "mean_interval", "paired_effect",
-    "sign_flip_p", "smallest_effect", "survival", "target_epoch", "to_theta",
+    "HALF_WINDOW",
+    "Bound",
+    "Effect",
+    "Outcome",
+    "Pair",
+    "Scale",
+    "epochs_to_target",
+    "from_theta",
+    "half_width",
+    "holm",
+    "interaction",
+    "is_windowed",
+    "learned",
+    "mean_interval",
+    "paired_effect",
+    "race_curve",
+    "sign_flip_p",
+    "smallest_effect",
+    "survival",
+    "target_epoch",
+    "to_theta",
+    "whole_epochs",
 ]  # fmt: skip

@@ -20,10 +20,11 @@ COSTS_CSV, UPKEEP_CSV, CALIBRATION, CALIBRATION_CSV = "costs.csv", "upkeep.csv",
 
 # A campaign's folder
 PLAN, VERDICT, TRIALS = "plan.json", "verdict.json", "trials"
-TRIALS_CSV, CURVES_CSV, SUMMARY_CSV, SURVIVAL_CSV = "trials.csv", "curves.csv", "summary.csv", "survival.csv"
+TRIALS_CSV, CURVES_CSV, SUMMARY_CSV = "trials.csv", "curves.csv", "summary.csv"
+SURVIVAL_CSV, BUDGETS_CSV = "survival.csv", "budgets.csv"
 PREDICTIONS_CSV, NEIGHBOURS_CSV = "predictions.csv", "neighbours.csv"  # of one trial, and in its folder too
 DRAWN_FROM = "figures.json"
-FIGURE, SEARCH, SURVIVAL, NET = "figure", "search", "survival", "net"  # each drawn as STEM.svg and STEM.png
+FIGURE, SEARCH, SURVIVAL, BUDGETS, NET = "figure", "search", "survival", "budgets", "net"  # each STEM.svg and .png
 KERNELS, PREDICTIONS, NEIGHBOURS = "kernels", "predictions", "neighbours"
 
 # A trial's folder

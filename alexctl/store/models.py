@@ -162,6 +162,7 @@ class VerdictFile(AnyFile):
     claim: _Claim
     note: Text | None = None
     older: Text | None = None
+    rates: Text | None = None
     comparisons: Annotated[list[_Comparison], Field(max_length=500)]
 
 

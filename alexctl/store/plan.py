@@ -51,11 +51,13 @@ def read(folder: Path) -> dict[str, Any]:
     """The ablation and what its data are, as a Campaign takes them; UserError says what is wrong with the file."""
     try:
         plan = files.read_json(folder / layout.PLAN)
-        ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
         about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
         about["numerics"] = numerics = plan.get("numerics", FIRST_NUMERICS)
         if numerics > NUMERICS:
             raise files.NewerFile("plan.json is of a newer alexctl, whose numbers are others")
+        if numerics == FIRST_NUMERICS:
+            plan["ablation"]["plan"].pop("search_epochs", None)  # of an older search, which isn't gone on with
+        ablation = Ablation.model_validate_json(json.dumps(plan["ablation"]))
         ablation.base["data"] = spec_of(about["data_name"])
         if not _sound(ablation):
             raise ValueError("plan.json is damaged: no file of an ablation asks for this")

@@ -11,12 +11,13 @@ from alexctl.store.files import cell_text, csv_text, read_text, write_atomic
 
 COLUMNS = (
     "epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "top5_error",
+    "validation_error", "validation_top5_error", "train_error_pass",
 )  # fmt: skip
-FIRST_COLUMNS = COLUMNS[:-1]  # of trials from before the top-5 error was measured
-MAY_BE_EMPTY = ("test_error", "top5_error")
+EARLIER = (COLUMNS[:8], COLUMNS[:7])  # of trials from before images were held out; before the top-5 error was measured
+MAY_BE_EMPTY = ("test_error", "top5_error", "validation_error", "validation_top5_error", "train_error_pass")
 RANGES = {  # the least and the most that can be
     "epoch": (1e-9, 1e6), "step": (1, 1e15), "train_error": (0, 1), "test_error": (0, 1), "top5_error": (0, 1),
-    "train_seconds": (0, 1e10), "eval_seconds": (0, 1e10),
+    **dict.fromkeys(COLUMNS[8:], (0, 1)), "train_seconds": (0, 1e10), "eval_seconds": (0, 1e10),
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def read(folder: Path) -> tuple[dict[str, float | None], ...]:
         raise ValueError("rows.csv is cut off")
     header, *lines = text[:-1].split("\n")
     columns = tuple(header.split(","))
-    if columns not in (COLUMNS, FIRST_COLUMNS):
+    if columns not in (COLUMNS, *EARLIER):
         raise ValueError("rows.csv has other columns than alexctl writes")
     rows: list[dict[str, float | None]] = []
     for number, line in enumerate(lines, start=2):
@@ -69,5 +70,5 @@ def digest(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def _text(rows: Sequence[dict[str, Any]]) -> str:
-    measured = any("top5_error" in row for row in rows)  # without rows the digest is that of before, too
-    return csv_text(COLUMNS if measured else FIRST_COLUMNS, rows)
+    known = {column for row in rows for column in row}  # without rows the digest is that of before, too
+    return csv_text(next((columns for columns in (COLUMNS, *EARLIER) if columns[-1] in known), EARLIER[-1]), rows)

@@ -11,6 +11,7 @@ from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting
+from alexctl.campaign.campaign import DEFAULTS
 from alexctl.data.batches import subset
 from alexctl.data.sources import DataSet, Facts, facts
 from alexctl.errors import UserError
@@ -20,7 +21,7 @@ from alexctl.nets.layer_table import layer_table, totals
 from alexctl.nets.memory import training_bytes
 from alexctl.store import layout
 from alexctl.timing.crowding import crowding
-from alexctl.timing.estimates import Work, search_work, wall_seconds
+from alexctl.timing.estimates import Work, planned_work, wall_seconds
 from alexctl.timing.probe import image_seconds
 from alexctl.training.device import choose_device
 
@@ -32,7 +33,7 @@ STEP_MACS = 2e10  # multiply-accumulates of a forward pass: on a CPU a larger ba
 class Cost:
     """One arm's: counts for one image, memory of one training step, and seconds on `workers` workers for its trials alone.
 
-    `at_most`: a target may end trials earlier. `crowded`: the seconds know how workers slow each other. What could not
+    `planned` are the epochs of its trials, `work` the seconds. `at_most`: a target may end trials earlier. `crowded`: the seconds know how workers slow each other. What could not
     be found out is None, and `problem` says why.
     """
 
@@ -43,6 +44,7 @@ class Cost:
     num_search_trials: int
     num_reported_trials: int
     seconds: float | None = None
+    planned: Work = field(default_factory=Work)
     work: Work = field(default_factory=Work)
     at_most: bool = False
     workers: int
@@ -68,10 +70,12 @@ def whole_seconds(found: list[Cost]) -> float:
 
 def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | None) -> Cost:
     plan, searched, workers = ablation.plan, arm in ablation.searched, default_workers(device.type)
-    seeds = plan.looks[-1] if plan.looks else plan.seeds
+    table = {**DEFAULTS, **ablation.base, **ablation.arms[arm]}
+    planned = planned_work(ablation, arm, table["epochs"])
     cost = Cost(
-        arm=arm, workers=workers, num_reported_trials=seeds, crowded=crowded is not None,
-        num_search_trials=len(plan.lr_grid) * plan.search_seeds if searched else 0,
+        arm=arm, workers=workers, planned=planned, crowded=crowded is not None,
+        num_search_trials=len(planned.searching), num_reported_trials=len(planned.reported),
+        at_most=plan.looks is not None or (table.get("target") is not None and (searched or "epochs_after_target" in table)),
     )  # fmt: skip
     if is_own({**ablation.base, **ablation.arms[arm]}["net"]):
         return replace(cost, problem="its net is code of your own, which is not run here")
@@ -84,14 +88,8 @@ def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | N
         return replace(cost, problem=error.faults[0])
     except Exception as error:  # a net may raise what it likes
         return replace(cost, problem=f"can't train a single step: {in_a_line(error)}")
-    knobs = setting.training
-    search_epochs = plan.search_epochs or knobs.epochs
-    work = Work(
-        searching=search_work(len(plan.lr_grid), plan.search_seeds, search_epochs, seconds) if searched else (),
-        reported=(seconds * knobs.epochs,) * seeds,
-    )
-    ends = plan.looks is not None or (knobs.target is not None and (searched or knobs.epochs_after_target is not None))
-    return replace(cost, work=work, seconds=wall_seconds([work], workers), at_most=ends)
+    work = cost.planned.times(seconds)
+    return replace(cost, work=work, seconds=wall_seconds([work], workers))
 
 
 def _measured(cost: Cost, setting: Setting, data: Facts) -> Cost:

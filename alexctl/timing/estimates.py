@@ -1,19 +1,31 @@
 """How long trials will take on several workers: a trial is one piece, and the last ones are waited for."""
 
 import heapq
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from alexctl.ablation.model import Ablation
 from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.lr_search import usual_lengths
+from alexctl.campaign.parts import Part
+from alexctl.store.records import TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """One arm's: seconds of each trial of its learning-rate search, and of each reported one, which come after it."""
+    """One arm's: epochs (or seconds) of each trial of its learning-rate search, and of each reported one after it."""
 
     searching: tuple[float, ...] = ()
     reported: tuple[float, ...] = ()
+
+    @property
+    def total(self) -> float:
+        return sum(self.searching) + sum(self.reported)
+
+    def times(self, seconds: float) -> "Work":
+        """In seconds, at so many an epoch."""
+        scaled = (tuple(seconds * epochs for epochs in each) for each in (self.searching, self.reported))
+        return Work(**dict(zip(("searching", "reported"), scaled, strict=True)))
 
 
 def wall_seconds(works: Iterable[Work], workers: int) -> float:
@@ -32,43 +44,67 @@ def _makespan(trials: Iterable[float], workers: int) -> float:
     return max(free)
 
 
-def search_work(num_rates: int, num_seeds: int, epochs: int, seconds: float) -> tuple[float, ...]:
-    """Seconds of the trials of one arm's search, `seconds` an epoch."""
-    return tuple(seconds * length for length in usual_lengths(num_rates, epochs)) * num_seeds
+def planned_work(ablation: Ablation, arm: str, epochs: int) -> Work:
+    """Epochs of all trials of an arm, whose schedule has so many, in all studies and budgets."""
+    plan, searching, reported = ablation.plan, (), ()
+    seeds = plan.looks[-1] if plan.looks else plan.seeds
+    for budget in plan.budgets or (epochs,):
+        if arm in ablation.searched:
+            searching += search_work(ablation, budget) * plan.studies
+        reported += (float(budget),) * (seeds * plan.studies)
+    return Work(searching=searching, reported=reported)
+
+
+def search_work(ablation: Ablation, epochs: int) -> tuple[float, ...]:
+    """Epochs of the trials of one arm's search in one part."""
+    plan = ablation.plan
+    each = usual_lengths(len(plan.lr_grid), epochs, race=ablation.measure.race)
+    return tuple(map(float, each)) * plan.search_seeds
 
 
 def remaining_work(campaign: Campaign, seconds: dict[str, float]) -> Iterator[Work]:
-    """What each arm still has to do; its trials are taken to last as long as its longest so far, or the budget."""
-    plan, counted = campaign.ablation.plan, campaign.counted()
+    """The seconds each arm still has to do; its trials are taken to last as long as its longest so far, or the budget."""
+    counted = campaign.counted()
     for arm in campaign.ablation.arms:
-        grid = plan.lr_grid
-        knobs = campaign.setting(arm, "final", min(grid) if arm in campaign.ablation.searched else None).training
-        rate = campaign.rate(arm)
-        known = lengths(campaign, arm)
-        expected = min(float(knobs.epochs), 1.15 * max(known) + 0.5) if known else float(knobs.epochs)
-        if rate is None:
-            whole = search_work(len(grid), plan.search_seeds, plan.search_epochs or knobs.epochs, seconds[arm])
-            ran = sum(r.rows[-1]["epoch"] for r in counted if r.arm == arm and r.phase == "search" and r.rows)
-            left = max(0.0, 1 - ran * seconds[arm] / sum(whole))
-            yield Work(
-                searching=tuple(left * trial for trial in whole),
-                reported=(expected * seconds[arm],) * campaign.num_seeds,
-            )
-            continue
-        trials = []
-        for job in campaign.final_jobs(arm, rate):
-            record = campaign.record(job)
-            if not (record.finished or record.failed):
-                ran = record.rows[-1]["epoch"] if record.rows else 0.0
-                trials.append(max(0.25, expected - ran) * seconds[arm])
-        yield Work(reported=tuple(trials))
+        works = [_remaining(campaign, arm, part, counted) for part in campaign.parts]
+        searching, reported = (
+            [trial for work in works for trial in getattr(work, which)] for which in ("searching", "reported")
+        )
+        yield Work(searching=tuple(searching), reported=tuple(reported)).times(seconds[arm])
+
+
+def _remaining(campaign: Campaign, arm: str, part: Part, counted: Sequence[TrialRecord]) -> Work:
+    """The epochs an arm still has to do in one part."""
+    grid, searched = campaign.ablation.plan.lr_grid, arm in campaign.ablation.searched
+    epochs = campaign.setting(arm, "final", min(grid) if searched else None, part).training.epochs
+    rate = campaign.rate(arm, part)
+    known = _lengths(counted, arm, rate, epochs)
+    expected = min(float(epochs), 1.15 * max(known) + 0.5) if known else float(epochs)
+    if rate is None:
+        whole = search_work(campaign.ablation, epochs)
+        ran = sum(r.rows[-1]["epoch"] for r in campaign.search(arm, part).counted() if r.rows)
+        left = max(0.0, 1 - ran / sum(whole))
+        return Work(searching=tuple(left * trial for trial in whole), reported=(expected,) * campaign.num_seeds)
+    trials = []
+    for job in campaign.final_jobs(arm, rate, part=part):
+        record = campaign.record(job)
+        if not (record.finished or record.failed):
+            ran = record.rows[-1]["epoch"] if record.rows else 0.0
+            trials.append(max(0.25, expected - ran))
+    return Work(reported=tuple(trials))
 
 
 def lengths(campaign: Campaign, arm: str) -> list[float]:
-    """How many epochs the arm's trials took so far, at the rate that is reported."""
-    rate = campaign.rate(arm)
+    """How many epochs the arm's trials of the judged part took so far, at the rate that is reported."""
+    rate, part = campaign.rate(arm), campaign.parts[-1]
+    epochs = campaign.setting(arm, "final", rate or min(campaign.ablation.plan.lr_grid), part).training.epochs
+    return _lengths(campaign.counted(), arm, rate, epochs)
+
+
+def _lengths(counted: Sequence[TrialRecord], arm: str, rate: float | None, epochs: int) -> list[float]:
+    """How many epochs the arm's trials with this schedule took so far, at the rate that is reported."""
     return [
-        record.rows[-1]["epoch"]
-        for record in campaign.counted()
-        if record.arm == arm and record.rows and record.state == "done" and record.setting["lr"] == rate
+        r.rows[-1]["epoch"]
+        for r in counted
+        if r.arm == arm and r.rows and r.state == "done" and r.setting["lr"] == rate and r.setting["epochs"] == epochs
     ]

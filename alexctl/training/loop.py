@@ -35,6 +35,9 @@ class Row:
     train_seconds: float
     eval_seconds: float
     top5_error: float | None = None  # on the test data: the right class is not among the five most probable
+    validation_error: float | None = None  # on held-out training images, of a search trial at the end of its schedule
+    validation_top5_error: float | None = None
+    train_error_pass: float | None = None  # on a full pass of the images trained on, then too
 
 
 class Diverged(Exception):
@@ -86,6 +89,11 @@ class Loop:
         every = self.setting.training.evaluate_every
         return bool(every) and self.step % self.batches.steps_per_epoch == 0 and round(self.epoch) % every == 0
 
+    @property
+    def evaluated(self) -> str:
+        """The part of the data that evaluations are made on: a trial with images held out never sees the test data."""
+        return "validation" if self.setting.training.held_out else "test"
+
     def _num_counted(self) -> float:
         raise NotImplementedError
 
@@ -97,6 +105,12 @@ class Loop:
 
     def _row(self) -> Any:
         raise NotImplementedError
+
+
+def evaluation_columns(part: str, errors: tuple[float, float]) -> dict[str, float]:
+    """A row's columns for the (error, top-5 error) on `test` or `validation`."""
+    names = ("test_error", "top5_error") if part == "test" else ("validation_error", "validation_top5_error")
+    return dict(zip(names, errors, strict=True))
 
 
 class Training(Loop):
@@ -133,7 +147,7 @@ class Training(Loop):
         self.net.to(device=device, memory_format=torch.channels_last)
         self.batches = batches or Batches(
             data, device=device, scaling=self.net.input_scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
-            crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
+            held_out=knobs.held_out, order=knobs.order, crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
         )  # fmt: skip
         self.optimiser = Momentum(
             self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=self.net.bias_rate,
@@ -174,10 +188,10 @@ class Training(Loop):
             self.clock.switch(None)
             raise Diverged(f"the training loss is {loss_sum} at epoch {self.epoch:.2f}, step {self.step}")
         knobs = self.setting.training
-        train_error, test_error, top5_error = wrong / count, None, None
+        train_error, evaluation = wrong / count, {"test_error": None}
         self.clock.switch("eval")
         if self._evaluates():
-            test_error, top5_error = self.errors_on("test")
+            evaluation |= evaluation_columns(self.evaluated, self.errors_on(self.evaluated))
         if knobs.train_error_from == "pass":
             train_error, _ = self.errors_on("train")
         self.clock.switch(None)
@@ -187,16 +201,15 @@ class Training(Loop):
             step=self.step,
             train_loss=loss_sum / count,
             train_error=train_error,
-            test_error=test_error,
             train_seconds=self.clock.seconds["train"],
             eval_seconds=self.clock.seconds["eval"],
-            top5_error=top5_error,
+            **evaluation,
         )
 
     @torch.inference_mode()
     def errors_on(self, part: str) -> tuple[float, float]:
-        """(error, top-5 error), fractions, on all of `train` or `test`; the probabilities of several views are averaged."""
-        views = self.setting.training.test_views if part == "test" else 1
+        """(error, top-5 error), fractions, on all of `train`, `validation` or `test`; several views' probabilities are averaged."""
+        views = 1 if part == "train" else self.setting.training.test_views
         self.net.eval()
         wrong, wrong5 = 0, 0
         for seen, labels in self.batches.in_order(part, views=views):
@@ -208,7 +221,7 @@ class Training(Loop):
             wrong5 = wrong5 + (best != labels[:, None]).all(1).sum()
             self.on_batch(self)
         self.net.train()
-        count = len(self.batches.test_labels if part == "test" else self.batches.train_labels)
+        count = len(getattr(self.batches, f"{part}_labels"))
         return wrong.item() / count, wrong5.item() / count
 
     def state(self) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from alexctl.data.sources import DataSet
 from alexctl.nets.layers import Dropout, purpose
 from alexctl.training.clock import Clock
 from alexctl.training.device import arithmetic, synchroniser
-from alexctl.training.loop import Diverged, Loop, Row, Training
+from alexctl.training.loop import Diverged, Loop, Row, Training, evaluation_columns
 
 
 def stackable(setting: Setting) -> bool:
@@ -189,7 +189,7 @@ class Stack(Loop):
     def _row(self) -> list[Row | Diverged]:
         sums = self.sums.tolist()
         self.clock.switch("eval")
-        test = self.errors_on("test") if self._evaluates() else [(None, None)] * len(sums)
+        found = self.errors_on(self.evaluated) if self._evaluates() else None
         passes = self.errors_on("train") if self.setting.training.train_error_from == "pass" else None
         self.clock.switch(None)
         self.sums.zero_()  # last: a checkpoint written in the evaluation still owes the row
@@ -201,15 +201,16 @@ class Stack(Loop):
                 continue
             rows.append(Row(
                 epoch=self.epoch, step=self.step, train_loss=loss_sum / count,
-                train_error=wrong / count if passes is None else passes[i][0], test_error=test[i][0],
-                train_seconds=seconds["train"], eval_seconds=seconds["eval"], top5_error=test[i][1],
+                train_error=wrong / count if passes is None else passes[i][0],
+                train_seconds=seconds["train"], eval_seconds=seconds["eval"],
+                **({"test_error": None} | (evaluation_columns(self.evaluated, found[i]) if found else {})),
             ))  # fmt: skip
         return rows
 
     @torch.inference_mode()
     def errors_on(self, part: str) -> list[tuple[float, float]]:
-        """Each member's (error, top-5 error), fractions, on all of `train` or `test`."""
-        views = self.setting.training.test_views if part == "test" else 1
+        """Each member's (error, top-5 error), fractions, on all of `train`, `validation` or `test`."""
+        views = 1 if part == "train" else self.setting.training.test_views
         self.net.eval()
         wrong, wrong5 = 0, 0
         for seen, labels in self.batches.in_order(part, views=views):
@@ -220,7 +221,7 @@ class Stack(Loop):
             wrong5 = wrong5 + (best != labels[:, None]).all(2).sum(1)
             self.on_batch(self)
         self.net.train()
-        count = len(self.batches.test_labels if part == "test" else self.batches.train_labels)
+        count = len(getattr(self.batches, f"{part}_labels"))
         return [(one / count, five / count) for one, five in zip(wrong.tolist(), wrong5.tolist(), strict=True)]
 
 

@@ -21,7 +21,7 @@ from alexctl.statistics import target_epoch
 from alexctl.store import files, inspection, layout, records, rows_csv
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked
-from alexctl.training.loop import Diverged, Row, Training
+from alexctl.training.loop import Diverged, Row, Training, evaluation_columns
 from alexctl.trials.inspection import inspect
 
 ROWS_SECONDS = 5.0
@@ -187,16 +187,19 @@ class TrialRun:
         knobs = self.setting.training
         if knobs.target is None or knobs.epochs_after_target is None:
             return False
-        crossed = target_epoch(self.rows, knobs.target.model_dump())
+        crossed = target_epoch(self.rows, knobs.model_dump())
         return crossed is not None and epoch >= crossed + knobs.epochs_after_target
 
     def finish(self) -> str:
         """The last evaluation, where one is owed, and what is kept of the net to look at."""
-        if self.setting.training.evaluate_every and self.rows[-1]["test_error"] is None:
-            self.training.clock.switch("eval")
-            self.rows[-1]["test_error"], self.rows[-1]["top5_error"] = self.training.errors_on("test")
-            self.training.clock.switch(None)
-            self.rows[-1]["eval_seconds"] = self.training.clock.seconds["eval"]
+        training, last, part = self.training, self.rows[-1], self.training.evaluated
+        if self.setting.training.evaluate_every:
+            training.clock.switch("eval")
+            if last[f"{part}_error"] is None:
+                last |= evaluation_columns(part, training.errors_on(part))
+            last["train_error_pass"], _ = training.errors_on("train")  # as evaluated, without dropout or flips
+            training.clock.switch(None)
+            last["eval_seconds"] = training.clock.seconds["eval"]
         if self.keeping.weights:
             self._keep_weights()
             if self.seed == 0:  # one of an arm is enough to look at

@@ -1,12 +1,12 @@
 """What verdicts, tables and figures are made of: the trials of one campaign that count, and what was asked of them."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import Ablation
-from alexctl.statistics import Outcome
+from alexctl.statistics import Outcome, Scale, from_theta, to_theta
 from alexctl.statistics.looks import level_of
 from alexctl.store.records import TrialRecord
 
@@ -17,12 +17,28 @@ OLDER = (
 
 
 @dataclass(frozen=True, kw_only=True)
+class Searched:
+    """What came of the search of one arm's rate: the rates that are as good, and how many trials and epochs it took.
+
+    `lr` is None while it goes on, or where one of its trials failed.
+    """
+
+    arm: str
+    study: int
+    lr: float | None
+    ties: tuple[float, ...]
+    trials: int
+    epochs: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Evidence:
     """One campaign as it stands, in its `folder`.
 
     `counted` are the trials of its plan: the search as far as it went, and the reported seeds. `judged` are the
     reported ones that a verdict may rest on: all, or where there are looks those of the last complete one. `rates` are
-    the arms' learning rates as far as they are decided; the search of a `broken` arm lacks a trial that failed.
+    the arms' learning rates as far as they are decided (of the first study), `searches` what came of each search; that
+    of a `broken` arm lacks a trial that failed. With several budgets this is the largest, and `shorter` are the others.
     `mixed`: seconds are compared, and the reported trials ran on several machines. `is_older`: they are of a plan of
     older numerics, which chose the rates by a rule of its own.
     """
@@ -35,14 +51,18 @@ class Evidence:
     counted: tuple[TrialRecord, ...]
     judged: tuple[TrialRecord, ...]
     rates: Mapping[str, float]
+    searches: tuple[Searched, ...] = ()
+    budget: int | None = None
+    shorter: tuple["Evidence", ...] = ()
     broken: tuple[str, ...] = ()
     mixed: bool = False
     is_older: bool = False
 
     @property
     def final(self) -> list[TrialRecord]:
-        """The counted trials that are reported."""
-        return [record for record in self.counted if record.phase == "final"]
+        """The counted trials that are reported, with several budgets those of the largest."""
+        final = [record for record in self.counted if record.phase == "final"]
+        return [record for record in final if self.budget in (None, record.setting["epochs"])]
 
     @property
     def looks(self) -> tuple[int, ...] | None:
@@ -54,10 +74,29 @@ class Evidence:
         """Of every interval: wider where there are several looks."""
         return level_of(self.looks)
 
+    @property
+    def unit(self) -> str:
+        """What makes a pair: a seed, or with several studies a study."""
+        return "seed" if self.ablation.plan.studies == 1 else "study"
+
     def outcomes(self, arm: str) -> dict[int, Outcome]:
-        """What an arm's judged trials say of the measure, by seed."""
+        """What an arm's judged trials say of the measure, by seed; with several studies the mean of each, by its number."""
         known = {r.seed: outcome(r, self.ablation.measure) for r in self.judged if r.arm == arm}
-        return {seed: result for seed, result in known.items() if result is not None}
+        if self.unit == "seed":
+            return {seed: result for seed, result in known.items() if result is not None}
+        seeds, means = self.ablation.plan.seeds, {}
+        for study in range(self.ablation.plan.studies):
+            each = [known.get(seed) for seed in range(study * seeds, (study + 1) * seeds)]
+            if None not in each:
+                means[study] = mean_outcome(each, self.ablation.measure.scale)
+        return means
+
+
+def mean_outcome(outcomes: Sequence[Outcome], scale: Scale) -> Outcome:
+    """What a study's trials say together, on the scale its effect has; one trial censored or diverged makes it so."""
+    if not all(one.usable for one in outcomes):
+        return Outcome(censored=any(one.censored for one in outcomes), diverged=any(one.diverged for one in outcomes))
+    return Outcome(value=from_theta(sum(to_theta(one.value, scale) for one in outcomes) / len(outcomes), scale))
 
 
 def outcome(record: TrialRecord, measure: Measure) -> Outcome | None:

@@ -1,6 +1,6 @@
 """From evidence to tables: the frames of trials, curves, summary and survival, and the dictionary of the verdict."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,14 @@ from alexctl import statistics
 from alexctl.ablation.model import Ablation
 from alexctl.store import files
 from alexctl.store.records import TrialRecord
+from alexctl.verdicts.budgets import budgets
 from alexctl.verdicts.compare import compare, interval_words
 from alexctl.verdicts.evidence import OLDER, Evidence, outcome
+from alexctl.verdicts.searches import rates_sentence
 
 CURVE_COLUMNS = (
     "ablation", "arm", "phase", "seed", "lr", "epoch", "step", "train_loss", "train_error", "test_error",
-    "train_seconds", "top5_error",
+    "train_seconds", "top5_error", "validation_error", "whole_epoch_error",
 )  # fmt: skip
 SUMMARY_COLUMNS = (
     "ablation", "arm", "n", "num_censored", "num_diverged", "num_failed", "median", "mean", "spread", "lr",
@@ -24,7 +26,10 @@ SUMMARY_COLUMNS = (
 
 SURVIVAL_COLUMNS = ("ablation", "arm", "epoch", "share", "n_at_risk")
 
-ENDS = ("train_loss", "train_error", "test_error", "top5_error", "train_seconds", "eval_seconds")  # of the last row
+ENDS = (  # of the last row
+    "train_loss", "train_error", "test_error", "top5_error", "validation_error", "train_error_pass", "train_seconds",
+    "eval_seconds",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +41,7 @@ class Tables:
     curves: pd.DataFrame
     summary: pd.DataFrame
     survival: pd.DataFrame  # empty unless a final trial is censored
+    budgets: pd.DataFrame  # empty unless the plan has several
     verdict: dict[str, Any]
 
 
@@ -47,6 +53,7 @@ def derive(evidence: Evidence) -> Tables:
         curves=_curves(evidence),
         summary=_summary(evidence),
         survival=_survival(evidence),
+        budgets=budgets(evidence),
         verdict=_verdict(evidence),
     )
 
@@ -56,6 +63,7 @@ def trial_columns(ablation: Ablation) -> tuple[str, ...]:
     varies = tuple(key for key in ablation.varies if key != "lr")
     measured = ("epochs_to_target", "censored", "epochs_run", *ENDS)
     own = tuple({ablation.measure.name} - set(measured))
+    varies += ("budget",) * bool(ablation.plan.budgets)
     return ("ablation", "arm", "phase", "seed", "status", *varies, "lr", *measured, *own, "trial", "error", "log")
 
 
@@ -71,7 +79,7 @@ def _trials(evidence: Evidence) -> pd.DataFrame:
 
 def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
     setting, last, measure = record.setting, record.rows[-1] if record.rows else {}, ablation.measure
-    crossing = statistics.target_epoch(record.rows, setting.get("target"))
+    crossing = statistics.target_epoch(record.rows, setting)
     said = outcome(record, measure) if record.phase == "final" else None
     censored = said.censored if measure.race and said else crossing is None
     raced = record.state == "done" and setting.get("target") is not None
@@ -79,7 +87,7 @@ def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
         measure.name: said and said.value,  # of most measures a column below has it, of search trials too
         "ablation": ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
         "status": record.state, **{key: setting.get(key) for key in ablation.varies}, "lr": setting["lr"],
-        "epochs_to_target": crossing, "censored": censored if raced else None,
+        "budget": setting["epochs"], "epochs_to_target": crossing, "censored": censored if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
         "trial": record.folder.name, "error": record.status.get("error"), "log": record.log,
@@ -87,9 +95,20 @@ def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
 
 
 def _curves(evidence: Evidence) -> pd.DataFrame:
-    about = [(r, {"ablation": evidence.ablation.name, "arm": r.arm, "phase": r.phase, "seed": r.seed, "lr": r.setting["lr"]})
-             for r in evidence.counted]  # fmt: skip
-    frame = pd.DataFrame([which | row for record, which in about for row in record.rows], columns=CURVE_COLUMNS)
+    """Every row of every trial. `whole_epoch_error` is the mean training error over the last whole epoch; it stands for
+    the moment half an epoch before.
+    """
+    lines = []
+    for r in evidence.counted:
+        about = {"ablation": evidence.ablation.name, "arm": r.arm, "phase": r.phase, "seed": r.seed}
+        about |= {"lr": r.setting["lr"], "budget": r.setting["epochs"]}
+        raced = {}
+        if statistics.is_windowed(r.setting):
+            epochs, errors = statistics.race_curve(r.rows, r.setting)
+            raced = dict(zip((epochs + statistics.HALF_WINDOW).round(6), errors, strict=True))
+        lines += [about | row | {"whole_epoch_error": raced.get(round(row["epoch"], 6))} for row in r.rows]
+    columns = CURVE_COLUMNS + ("budget",) * bool(evidence.ablation.plan.budgets)
+    frame = pd.DataFrame(lines, columns=columns)
     return frame.sort_values(["arm", "phase", "lr", "seed", "step"], kind="stable", ignore_index=True)
 
 
@@ -138,5 +157,6 @@ def _verdict(evidence: Evidence) -> dict[str, Any]:
         "data_digest": evidence.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
         "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
         **({"older": OLDER} if evidence.is_older else {}),
+        "rates": rates_sentence(evidence), "searches": [asdict(search) for search in evidence.searches],
         "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": compare(evidence),
     }  # fmt: skip

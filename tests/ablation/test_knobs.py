@@ -28,6 +28,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "lr_drops": (), "crop": None, "flips": False, "colour_noise": 0.0, "test_views": 1,
         "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
         "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0, "bias_drops": True,
+        "held_out": 0.0, "order": "shuffled",
     }  # fmt: skip
     alexnet = {
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",

@@ -59,7 +59,7 @@ def older(tmp_path, newer):
     made.write_plan({"git_commit": None})
     for arm in ("relu", "tanh"):
         for lr, error in ((0.01, 0.5), (0.02, 0.6)):
-            lay_down(made, made.search_jobs(arm, lr, None)[0], [error] * 3)
+            lay_down(made, made.search(arm).jobs(lr)[0], [error] * 3)
     for seed in (0, 1):
         lay_down(made, final(made, "relu", 0.02, seed), [0.5, 0.2, 0.1])
         lay_down(made, final(made, "tanh", 0.01, seed), [0.5, 0.4, 0.2])

@@ -343,7 +343,7 @@ def test_list_show_and_data(capsys):
 def test_what_an_ablation_costs(tmp_path, capsys):
     path = mine(tmp_path)
     out = alexctl("show", path, capsys=capsys)[1]
-    assert re.search(r"^relu +89,578 +12\.3 M +\d+ MB +2 +about .*[hs]", out, re.MULTILINE)
+    assert re.search(r"^relu +89,578 +12\.3 M +\d+ MB +2 +\d+ +about .*[hs]", out, re.MULTILINE)
     assert out.index("tanh (control)") < out.index("parameters"), "what costs no time comes first"
     found = json.loads(alexctl("show", path, "--json", "--set", "seeds=3", capsys=capsys)[1])
     assert [(cost["arm"], cost["num_reported_trials"]) for cost in found["costs"]] == [("relu", 3), ("tanh", 3)]

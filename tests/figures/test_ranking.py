@@ -1,10 +1,10 @@
-"""The learning-rate search where there is no target: every rate's fate, the error in the same epoch, the winners."""
+"""The learning-rate search where there is no target: every rate's fate, the error they are chosen by, the winners."""
 
 import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from alexctl.figures.rates import errors_over, learning_rate_search
+from alexctl.figures.rates import learning_rate_search
 
 NAN = float("nan")
 FATES = [
@@ -16,18 +16,12 @@ SEARCH = pd.DataFrame(
     [(arm, lr, 10000, status, NAN, epochs) for arm, lr, status, epochs in FATES],
     columns=["arm", "lr", "seed", "status", "epochs_to_target", "epochs_run"],
 )
-CURVES = pd.DataFrame(
-    [
-        (arm, "search", 10000, lr, epoch, (0.8 if arm == "lrn" else 0.6) - lr - 0.2 * epoch / 4)
-        for arm, lr, _, epochs in FATES
-        for epoch in [0.25 * i for i in range(1, int(4 * epochs) + 1)]
-    ],
-    columns=["arm", "phase", "seed", "lr", "epoch", "train_error"],
-)
+SEARCH = SEARCH.assign(validation_error=[(0.5 if arm == "lrn" else 0.4) - lr if status == "done" else NAN
+                                         for arm, lr, status, _ in FATES])  # fmt: skip
 
 
-def draw(search=SEARCH, curves=CURVES, **changes):
-    options = {"winners": {"plain": 0.02, "lrn": 0.08}, "control": "plain", "curves": curves} | changes
+def draw(search=SEARCH, **changes):
+    options = {"winners": {"plain": 0.02, "lrn": 0.08}, "control": "plain", "chosen_by": "validation_error"} | changes
     return learning_rate_search(search, **options)
 
 
@@ -69,7 +63,9 @@ def test_the_lines_of_the_key_touch_no_mark(highest):
 
 
 def test_of_several_seeds_the_one_that_broke_decides():
-    more = pd.concat([SEARCH, pd.DataFrame([("plain", 0.02, 10001, "diverged", NAN, 0.5)], columns=SEARCH.columns)])
+    more = pd.concat(
+        [SEARCH, pd.DataFrame([("plain", 0.02, 10001, "diverged", NAN, 0.5, NAN)], columns=SEARCH.columns)]
+    )
     fates = draw(more).axes[0]
     assert [line.get_marker() for line in fates.lines if line.get_xydata()[0].tolist() == [0.02, 0]] == ["x", "o"]
 
@@ -78,17 +74,14 @@ def test_winners_are_ringed_and_named_with_the_edge():
     fates, errors = draw().axes
     assert [line.get_xydata()[0].tolist() for line in lines(fates, "winner")] == [[0.02, 0], [0.08, 1]]
     rings = [line.get_xydata()[0].tolist() for line in lines(errors, "winner")]
-    means = {arm: 100 * (top - lr - 0.2 * 0.625 / 4) for arm, top, lr in (("plain", 0.6, 0.02), ("lrn", 0.8, 0.08))}
-    assert rings == [[0.02, pytest.approx(means["plain"])], [0.08, pytest.approx(means["lrn"])]]
+    assert rings == [[0.02, pytest.approx(38)], [0.08, pytest.approx(42)]]
     assert {"0.02", "0.08\n(grid's edge)"} <= set(words(draw()))
-    assert errors.get_ylabel() == "training error in epoch 1 (%)"
+    assert errors.get_ylabel() == "validation error at the end (%)"
     assert errors.get_xlabel() == "learning rate"
 
 
-def test_the_error_is_that_of_the_epoch_the_search_went_by():
-    found = errors_over(CURVES, 2.0).set_index(["arm", "lr"])["train_error"]
-    assert list(found.index) == [("lrn", 0.08), ("plain", 0.02), ("plain", 0.04)]
-    assert found["plain", 0.02] == pytest.approx(0.58 - 0.05 * 1.625)
+def test_rates_as_good_are_named():
+    assert {"0.02\nas good: 0.01", "0.08\n(grid's edge)"} <= set(words(draw(ties={"plain": (0.01, 0.02)})))
 
 
 def test_a_search_of_which_nothing_is_left():
@@ -100,7 +93,7 @@ def test_a_search_of_which_nothing_is_left():
 def test_long_names_stay_on_the_page():
     name = "overlapping-pooling-three-by-three-stride-two"
     renamed = {"arm": {"lrn": name}}
-    figure = draw(SEARCH.replace(renamed), CURVES.replace(renamed), winners={name: 0.08, "plain": 0.02})
+    figure = draw(SEARCH.replace(renamed), winners={name: 0.08, "plain": 0.02})
     assert name in [text.replace("\n", "") for text in words(figure)]
     for text in figure.findobj(Text):
         if text.get_text() and text.get_visible():

@@ -27,10 +27,12 @@ def finish(made: Campaign, job, errors, state="done"):
     """Lays down a trial as if it had been run: one row an epoch of 2 s."""
     folder = made.folder / "trials" / job.name
     records.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
-    test_errors = [None if job.phase == "search" else error for error in errors]
+    searching = job.phase == "search"
+    test_errors = [None if searching else error for error in errors]
     rows = [
         {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error, "test_error": on_test,
-         "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5}
+         "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5, "top5_error": None, "validation_error": error if searching else None,
+         "train_error_pass": None}
         for i, (error, on_test) in enumerate(zip(errors, test_errors, strict=True))
     ]  # fmt: skip
     rows_csv.write(folder, rows)
@@ -87,7 +89,7 @@ def test_a_search_without_a_target_has_a_figure(tmp_path):
             finish(made, job, [0.6, 0.5 - job.setting.training.lr])
     rebuild(made.evidence())
     words = words_of(tmp_path / "search.svg")
-    assert {"training error in epoch 2 (%)", "0.02", "▽ ran to the end"} <= set(words)
+    assert {"validation error at the end (%)", "0.02", "▽ ran to the end"} <= set(words)
     assert not any("target" in text for text in words)
     assert (tmp_path / "figure.svg").exists()
 

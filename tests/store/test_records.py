@@ -37,7 +37,7 @@ def test_rows_of_before_the_top_5_error(folder):
     """Trials of before stay valid, their digest too."""
     old = [{key: value for key, value in ROW.items() if key != "top5_error"}]
     rows_csv.write(folder, old)
-    assert (folder / "rows.csv").read_text().splitlines()[0] == ",".join(rows_csv.FIRST_COLUMNS)
+    assert (folder / "rows.csv").read_text().splitlines()[0] == ",".join(rows_csv.EARLIER[-1])
     read = rows_csv.read(folder)
     assert list(read) == old
     assert rows_csv.digest(read) == rows_csv.digest(old) != rows_csv.digest([ROW])
@@ -48,8 +48,8 @@ def test_rows_of_before_the_top_5_error(folder):
 
 def test_a_trial_of_before_that_diverged_without_a_row(folder):
     """Its digest is that of the first columns, whatever alexctl writes today."""
-    (folder / "rows.csv").write_text(",".join(rows_csv.FIRST_COLUMNS) + "\n")
-    digest = hashlib.sha256((",".join(rows_csv.FIRST_COLUMNS) + "\n").encode()).hexdigest()[:16]
+    (folder / "rows.csv").write_text(",".join(rows_csv.EARLIER[-1]) + "\n")
+    digest = hashlib.sha256((",".join(rows_csv.EARLIER[-1]) + "\n").encode()).hexdigest()[:16]
     status = {"schema": 1, "state": "diverged", "num_rows": 0, "epochs_run": 0.0, "rows_digest": digest}
     files.write_json(folder / "status.json", status)
     assert records.read_trial(folder).problem is None

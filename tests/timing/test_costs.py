@@ -31,13 +31,13 @@ def test_counts_and_time():
 
 
 def test_a_search_and_a_target_that_ends_trials():
-    plan = {"lr": "search", "lr_grid": [0.01, 0.02, 0.04], "search_seeds": 2, "search_epochs": 5}
+    plan = {"lr": "search", "lr_grid": [0.01, 0.02, 0.04], "search_seeds": 2}
     relu, _ = costs(tiny_ablation(num_train=160, epochs=10, **plan), HERE)
     assert relu.num_search_trials == 6
     assert relu.at_most
-    # for each of two seeds all three rates an epoch and two of them five more: four workers are at it for 6 epochs, two of
-    # them for one more; then two reported seeds of ten epochs beside each other
-    assert relu.seconds == 20 * (6 + 1 + 10)
+    assert relu.planned.total == 2 * 3 * 10 + 2 * 10
+    # six search trials of ten epochs on four workers; then two reported seeds of ten epochs beside each other
+    assert relu.seconds == 20 * (2 * 10 + 10)
     assert costs(tiny_ablation(epochs_after_target=0.5), HERE)[0].at_most
 
 

@@ -1,0 +1,76 @@
+"""Effect against budget: test error, the gap to the training error, and the effect, after each of several budgets."""
+
+import pandas as pd
+
+from alexctl.figures.labels import Placer, short
+from alexctl.figures.page import arm_styles, page, rc_style
+from alexctl.figures.palette import GREY
+from alexctl.figures.plotting import Axes, Figure
+
+
+def effect_by_budget(budgets: pd.DataFrame, *, control: str, scale: str, effect_label: str) -> Figure:
+    """Three panels over the epochs that trials had: each arm's mean test error, its gap, the effect with its interval.
+
+    `budgets` is the table of that name; errors are fractions of 1. The gap is the test error less the error on all
+    training images. `scale` is that of the effect, "points" or "ratio".
+    """
+    styles = arm_styles(budgets["arm"], control)
+    caption = (
+        "Each budget is a whole schedule of its own, learning rates included. Gap: test error less the error of the "
+        "finished net on all training images."
+    )
+    with rc_style():
+        figure, errors, gap, effect = page(1.5 + 1.0 + 1.0 + 0.5, caption, (1.5, 1.0, 1.0), gap=0.25)
+        ticks = sorted(budgets["budget"].unique())
+        for axes in (errors, gap, effect):
+            axes.set_xscale("log")
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks] if axes is effect else [""] * len(ticks))
+            axes.set_xticks([], minor=True)
+            axes.set_xlim(ticks[0] / 1.15, ticks[-1] * 1.6)
+        effect.set_xlabel("epochs")
+        _lines(errors, budgets, "test_error", "test error (%)", styles)
+        _lines(gap, budgets, "gap", "gap (points)", styles)
+        _effects(effect, budgets, styles, scale, effect_label)
+        figure.draw_without_rendering()
+    return figure
+
+
+def _lines(axes: Axes, budgets: pd.DataFrame, column: str, label: str, styles: dict) -> None:
+    axes.set_ylabel(label)
+    axes.locator_params(axis="y", nbins=5)
+    axes.margins(y=0.12)
+    for arm, style in styles.items():
+        rows = budgets[(budgets["arm"] == arm) & budgets[column].notna()]
+        axes.plot(
+            rows["budget"], 100 * rows[column].astype(float), marker="o", markersize=3.5, label=arm, gid=column, **style
+        )
+    _name_lines(axes, styles) if column == "test_error" else None
+
+
+def _effects(axes: Axes, budgets: pd.DataFrame, styles: dict, scale: str, label: str) -> None:
+    axes.set_ylabel(label)
+    axes.margins(y=0.15)
+    neutral = 1.0 if scale == "ratio" else 0.0
+    axes.axhline(neutral, color=GREY, linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
+    judged = [arm for arm in styles if budgets.loc[budgets["arm"] == arm, "effect"].notna().any()]
+    for i, arm in enumerate(judged):
+        rows = budgets[(budgets["arm"] == arm) & budgets["effect"].notna()].astype({"effect": float})
+        at = rows["budget"] * 1.035 ** (i - (len(judged) - 1) / 2)  # beside each other
+        axes.plot(at, rows["effect"], marker="o", markersize=3.5, gid="effect", **styles[arm])
+        whole = rows["low"].notna() & rows["high"].notna()
+        axes.vlines(
+            at[whole], rows.loc[whole, "low"].astype(float), rows.loc[whole, "high"].astype(float),
+            color=styles[arm]["color"], linewidth=1.0, gid="interval",
+        )  # fmt: skip
+
+
+def _name_lines(axes: Axes, styles: dict) -> None:
+    placer = Placer(axes)
+    placer.avoid_lines()
+    for line in [line for line in axes.lines if len(line.get_xdata())]:
+        x, y = map(float, line.get_xydata()[-1])
+        spots = [
+            (x, y, "left", va, 6, dy)
+            for va, dy in (("center", 0), ("bottom", 3), ("top", -3), ("bottom", 9), ("top", -9))
+        ]
+        placer.put(short(line.get_label()), spots, color=styles[line.get_label()]["color"], fontweight="bold")
