@@ -51,6 +51,25 @@ def test_a_part_of_the_images(tiny_data):
         batches(tiny_data, num_train=71)
 
 
+def test_images_held_out_are_even_over_the_classes_and_in_no_statistics(tiny_data):
+    """Also of a part of the images; which they are hangs on the data alone, so they are the same for every arm and seed."""
+    whole, made = batches(tiny_data), batches(tiny_data, held_out=0.1)
+    assert (made.num_train, len(made.validation_labels)) == (60, 10)
+    assert sorted(made.validation_labels.tolist()) == list(range(10))
+    assert torch.equal(made.validation_images, batches(tiny_data, held_out=0.1, flips=True).validation_images)
+    both = torch.cat([made.train_images, made.validation_images]).flatten(1).unique(dim=0)
+    assert torch.equal(both, whole.train_images.flatten(1).unique(dim=0))
+    seen = np.asarray(made.train_images, dtype=np.float64)
+    assert np.allclose(made.mean, seen.mean(0), atol=1e-4)
+    assert not np.allclose(made.mean, whole.mean, atol=1e-4)
+    assert (batches(tiny_data, num_train=40, held_out=0.25).num_train) == 30
+
+
+def test_the_order_of_the_file(tiny_data):
+    made = batches(tiny_data, order="file")
+    assert made.order(0, 0).tolist() == made.order(3, 7).tolist() == list(range(70))
+
+
 def test_random_crops_and_flips_are_squares_of_the_images(tiny_data):
     """Each image of the batch is found, mirrored or not, at one corner of the image its label belongs to."""
     made = batches(tiny_data, crop=24, flips=True)

@@ -13,6 +13,7 @@ from alexctl.cli import show_results
 from alexctl.report.drawings import caption
 from alexctl.report.rebuild import rebuild
 from alexctl.store import files, records, rows_csv
+from alexctl.verdicts.tables import derive
 
 
 def campaign(folder, measure, *, effect=1.4, **overrides) -> Campaign:
@@ -92,6 +93,83 @@ def test_a_search_without_a_target_has_a_figure(tmp_path):
     assert {"validation error at the end (%)", "0.02", "▽ ran to the end"} <= set(words)
     assert not any("target" in text for text in words)
     assert (tmp_path / "figure.svg").exists()
+
+
+def test_the_rate_is_that_of_the_least_validation_error_at_the_end_whatever_came_before(tmp_path):
+    """0.01 leads in training error in every epoch, 0.02 in validation error at the end: the latter is reported."""
+    made = campaign(tmp_path, "test_error", lr="search", lr_grid=[0.005, 0.01, 0.02], lr_widenings=0, search_seeds=3)
+    training = {0.005: [0.8, 0.7], 0.01: [0.3, 0.1], 0.02: [0.6, 0.4]}
+    validation = {0.005: 0.8, 0.01: 0.4, 0.02: 0.3}
+    searching = made.ready()
+    assert {(job.phase, job.until, job.setting.training.held_out) for job in searching} == {("search", 2.0, 0.1)}
+    assert len(searching) == 2 * 3 * 3
+    assert not any(job.setting.training.evaluate_every == 1 for job in searching)  # once, at the end
+    for job in searching:
+        rate = job.setting.training.lr
+        finish(made, job, training[rate])
+        rows = list(rows_csv.read(made.folder / "trials" / job.name))
+        rows[-1]["validation_error"] = validation[rate] + 1e-3 * (job.seed % 3)
+        rows_csv.write(made.folder / "trials" / job.name, rows)
+        made.reload(job.name)
+    assert {made.rate(arm) for arm in ("relu", "tanh")} == {0.02}
+    assert {job.setting.training.held_out for job in made.ready()} == {0.0}  # reported trials train on everything
+    assert {job.phase for job in made.ready()} == {"final"}
+    relu, _ = made.evidence().searches
+    assert (relu.lr, relu.ties, relu.trials, relu.epochs) == (0.02, (), 9, 18.0)
+    assert derive(made.evidence()).verdict["rates"] == (
+        "Learning rates: relu 0.02, tanh 0.02; searched with 18 trials, 36 epochs in all. "
+        "The interval is conditional on these rates."
+    )
+
+
+def test_several_studies_are_judged_by_their_means(tmp_path):
+    """Each has seeds and a rate of its own; the unit is the study, and nothing is conditional on one search."""
+    made = campaign(
+        tmp_path, "test_error", lr="search", lr_grid=[0.01, 0.02], lr_widenings=0, studies=3, search_seeds=1, seeds=2
+    )
+    while jobs := made.ready():
+        for job in jobs:
+            best = 0.01 if job.seed in (10000, 0, 1) else 0.02  # in the first study
+            better = job.arm == "relu"
+            finish(
+                made, job, [0.6, 0.5 - 0.1 * (job.setting.training.lr == best) - 0.1 * better - 0.01 * (job.seed % 2)]
+            )
+    evidence = made.evidence()
+    assert [(s.arm, s.study, s.lr) for s in evidence.searches if s.arm == "relu"] == [
+        ("relu", 0, 0.01), ("relu", 1, 0.02), ("relu", 2, 0.02),
+    ]  # fmt: skip
+    assert evidence.outcomes("tanh")[0].value == pytest.approx(0.395)
+    (line,) = derive(evidence).verdict["comparisons"]
+    assert (line["n"], line["values"]) == (3, pytest.approx([10.0] * 3))
+    assert "relu 0.01 to 0.02, tanh 0.01 to 0.02, of 3 independent searches" in derive(evidence).verdict["rates"]
+
+
+def test_budgets_are_one_ablation_at_several_lengths(tmp_path):
+    """The schedule in proportion, a search for each, the claim judged at the largest, errors and effect in a figure."""
+    made = campaign(tmp_path, "test_error", epochs=8, budgets=[2, 4, 8], lr_drops=[6, 7], seeds=3)
+    jobs = made.ready()
+    assert len(jobs) == 2 * 3 * 3
+    assert {(job.setting.training.epochs, job.setting.training.lr_drops) for job in jobs} == {
+        (2, (2, 2)), (4, (3, 4)), (8, (6, 7)),
+    }  # fmt: skip
+    for job in jobs:
+        epochs = job.setting.training.epochs
+        finish(
+            made,
+            job,
+            [0.6] * (epochs - 1) + [0.4 / epochs + (0.01 * epochs if job.arm == "relu" else 0.0) + 0.001 * job.seed],
+        )
+    tables = rebuild(made.evidence())
+    (line,) = tables.verdict["comparisons"]
+    assert (line["n"], line["effect"]) == (3, pytest.approx(-8.0))
+    assert tables.budgets[["arm", "budget", "n"]].values.tolist() == [
+        [arm, budget, 3] for budget in (2, 4, 8) for arm in ("relu", "tanh")
+    ]
+    effects = tables.budgets[tables.budgets["arm"] == "relu"]["effect"].tolist()
+    assert effects == pytest.approx([-2.0, -4.0, -8.0])
+    assert {path.name for path in tmp_path.glob("budgets.*")} == {"budgets.csv", "budgets.svg", "budgets.png"}
+    assert sorted(set(tables.trials["budget"])) == [2, 4, 8]
+    assert tables.summary["n"].tolist() == [3, 3]
 
 
 def test_nothing_run_yet_is_no_figure_and_only_the_claim(tmp_path):

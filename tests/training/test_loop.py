@@ -225,3 +225,14 @@ def test_an_offset_is_another_seed_and_nothing_else(tiny_data):
         training = Training(setting(epochs=1, seed_offset=offset), seed, tiny_data, device=CPU)
         runs[seed, offset] = without_seconds(training)
     assert runs[1002, 0] == runs[2, 1000] != runs[2, 0]
+
+
+def test_a_trial_with_images_held_out_never_sees_the_test_data(tiny_data):
+    """It is evaluated on the images held out wherever it would be on the test data, which may as well not be there."""
+    blind = dataclasses.replace(tiny_data, test_images=tiny_data.test_images[:0], test_labels=tiny_data.test_labels[:0])
+    full = setting()
+    held = full.model_copy(update={"training": full.training.model_copy(update={"held_out": 0.1})})
+    rows = list(Training(held, 0, blind, device=CPU))
+    assert [row.test_error for row in rows] == [None] * len(rows)
+    assert [row.validation_error is not None for row in rows] == [row.epoch % 1 == 0 for row in rows]
+    assert 0 <= rows[-1].validation_error <= 1
