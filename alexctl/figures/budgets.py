@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from alexctl.figures.labels import Placer, short
-from alexctl.figures.page import arm_styles, page, rc_style
+from alexctl.figures.labels import Placer, short, width_of
+from alexctl.figures.page import arm_styles, make_room, page, rc_style
 from alexctl.figures.palette import GREY
 from alexctl.figures.plotting import Axes, Figure
 
@@ -20,13 +20,16 @@ def effect_by_budget(budgets: pd.DataFrame, *, control: str, scale: str, effect_
         "finished net on all training images."
     )
     with rc_style():
-        figure, errors, gap, effect = page(1.5 + 1.0 + 1.0 + 0.5, caption, (1.5, 1.0, 1.0), gap=0.25)
+        heights, between = (1.5, 1.0, 1.0), 0.2
+        figure, errors, gap, effect = page(sum(heights) + 2 * between + 0.1, caption, heights, gap=between)
+        names = max(width_of(short(arm), fontsize=8, fontweight="bold") for arm in styles)
+        make_room((errors, gap, effect), 0.0, names + 0.02)
         ticks = sorted(budgets["budget"].unique())
         for axes in (errors, gap, effect):
             axes.set_xscale("log")
             axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks] if axes is effect else [""] * len(ticks))
             axes.set_xticks([], minor=True)
-            axes.set_xlim(ticks[0] / 1.15, ticks[-1] * 1.6)
+            axes.set_xlim(ticks[0] / 1.15, ticks[-1] * 1.12)
         effect.set_xlabel("epochs")
         _lines(errors, budgets, "test_error", "test error (%)", styles)
         _lines(gap, budgets, "gap", "gap (points)", styles)

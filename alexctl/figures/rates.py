@@ -98,7 +98,7 @@ def _draw_outcomes(axes: Axes, trials: pd.DataFrame, title: str, styles: dict, t
     outcomes = trials["status"].where(trials["status"].isin(OUTCOMES), "not finished")
     trials = trials.assign(outcome=outcomes, broken=outcomes.isin(["diverged", "failed"]))
     for (arm, rate), rows in trials.groupby(["arm", "lr"]):
-        # Of several seeds one that broke decides, as in the search.
+        # Of several seeds one that broke is the one to show.
         row = rows.sort_values(["broken", "epochs_run"], kind="stable").iloc[-1]
         marker, _ = OUTCOMES[row["outcome"]]
         axes.plot(rate, arms.index(arm), marker, markersize=4, color=styles[arm]["color"], markerfacecolor="none")
