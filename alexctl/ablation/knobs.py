@@ -71,6 +71,8 @@ class TrainingKnobs(Knobs):
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
     lr_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after each of these epochs the rate is a tenth
     bias_drops: bool = True  # lr_drops lower the biases' rate too; false: only the weights', as in run 145
+    first_layer_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after these its rate is a tenth once more
+    first_layer_until: Annotated[int, Field(ge=1)] | None = None  # after so many epochs it learns no more; None: always
     weight_decay: Annotated[float | Literal["file"], PlainValidator(_decay)] = 0.0  # "file": each layer's, as published
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
@@ -84,6 +86,7 @@ class TrainingKnobs(Knobs):
     random_crops: bool = True  # false: the centre in training too
     flips: bool = False  # half of the training images mirrored
     colour_noise: Annotated[float, Field(ge=0, le=10)] = 0.0  # section 4.1's alpha; 0.1 there
+    colour_noise_until: Annotated[int, Field(ge=1)] | None = None  # none after so many epochs; None: to the end
     test_views: Literal[1, 10] = 1  # 10: corners and centre, mirrored too, averaged (section 4.1)
     target: Target | None = None
     epochs_after_target: Annotated[float, Field(ge=0)] | None = None  # None: train all `epochs` in any case

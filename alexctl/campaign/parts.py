@@ -25,6 +25,10 @@ def at_budget(ablation: Ablation, arm: str, budget: int | None) -> dict[str, Any
         return {}
     table = {**ablation.base, **ablation.arms[arm]}
     changes: dict[str, Any] = {"epochs": budget}
-    if drops := table.get("lr_drops"):
-        changes["lr_drops"] = [max(1, round(drop * budget / table["epochs"])) for drop in drops]
+    for key in ("lr_drops", "first_layer_drops"):
+        if drops := table.get(key):
+            changes[key] = [max(1, round(drop * budget / table["epochs"])) for drop in drops]
+    for key in ("first_layer_until", "colour_noise_until"):
+        if until := table.get(key):
+            changes[key] = max(1, round(until * budget / table["epochs"]))
     return changes

@@ -20,7 +20,8 @@ class Batches:
     image, less the centre of the mean image (cuda-convnet). `held_out` is the share of the training images that is
     held out: it is neither trained on nor part of any statistics. `order` "file" goes through the images as they lie
     in the file, in every epoch. `flips` mirrors half of the training images; `colour_noise` adds
-    multiples of the principal components of the training images' colours (section 4.1). An accelerator holds all
+    multiples of the principal components of the training images' colours (section 4.1), before epoch
+    `colour_noise_until` only where that is given. An accelerator holds all
     images where they take at most half of its free memory (`resident` says it otherwise), else only the batches.
     """
 
@@ -38,6 +39,7 @@ class Batches:
         random_crops: bool = True,
         flips: bool = False,
         colour_noise: float = 0.0,
+        colour_noise_until: int | None = None,
         resident: bool | None = None,
     ):
         chosen = slice(None) if num_train is None else subset(data.train_labels, num_train, data.notes)
@@ -45,7 +47,8 @@ class Batches:
         if held_out:
             chosen, kept_back = split(data.train_labels, np.arange(len(data.train_labels))[chosen], held_out)
         self.batch_size, self.device, self.in_file_order = batch_size, device, order == "file"
-        self.random_crops, self.flips, self.colour_noise = random_crops, flips, colour_noise
+        self.random_crops, self.flips = random_crops, flips
+        self.colour_noise, self.colour_noise_until = colour_noise, colour_noise_until
         keep = _fits(data, device) if resident is None else resident
         self.store = device if keep else torch.device("cpu")
         self.train_images = _kept(data.train_images[chosen], self.store)
@@ -120,7 +123,7 @@ class Batches:
             )
         if self.flips:
             mirrored = torch.rand(self.num_train, generator=generator(seed, "flip", epoch)).to(self.store) < 0.5
-        if self.components is not None:
+        if self.components is not None and (self.colour_noise_until is None or epoch < self.colour_noise_until):
             alphas = torch.randn(self.num_train, len(self.components), generator=generator(seed, "colour", epoch))
             colours = (self.colour_noise * alphas).to(self.device) @ self.components
         return corners, mirrored, colours

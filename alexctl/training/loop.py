@@ -20,7 +20,7 @@ from alexctl.nets.own import check_logits
 from alexctl.randomness import derived_seed
 from alexctl.training.clock import Clock
 from alexctl.training.device import arithmetic, synchroniser
-from alexctl.training.optimiser import Momentum
+from alexctl.training.optimiser import Momentum, Schedule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +71,8 @@ class Loop:
         while self.step < knobs.epochs * per_epoch:
             self.clock.switch("train")
             epoch, first_step = divmod(self.step, per_epoch)
-            factor = 0.1 ** sum(epoch >= drop for drop in knobs.lr_drops)
             for images, labels in self._epoch(epoch, first_step):
-                self._learn(images, labels, factor)
+                self._learn(images, labels, epoch)
                 self.step += 1
                 if self._ends_row(row_steps):
                     yield self._row()
@@ -100,7 +99,7 @@ class Loop:
     def _epoch(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
         raise NotImplementedError
 
-    def _learn(self, images: Tensor, labels: Tensor, factor: float) -> None:
+    def _learn(self, images: Tensor, labels: Tensor, epoch: int) -> None:
         raise NotImplementedError
 
     def _row(self) -> Any:
@@ -148,10 +147,14 @@ class Training(Loop):
         self.batches = batches or Batches(
             data, device=device, scaling=self.net.input_scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
             held_out=knobs.held_out, order=knobs.order, crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
+            colour_noise_until=knobs.colour_noise_until,
         )  # fmt: skip
         self.optimiser = Momentum(
             self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=self.net.bias_rate,
-            bias_drops=knobs.bias_drops,
+            schedule=Schedule(
+                drops=knobs.lr_drops, bias_drops=knobs.bias_drops,
+                first_drops=knobs.first_layer_drops, first_until=knobs.first_layer_until,
+            ),
         )  # fmt: skip
         self.own, self.num_classes = is_own(knobs.net), len(data.classes)
         self.clock = clock or Clock(sync=synchroniser(device))
@@ -166,7 +169,7 @@ class Training(Loop):
     def _epoch(self, epoch: int, first_step: int) -> Iterator[tuple[Tensor, Tensor]]:
         return self.batches.epoch(self.seed, epoch, first_step=first_step)
 
-    def _learn(self, images: Tensor, labels: Tensor, factor: float) -> None:
+    def _learn(self, images: Tensor, labels: Tensor, epoch: int) -> None:
         set_step(self.net, self.seed, self.step)
         if self.own:  # its nn.Dropout and the like draw from torch's own generator
             torch.manual_seed(derived_seed(self.seed, "step", self.step))
@@ -176,7 +179,7 @@ class Training(Loop):
             check_logits(self.setting.training.net, logits, len(labels), self.num_classes, "while it trains")
         loss = F.cross_entropy(logits.float(), labels)
         loss.backward()
-        self.optimiser.step(factor=factor)
+        self.optimiser.step(epoch=epoch)
         with torch.no_grad():
             # Before the update, on the minibatch itself: what the 2012 code logged and Figure 1 most likely shows.
             wrong = (logits.argmax(1) != labels).sum()

@@ -84,7 +84,8 @@ class Stack(Loop):
             self.seconds_before[member] = dict(one.clock.seconds)
         if len(steps) != 1:
             raise ValueError("members of a stack are at one step")
-        self.batches, self.alike, self.momentum = batches, one.optimiser.alike, one.optimiser.momentum
+        self.batches, self.alike = batches, one.optimiser.alike
+        self.momentum, self.schedule = one.optimiser.momentum, one.optimiser.schedule
         self.net = copy.deepcopy(one.net).to("meta")
         self.dropped = _dropped_shapes(one.net, batches)
         (self.step,) = steps
@@ -144,7 +145,7 @@ class Stack(Loop):
             parts = [next(each[member]) for member in self.members]
             yield torch.stack([images for images, _ in parts]), torch.stack([labels for _, labels in parts])
 
-    def _learn(self, images: Tensor, labels: Tensor, factor: float) -> None:
+    def _learn(self, images: Tensor, labels: Tensor, epoch: int) -> None:
         masks = {
             f"{name}.mask": torch.stack(
                 [module.draw((labels.shape[1], *shape), *purpose(member.seed, name, self.step)) for member in self.members]
@@ -154,7 +155,7 @@ class Stack(Loop):
         logits = self._call(images, {**self.buffers, **masks}, images_each=True)
         losses = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), reduction="none").view_as(labels).mean(1)
         losses.sum().backward()
-        self._update(factor)
+        self._update(epoch)
         with torch.no_grad():
             count = labels.shape[1]
             wrong = (logits.argmax(2) != labels).sum(1)
@@ -170,19 +171,21 @@ class Stack(Loop):
             return vmap(one, in_dims=(0, 0, 0 if images_each else None))(self.weights, buffers, images).float()
 
     @torch.no_grad()
-    def _update(self, factor: float) -> None:
+    def _update(self, epoch: int) -> None:
         """As Momentum does it, each member at its own rate."""
-        for (rate, decay, drops), names in self.alike.items():
+        for alike, names in self.alike.items():
             weights = [self.weights[name] for name in names]
-            velocities = [self.velocity[name] for name in names]
-            lr = self.rates * rate * (factor if drops else 1.0)
-            rates = [lr.to(weight).view(-1, *[1] * (weight.dim() - 1)) for weight in weights]
-            torch._foreach_mul_(velocities, self.momentum)
-            slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
-            torch._foreach_sub_(velocities, torch._foreach_mul(slopes, rates))
-            if decay:
-                torch._foreach_sub_(velocities, torch._foreach_mul(torch._foreach_mul(weights, rates), decay))
-            torch._foreach_add_(weights, velocities)
+            if factor := alike.factor(self.schedule, epoch):
+                velocities = [self.velocity[name] for name in names]
+                lr = self.rates * alike.rate * factor
+                rates = [lr.to(weight).view(-1, *[1] * (weight.dim() - 1)) for weight in weights]
+                torch._foreach_mul_(velocities, self.momentum)
+                slopes = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+                torch._foreach_sub_(velocities, torch._foreach_mul(slopes, rates))
+                if alike.decay:
+                    decayed = torch._foreach_mul(torch._foreach_mul(weights, rates), alike.decay)
+                    torch._foreach_sub_(velocities, decayed)
+                torch._foreach_add_(weights, velocities)
             for weight in weights:
                 weight.grad = None
 

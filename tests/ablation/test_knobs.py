@@ -28,7 +28,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "lr_drops": (), "crop": None, "flips": False, "colour_noise": 0.0, "test_views": 1,
         "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
         "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0, "bias_drops": True,
-        "held_out": 0.0, "order": "shuffled",
+        "held_out": 0.0, "order": "shuffled", "first_layer_drops": (), "first_layer_until": None, "colour_noise_until": None,
     }  # fmt: skip
     alexnet = {
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
@@ -93,7 +93,7 @@ def test_the_hash_leaves_out_defaults_and_nothing_else():
         {"target": {"at_most": 0.2}}, {"epochs_after_target": 0.0}, {"rows_per_epoch": 1}, {"evaluate_every": 0},
         {"lr_drops": [3]}, {"crop": 24}, {"flips": True}, {"colour_noise": 0.1}, {"weight_decay": "file"},
         {"crop": 24, "test_views": 10}, {"seed_offset": 1000}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
-        {"input_scaling": "standardised"}, {"bias_rate": 1.0}, {"bias_drops": False},
+        {"input_scaling": "standardised"}, {"bias_rate": 1.0}, {"bias_drops": False}, {"first_layer_drops": [3]}, {"first_layer_until": 3}, {"colour_noise_until": 3},
     ):  # fmt: skip
         assert make(**change).hash8 != base, change
     table = make().flat()

@@ -138,7 +138,7 @@ def test_weight_costs_are_those_of_parameters(own_code, tiny_data):
         made(own_code, net + "    weight_costs = {'1.wieght': 3.0}")
     forget()
     training = trained(own_code, net + "    weight_costs = {'1.weight': 0.5}", tiny_data, weight_decay="file")
-    assert training.optimiser.alike == {(1.0, 0.5, True): ["1.weight"], (1.0, 0.0, True): ["1.bias"]}
+    assert training.optimiser.alike == {(1.0, 0.5, False, False): ["1.weight"], (1.0, 0.0, True, False): ["1.bias"]}
 
 
 def test_auxiliary_logits_while_it_trains(own_code, tiny_data):

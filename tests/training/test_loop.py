@@ -8,7 +8,9 @@ from conftest import tiny_ablation
 from torch import nn
 
 from alexctl.training.clock import Clock
-from alexctl.training.loop import Diverged, Momentum, Training
+from alexctl.training.loop import Diverged, Training
+from alexctl.training.optimiser import Momentum, Schedule
+from alexctl.training.stack import Stack
 
 CPU = torch.device("cpu")
 
@@ -45,28 +47,118 @@ def test_each_layer_its_own_weight_cost_and_a_rate_that_drops():
     net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
     for parameter in net.parameters():
         nn.init.constant_(parameter, 2.0)
-    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay={"1.weight": 3.0}, bias_rate=2.0, bias_drops=False)
+    lowered = Schedule(drops=(1,), bias_drops=False)
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay={"1.weight": 3.0}, bias_rate=2.0, schedule=lowered)
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)
-    optimiser.step(factor=0.1)
+    optimiser.step(epoch=1)
     moved = {name: parameter.item() for name, parameter in net.named_parameters()}
     assert moved == pytest.approx({
         "0.weight": 2 - 0.01, "0.bias": 2 - 0.2, "1.weight": 2 - 0.01 - 0.01 * 3 * 2, "1.bias": 2 - 0.2,
     })  # fmt: skip
-    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay=0.0, bias_rate=2.0)
+    lowered = Schedule(drops=(1,))
+    optimiser = Momentum(net, lr=0.1, momentum=0.0, weight_decay=0.0, bias_rate=2.0, schedule=lowered)
     for parameter in net.parameters():
         parameter.grad = torch.ones_like(parameter)
-    optimiser.step(factor=0.1)
+    optimiser.step(epoch=1)
     assert net[1].bias.item() == pytest.approx(2 - 0.2 - 0.02)
 
 
 def test_the_rate_drops_after_the_epochs_that_are_named(tiny_data):
-    factors = []
+    epochs = []
     training = Training(setting(epochs=3, lr_drops=[1, 2], evaluate_every=0), 0, tiny_data, device=CPU)
     step = training.optimiser.step
-    training.optimiser.step = lambda *, factor: (factors.append(factor), step(factor=factor))
+    training.optimiser.step = lambda *, epoch: (epochs.append(epoch), step(epoch=epoch))
     list(training)
-    assert factors == pytest.approx([1.0] * 5 + [0.1] * 5 + [0.01] * 5)
+    assert epochs == [0] * 5 + [1] * 5 + [2] * 5
+    (alike, *_) = training.optimiser.alike
+    factors = [alike.factor(training.optimiser.schedule, epoch) for epoch in range(3)]
+    assert factors == pytest.approx([1.0, 0.1, 0.01])
+
+
+LATE = {"epochs": 4, "evaluate_every": 0, "colour_noise": 0.1, "bias_drops": False}
+LATE |= {"colour_noise_until": 2, "first_layer_drops": [1], "first_layer_until": 3}
+
+
+def ends_of_epochs(tiny_data, **knobs):
+    """(conv1's weight and bias, fc's weight) at the end of each epoch."""
+    ends = []
+
+    def look(training):
+        if training.step % 5 == 0:
+            net = training.net
+            ends.append([p.detach().clone() for p in (net.conv1.weight, net.conv1.bias, net.fc.weight)])
+
+    list(Training(setting(**knobs), 0, tiny_data, device=CPU, on_batch=look))
+    return ends
+
+
+def test_the_first_layer_slows_down_and_stops_at_its_epochs(tiny_data):
+    """As conv1 of run 145: its weights' rate a tenth after epoch 1, nothing of it moves after epoch 3, all else goes on."""
+    ends = ends_of_epochs(tiny_data, **LATE)
+    undisturbed = ends_of_epochs(tiny_data, **LATE | {"first_layer_drops": [], "first_layer_until": None})
+    assert all(torch.equal(a, b) for a, b in zip(ends[0], undisturbed[0], strict=True))
+    assert not torch.equal(ends[1][0], undisturbed[1][0])
+    assert not torch.equal(ends[1][0], ends[2][0])
+    assert [torch.equal(a, b) for a, b in zip(ends[2], ends[3], strict=True)] == [True, True, False]
+
+
+def test_the_first_layer_s_rate_by_the_rule():
+    net = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1))
+    schedule = Schedule(drops=(1,), bias_drops=False, first_drops=(2,), first_until=3)
+    optimiser = Momentum(net, lr=0.1, momentum=0.9, weight_decay=0.0, bias_rate=2.0, schedule=schedule)
+    factors = {
+        name: [alike.rate * alike.factor(schedule, epoch) for epoch in range(4)]
+        for alike, names in optimiser.alike.items()
+        for name in names
+    }
+    assert factors == {
+        "0.weight": pytest.approx([1, 0.1, 0.01, 0]), "0.bias": [2, 2, 2, 0],
+        "1.weight": pytest.approx([1, 0.1, 0.1, 0.1]), "1.bias": [2, 2, 2, 2],
+    }  # fmt: skip
+
+
+def test_colour_noise_ends_at_its_epoch(tiny_data):
+    noisy = Training(setting(**LATE), 0, tiny_data, device=CPU).batches
+    plain = Training(setting(**LATE | {"colour_noise": 0.0}), 0, tiny_data, device=CPU).batches
+    for epoch in range(4):
+        pairs = zip(noisy.epoch(0, epoch), plain.epoch(0, epoch), strict=True)
+        assert all(torch.equal(a, b) == (epoch >= 2) for (a, _), (b, _) in pairs), epoch
+
+
+@pytest.mark.parametrize("stop", [4, 8, 12, 15, 17])
+def test_late_changes_survive_a_resume_bit_for_bit(tiny_data, tmp_path, stop):
+    """A checkpoint before, at and after each of the epochs that change something; weights and rows to the bit."""
+
+    class Enough(Exception):
+        pass
+
+    def save(training):
+        if training.step == stop:
+            torch.save(training.state(), tmp_path / "state.pt")
+            raise Enough
+
+    whole = Training(setting(**LATE), 0, tiny_data, device=CPU)
+    rows, taken = list(whole), []
+    with pytest.raises(Enough):
+        for row in Training(setting(**LATE), 0, tiny_data, device=CPU, on_batch=save):
+            taken.append(row)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    rest = Training(setting(**LATE), 0, tiny_data, device=CPU, state=state)
+    assert without_seconds(taken + list(rest)) == without_seconds(rows)
+    for one, other in zip(whole.net.parameters(), rest.net.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_stack_has_the_same_schedule(tiny_data):
+    stack = Stack([setting(**LATE)] * 2, [0, 1], tiny_data, device=CPU)
+    ends = []
+    stack.on_batch = lambda stack: stack.step % 5 or ends.append(stack.weights["conv1.weight"].detach().clone())
+    together = list(stack)
+    for alone, one in zip(Training(setting(**LATE), 0, tiny_data, device=CPU), together, strict=True):
+        assert one[0].train_loss == pytest.approx(alone.train_loss, rel=1e-3)
+    assert torch.equal(ends[2], ends[3])
+    assert not torch.equal(ends[1], ends[2])
 
 
 def test_ten_views_average_probabilities(tiny_data):
