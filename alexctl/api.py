@@ -105,6 +105,7 @@ def ablate(
     max_seeds: int | None = None,
     epochs: int | None = None,
     precision: str | None = None,
+    preset: str | None = None,
     knobs: Mapping[str, Any] | None = None,
     results: str | Path = "results",
     folder_name: str | None = None,
@@ -121,7 +122,7 @@ def ablate(
 ) -> Result:
     """Runs an ablation, by its name or the path of its file, or goes on with it; the same words as `alexctl ablate`.
 
-    `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`. A trial that fails is recorded, and the
+    `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`, and over those of a `preset`. A trial that fails is recorded, and the
     others go on: see `Result.failed`. Raises UserError for what can't work, a line a fault, and Stopped after Ctrl-C,
     when every running trial has its checkpoint.
     """
@@ -131,7 +132,7 @@ def ablate(
     knobs = knobs or {}
     if twice := sorted(flags.keys() & knobs.keys()):
         raise UserError(*(f"--set {key}={knobs[key]}: {key} is given twice; give it once" for key in twice))
-    ablation = load(str(name), overrides={**knobs, **flags}, flags=flags, smoke=smoke, run_code=True)
+    ablation = load(str(name), overrides={**knobs, **flags}, flags=flags, preset=preset, smoke=smoke, run_code=True)
     from alexctl.campaign.scheduler import Options  # from here on torch is needed; what is wrong with a file was said
     from alexctl.run import run
     from alexctl.trials.trial import Keeping

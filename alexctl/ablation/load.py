@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.ablation.faults import Fault
-from alexctl.ablation.knobs import Knobs, TrainingKnobs
+from alexctl.ablation.knobs import PRESETS, Knobs, TrainingKnobs
 from alexctl.ablation.model import Ablation, Plan
 from alexctl.ablation.own_code import look_beside
-from alexctl.ablation.own_net import is_own, register
+from alexctl.ablation.own_net import is_own, net_model, register
 from alexctl.ablation.parse import parse
 from alexctl.ablation.setting import Setting, resolve_net
 from alexctl.ablation.toml import quoted
@@ -55,10 +55,11 @@ def load(
     *,
     overrides: dict[str, Any] | None = None,
     flags: Collection[str] = (),
+    preset: str | None = None,
     smoke: bool = False,
     run_code: bool = False,
 ) -> Ablation:
-    """The ablation of that name or path, `[smoke]` and then `overrides` laid over its base.
+    """The ablation of that name or path, `[smoke]`, or a preset of PRESETS, and then `overrides` laid over its base.
 
     Raises UserError with every fault, a line each: of the file, or of the overrides, which are named as they were
     given: `--KEY VALUE` where the key is one of the `flags`, else `--set KEY=VALUE`.
@@ -66,22 +67,41 @@ def load(
     """
     path, overrides = find(name), overrides or {}
     document = _read(path)
+    of_preset = {} if preset is None else _preset(preset, document, smoke)
+    own, overrides = overrides.keys(), of_preset | overrides
     unfit = _import_nets(document, overrides, path.parent) if run_code else []
     ablation, faults = parse(document, name=path.stem, overrides=overrides, smoke=smoke)
     if unfit or faults:
         of_file = parse(document, name=path.stem, overrides={}, smoke=smoke)[1] if overrides else faults
-        given = {key: _given(key, value, flags) for key, value in overrides.items()}
+        given = {
+            key: _given(key, value, flags) if key in own else f"--preset {preset}" for key, value in overrides.items()
+        }
         lines = []
         for fault in unfit + faults:
             if fault.where == "--set":  # the value of a flag is in the text
                 option = given[fault.key].split()[0] if fault.key in flags else given[fault.key]
-                lines.append(f"{option}: {fault.text}")
+                lines.append(f"{option}: {'' if fault.key in own else f'{fault.key}: '}{fault.text}")
             elif fault in unfit + of_file:
                 lines.append(f"{path.name}: {fault}")
             else:
-                lines.append(f"with {' '.join(given.values())}: {fault}")
+                lines.append(f"with {' '.join(dict.fromkeys(given.values()))}: {fault}")
         raise UserError(*lines)
     return ablation
+
+
+def _preset(name: str, document: dict[str, Any], smoke: bool) -> dict[str, Any]:
+    """What a preset lays over a document's base: all but what every arm says for itself."""
+    _known_preset(name)
+    if smoke:
+        raise UserError(f"--preset {name}: can't be combined with --smoke, whose images are too small for it")
+    arms = document.get("arms")
+    tables = [arm for arm in arms.values() if isinstance(arm, dict)] if isinstance(arms, dict) else []
+    return {key: value for key, value in PRESETS[name].items() if not (tables and all(key in arm for arm in tables))}
+
+
+def _known_preset(name: str) -> None:
+    if name not in PRESETS:
+        raise UserError(f"--preset: unknown preset '{name}', {nearest(name, PRESETS)}")
 
 
 def _import_nets(document: dict[str, Any], overrides: dict[str, Any], folder: Path) -> list[Fault]:
@@ -102,14 +122,20 @@ def _import_nets(document: dict[str, Any], overrides: dict[str, Any], folder: Pa
     return list(faults.values())
 
 
-def load_net(name: str, overrides: dict[str, Any]) -> Knobs:
-    """The knobs of a net with some of them changed; UserError with every fault, named as it was given.
+def load_net(name: str, overrides: dict[str, Any], preset: str | None = None) -> Knobs:
+    """The knobs of a net, those of a preset laid over them, then `overrides`; UserError with every fault.
 
     The code of a net of the user's own is imported.
     """
     if is_own(name):
         register(name, taken=TAKEN)
-    knobs, faults = resolve_net(name, overrides)
+    of_preset: dict[str, Any] = {}
+    if preset is not None:
+        _known_preset(preset)
+        if (its := PRESETS[preset]["net"]) != name:
+            raise UserError(f"--preset {preset}: is of {its}, not of {name}; give --net {its}")
+        of_preset = {key: value for key, value in PRESETS[preset].items() if key in net_model(name).model_fields}
+    knobs, faults = resolve_net(name, of_preset | overrides)
     if faults:
         given = {"net": "--net"} | {key: _given(key, value, ()) for key, value in overrides.items()}
         lines = [f"{given.get(fault.key, f'--set {fault.key}')}: {fault.text}" for fault in faults]

@@ -32,7 +32,7 @@ def _rising(ends: tuple[float, float]) -> tuple[float, float]:
 
 
 def _rising_budgets(budgets: tuple[int, ...]) -> tuple[int, ...]:
-    if len(budgets) < 2 or list(budgets) != sorted(set(budgets)):
+    if budgets and (len(budgets) < 2 or list(budgets) != sorted(set(budgets))):
         raise ValueError("should name two numbers of epochs or more, rising, such as [15, 60, 120]")
     return budgets
 
@@ -100,7 +100,7 @@ class Plan(_Part):
     search_seeds: Annotated[int, Field(ge=1, le=100)] = 3
     validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # share of the training images, held out in the search
     studies: Annotated[int, Field(ge=1, le=100)] = 1  # the whole procedure so often, each with seeds of its own
-    # Epochs, for each of which the whole procedure runs with its schedule in proportion; judged at the largest.
+    # Epochs, for each of which the whole procedure runs with its schedule in proportion; judged at the largest. []: none.
     budgets: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_rising_budgets)
     ] | None = None  # fmt: skip

@@ -21,6 +21,7 @@ from alexctl.cli.options import (
     NameArgument,
     NameOption,
     Precision,
+    PresetOption,
     Require,
     RequireOption,
     ResultsOption,
@@ -74,6 +75,7 @@ def ablate(
     max_seeds: Annotated[int | None, typer.Option(min=4, max=100, help="With --until-decided: seeds at the last analysis. Default: 24.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Epochs per trial, at most.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of all arms, such as batch_size=64.")] = None,
+    preset: PresetOption = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials run at once; 1 runs in this process. Default: one per core.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads per worker.")] = 1,
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 if the hardware has it and the reference results found no difference.")] = Precision.auto,
@@ -103,7 +105,7 @@ def ablate(
     try:
         result = api.ablate(
             name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
-            epochs=epochs, precision=None if precision is Precision.auto else precision.value, knobs=override(set_ or []),
+            epochs=epochs, precision=None if precision is Precision.auto else precision.value, preset=preset, knobs=override(set_ or []),
             results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
             threads=threads, stack=stack, retry_failed=retry is not None, fail_fast=fail_fast,
             checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, watcher=screen,
@@ -139,6 +141,7 @@ def show_(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)] = None,
     net: Annotated[str | None, typer.Option(metavar="NET", help="A net instead of an ablation: its layers.", autocompletion=complete_net)] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
+    preset: PresetOption = None,
     image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the images in pixels.")] = None,
     svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
     results: ResultsOption = DEFAULT_RESULTS,
@@ -155,9 +158,9 @@ def show_(
     if net is None:
         if image or svg:
             raise UserError(f"--{'image' if image else 'svg'} is about a net; give it with --net NET")
-        show_ablation.ablation(load(name, overrides=override(set_ or [])), results, as_json=json_)
+        show_ablation.ablation(load(name, overrides=override(set_ or []), preset=preset), results, as_json=json_)
         return
-    knobs = load_net(net, override(set_ or []))
+    knobs = load_net(net, override(set_ or []), preset)
     from alexctl.cli import show_net
     from alexctl.cli.show_net import draw
     from alexctl.nets.description import describe

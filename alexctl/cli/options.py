@@ -65,6 +65,12 @@ def complete_net(incomplete: str) -> list[str]:
     return [name for name in NETS if name.startswith(incomplete)]
 
 
+def complete_preset(incomplete: str) -> list[str]:
+    from alexctl.ablation.knobs import PRESETS
+
+    return [name for name in PRESETS if name.startswith(incomplete)]
+
+
 def _home(path: Path | None) -> Path | None:
     """`~` as the home folder: a shell leaves it as it is in `--results=~/x` and in a quoted variable."""
     return path.expanduser() if path is not None and str(path).startswith("~") else path
@@ -91,6 +97,9 @@ NameArgument = Annotated[
 ]  # fmt: skip
 NameOption = Annotated[
     str | None, typer.Option("--name", metavar="NAME", callback=_folder_name, help="Name of the folder in results/. Default: the ablation's, with @DATA on other data than its file names.")
+]  # fmt: skip
+PresetOption = Annotated[
+    str | None, typer.Option("--preset", metavar="NAME", help="Lay a net and its schedule as they were run over the base: run-145.", autocompletion=complete_preset)
 ]  # fmt: skip
 RequireOption = Annotated[
     Require | None, typer.Option("--require", metavar="supported", help="Exit with 3 unless every comparison has this verdict.")

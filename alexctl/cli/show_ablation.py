@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from alexctl.ablation.knobs import PROXIES
 from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_net import code_notes
@@ -15,6 +16,8 @@ from alexctl.ablation.toml import to_toml
 from alexctl.cli.console import new_console, plain, table
 from alexctl.store import files, layout, plan, records
 from alexctl.verdicts.evidence import OLDER
+
+FOR_REAL = "alexctl ablate {name} --preset run-145 --data imagefolder:PATH"
 
 
 def ablations(folder: Path, *, as_json: bool) -> None:
@@ -70,6 +73,8 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
         for i, (key, value) in enumerate(knobs.items()):
             grid.add_row(label if i == 0 else "", key, plain(to_toml(value)))
     console.print(grid)
+    if which.claim.data.startswith("imagenet") and which.base.get("net") in PROXIES:
+        console.print(f"[dim]for real, as run 145 was:[/] {plain(FOR_REAL.format(name=which.name))}")
     for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
         console.print(f"[yellow]{plain(line)}[/]")
     for campaign in records.campaigns(results_folder):

@@ -13,7 +13,7 @@ from alexctl.nets.activations import GAIN, Activation
 from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_image, windows
 from alexctl.nets.contract import NetSpec
 from alexctl.nets.layers import Dropout
-from alexctl.nets.response_norm import ResponseNorm
+from alexctl.nets.response_norm import ResponseNorm, ResponseScale
 from alexctl.randomness import normal_
 
 BIAS_KNOB = ("conv2", "conv4", "conv5", "fc6", "fc7")  # section 5: these biases start at 1, the others at 0
@@ -30,7 +30,7 @@ class AlexNet(nn.Sequential):
     that is not in `links` sees its own tower's half. With `links = (8,)` the towers meet in the last layer only, as
     in run 150 (whose towers were wider, conv2 160 and FC 4096 each; here the widths stay). Response normalisation
     never crosses towers, as each GPU of 2012 had its own (layers-145.cfg). That file also has a second, spatial
-    normalisation after conv2, of which the paper says nothing: left out.
+    normalisation after conv2, of which the paper says nothing: `spatial_norm`.
 
     A layer left out (`without`) leaves its place, link included, to the next one. A layer's initial draws depend on
     the seed, its name and its shape.
@@ -78,13 +78,15 @@ class AlexNet(nn.Sequential):
         parts: dict[str, nn.Module] = {knobs.activation: Activation(knobs.activation)}
         if knobs.norm != "none" and number in NORMED[knobs.norm_layers]:
             parts["norm"] = self._norm(maps)
+            if knobs.spatial_norm and number == 2:  # cnorm2 of layers-145.cfg
+                parts["spatial"] = ResponseNorm(5, alpha=1e-3, beta=0.75, k=1.0, maps="within", divided=True)
         if conv.pooled:
             parts["pool"] = nn.MaxPool2d(POOLS[knobs.pooling], 2, ceil_mode=True)
         after = knobs.norm_place == "after-relu" or (knobs.norm_place == "as-run" and number == 2)
         if "norm" in parts and after:
-            order = (knobs.activation, "norm", "pool")
+            order = (knobs.activation, "norm", "spatial", "pool")
         else:  # an increasing function and a maximum commute; four times fewer values to squash this way round
-            order = ("norm", "pool", knobs.activation)
+            order = ("norm", "spatial", "pool", knobs.activation)
         for part in order:
             if part in parts:
                 self.add_module(f"{part}{number}", parts[part])
@@ -99,6 +101,8 @@ class AlexNet(nn.Sequential):
     def _norm(self, maps: int) -> nn.Module:
         if self.knobs.norm == "batch":
             return nn.BatchNorm2d(maps)
+        if self.knobs.norm == "scale":
+            return ResponseScale(beta=0.75, k=2.0)
         divided = self.knobs.lrn_alpha == "divided"
         return ResponseNorm(  # section 3.3
             5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=divided, groups=self.knobs.towers

@@ -51,6 +51,23 @@ class ResponseNorm(nn.Module):
         }
 
 
+class ResponseScale(nn.Module):
+    """What response normalisation does whatever its neighbours are, alpha being 0: b = a / k^beta, 0.595 a in the paper.
+
+    An arm with it tells normalising from scaling. Takes, gives and rounds as ResponseNorm does.
+    """
+
+    def __init__(self, *, beta: float, k: float):
+        super().__init__()
+        self.factor = k**-beta
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (x.float() if x.dtype in (torch.bfloat16, torch.float16) else x) * self.factor
+
+    def layer_row(self, output: Tensor) -> dict[str, Any]:
+        return {"kind": "norm", "sees": "own map"}
+
+
 @dataclass(frozen=True)
 class Windows:
     """The neighbours that are summed up: in maps (`across`, within their group) or in a square of the own map."""

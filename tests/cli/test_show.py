@@ -7,9 +7,9 @@ import pytest
 from conftest import tiny_ablation
 from rich.console import Console
 
-from alexctl.ablation.load import load_net
+from alexctl.ablation.load import load, load_net
 from alexctl.campaign.campaign import Campaign
-from alexctl.cli import show_results
+from alexctl.cli import show_ablation, show_net, show_results
 from alexctl.cli.console import rich_table
 from alexctl.errors import UserError
 from alexctl.nets.description import describe
@@ -111,3 +111,17 @@ def test_what_an_ablation_costs_runs_no_code_of_ones_own(own_code):
     (own_code / "mynet.py").write_text("raise SystemExit('run')")
     found = costs(tiny_ablation(net="mynet:make"), own_code)
     assert [cost.problem for cost in found] == ["its net is code of your own, which is not run here"] * 2
+
+
+def test_what_a_proxy_stands_for_is_named(tmp_path, monkeypatch, capsys):
+    """The command for the net that ran, beside a file that runs a proxy for it; not beside others."""
+    monkeypatch.setattr("alexctl.timing.costs.costs", lambda which, folder: [])
+    monkeypatch.setattr(show_net, "costs", lambda found: None)
+    said = {}
+    for name, preset in (("lrn", None), ("relu-vs-tanh", None), ("lrn", "run-145")):
+        show_ablation.ablation(load(name, preset=preset), tmp_path, as_json=False)
+        said[name, preset] = capsys.readouterr().out
+    command = "for real, as run 145 was: alexctl ablate lrn --preset run-145 --data imagefolder:PATH"
+    assert command in " ".join(said["lrn", None].split())
+    assert not any("for real" in text for key, text in said.items() if key != ("lrn", None))
+    assert 'norm_place          "as-run"' in said["lrn", "run-145"]

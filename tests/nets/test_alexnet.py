@@ -225,9 +225,6 @@ def test_every_knob_builds_and_learns(knobs):
         ({"links": (1, 8)}, "no layer 1 "),
         ({"links": (3, 6, 7)}, "8 is missing"),
         ({"links": (8,), "towers": 1}, "one tower has nothing to link"),
-        ({"norm": "none", "norm_layers": "first"}, "'first' means nothing with norm = 'none'"),
-        ({"norm": "none", "norm_place": "before-relu"}, "choose norm = 'lrn' or 'batch'"),
-        ({"norm": "batch", "lrn_alpha": "divided"}, "choose norm = 'lrn'"),
         ({"without": 2}, "3, 4 or 5"),
         ({"dropout": 1.0}, "less than 1"),
         ({"biases": 0.5}, "0 or 1"),
@@ -240,7 +237,7 @@ def test_refused_by_name(knobs, says):
         AlexNetKnobs(**knobs)
     (error,) = caught.value.errors()
     assert says in str(caught.value)
-    assert error["loc"] == (min(knobs, key=["norm", "towers"].count),), "the knob at fault, for the line that names it"
+    assert error["loc"] == (min(knobs, key=["towers"].count),), "the knob at fault, for the line that names it"
 
 
 def test_knobs_survive_json():

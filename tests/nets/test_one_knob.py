@@ -11,6 +11,7 @@ from alexctl.nets.activations import GAIN
 
 OTHERS = {  # knobs without a list of choices
     "bias_rate": [0.5], "hidden": [64], "fc_cost": [0.5], "links": [(8,)], "dropout": [0.0], "without": [3, 4, 5],
+    "spatial_norm": [True],
 }  # fmt: skip
 START = {"init", "biases"}  # what a net's first parameters hang on by name, besides their shapes
 PAIRS = [
