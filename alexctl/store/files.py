@@ -104,7 +104,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise UserError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
+        raise StorageError(f"can't make {folder}: {error.strerror}; choose another place with --results PATH") from None
     except OSError as error:
         raise storage_error(folder, error, what="make") from None
     return folder
