@@ -1,11 +1,12 @@
-"""`python -m tools.costs_table`: what every ablation that ships costs on this machine, for docs/ablations.md.
+"""`python -m tools.costs_table [NAME...]`: what every ablation that ships costs on this machine, for docs/ablations.md.
 
-Writes results/reference/bench/costs.csv too. How workers slow each other is taken from the bench beside it, so
+With names only these are measured, and the other lines stay, but for files that no longer ship. Writes results/reference/bench/costs.csv too. How workers slow each other is taken from the bench beside it, so
 `alexctl bench --results results/reference` comes first.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ COLUMNS = ("ablation", "data", "arms", "search_trials", "reported_trials", "seco
 TOP = Path(__file__).parents[1]
 
 
-def measured(reference: Path) -> Iterator[dict[str, Any]]:
+def measured(reference: Path, names: Iterable[str]) -> Iterator[dict[str, Any]]:
     """A line an ablation, in COLUMNS; UserError names one whose costs can't be found out."""
-    for name in shipped():
+    for name in names:
         ablation = load(name)
         found = costs(ablation, reference)
         for cost in found:
@@ -64,13 +65,16 @@ def written(text: str, folder: Path) -> str:
     return rewritten(text, "costs", block(lines, bench), file="docs/ablations.md")
 
 
-def main() -> None:
+def main(names: Sequence[str]) -> None:
     """What the module's head says."""
     reference = TOP / layout.REFERENCE
-    files.write_atomic(reference / layout.BENCH / layout.COSTS_CSV, files.csv_text(COLUMNS, list(measured(reference))))
+    table = reference / layout.BENCH / layout.COSTS_CSV
+    kept = list(csv.DictReader(table.read_text(encoding="utf-8").splitlines())) if names else []
+    lines = {line["ablation"]: line for line in [*kept, *measured(reference, names or shipped())]}
+    files.write_atomic(table, files.csv_text(COLUMNS, [lines[name] for name in shipped() if name in lines]))
     page = TOP / "docs" / "ablations.md"
     files.write_atomic(page, written(page.read_text(encoding="utf-8"), reference / layout.BENCH))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -33,9 +33,10 @@ def resolved(table: dict[str, Any], also: Iterable[str] = ()) -> Resolved:
     return Resolved(levels=levels | searched, training=training, faults=faults)
 
 
-def setting_faults(arm: Resolved, measure: Any, searchable: bool) -> list[Fault]:
+def setting_faults(arm: Resolved, measures: Iterable[Any], searchable: bool) -> list[Fault]:
     """What is wrong with one arm's knobs, and with measuring it; `searchable`: there are rates to try."""
-    faults, training, asked = list(arm.faults), arm.training, named(measure)
+    faults, training = list(arm.faults), arm.training
+    asked = [measure for name in measures if (measure := named(name))]
     if arm.levels.get("lr") == "search" and not searchable:
         needed = 'missing; with lr = "search" give the rates to try, such as [0.001, 0.002, 0.004]'
         faults.append(Fault("", "lr_grid", needed))
@@ -44,10 +45,10 @@ def setting_faults(arm: Resolved, measure: Any, searchable: bool) -> list[Fault]
     if training.held_out:
         text = "only the search holds images out; give their share as validation = 0.1"
         faults.append(Fault("", "held_out", text))
-    if asked and asked.race and training.target is None:
-        needed = f'missing; measure = "{asked.name}" needs one, such as {{ at_most = 0.25 }}'
+    if training.target is None and (raced := [measure.name for measure in asked if measure.race or measure.crossing]):
+        needed = f'missing; measure = "{raced[0]}" needs one, such as {{ at_most = 0.25 }}'
         faults.append(Fault("", "target", needed))
-    on_test = (asked and asked.on_test) or (training.target and training.target.metric == "test_error")
+    on_test = any(measure.on_test for measure in asked) or (training.target and training.target.metric == "test_error")
     if on_test and training.evaluate_every == 0:
         never = "0 never measures the test error, which this comparison needs; write 1"
         faults.append(Fault("", "evaluate_every", never))
@@ -101,6 +102,23 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
         text = f"should be a factor above 1 for {measure.name}, such as 1.25, not {quoted(margin)}"
         faults.append(Fault("", "margin", text))
     return faults
+
+
+def control_faults(head: dict[str, Any], arms: dict[str, Any]) -> list[Fault]:
+    """A control that is no arm; a table of them that holds an arm against itself or nothing against anything."""
+    control = head.get("control")
+    if isinstance(control, dict) and head.get("compares") == "interaction":
+        text = "an interaction has one control for its four arms, not a table of them; name that arm"
+        return [Fault("", "control", text)]
+    pairs = control.items() if isinstance(control, dict) else [(None, control)]
+    named_arms = dict.fromkeys(name for pair in pairs for name in pair if isinstance(name, str))
+    faults = [
+        Fault("", "control", f"no arm is called '{name}', {nearest(name, arms)}")
+        for name in named_arms
+        if arms and name not in arms
+    ]
+    own = [name for name, other in pairs if name == other]
+    return faults + [Fault("", "control", f"arm '{name}' can't be its own control; leave it out") for name in own]
 
 
 def factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault]:

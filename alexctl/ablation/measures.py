@@ -28,6 +28,7 @@ class Measure:
     unit: str = ""  # what stands behind a value; "%": values are fractions of 1 and written as per cent
     read: Read
     race: bool = False  # the epochs until a target is met, so there must be one; a trial that never does is censored
+    crossing: bool = False  # of the moment when a target is met, so there must be one too
     searched_by: str = "validation_error"  # the last row's column by which rates are chosen; races are raced
     on_test: bool = False  # needs evaluations on the test data
     one_machine: bool = False  # comparable only within one run on one machine, by trials that share no step
@@ -96,7 +97,7 @@ MEASURES = {
         ),
         Measure(
             name="test_error_at_crossing", label="test error at the crossing", scale="points", unit="%",
-            read=_test_error_at_crossing, on_test=True,
+            read=_test_error_at_crossing, on_test=True, crossing=True,
         ),
         Measure(
             name="train_error", label="training error", scale="points", unit="%", read=_last("train_error"),

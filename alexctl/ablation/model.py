@@ -10,7 +10,7 @@ from alexctl.ablation.measures import MEASURES, Measure, named
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting, resolve
 from alexctl.ablation.toml import quoted
-from alexctl.errors import UserError
+from alexctl.errors import UserError, nearest
 from alexctl.statistics.looks import planned
 
 SEARCH_SEED = 10_000
@@ -37,6 +37,13 @@ def _rising_budgets(budgets: tuple[int, ...]) -> tuple[int, ...]:
     return budgets
 
 
+def _control(given: Any) -> str | dict[str, str]:
+    names = given.values() if isinstance(given, dict) and given else [given]
+    if all(isinstance(name, str) for name in names):
+        return given
+    raise ValueError(f'should be an arm, or a table of arms such as {{ relu = "tanh" }}, not {quoted(given)}')
+
+
 def _sizes(given: Any) -> float | dict[str, float] | None:
     if given is None or _is_number(given):
         return given if given is None else float(given)
@@ -47,6 +54,14 @@ def _sizes(given: Any) -> float | dict[str, float] | None:
 
 def _is_number(given: Any) -> bool:
     return type(given) in (int, float) and -1e100 < given < 1e100
+
+
+def _measures(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if name not in MEASURES:
+            found = nearest(name, MEASURES)
+            raise ValueError(f"unknown measure '{name}', {found}")
+    return names
 
 
 def _measure(given: Any) -> Measure:
@@ -111,9 +126,14 @@ class Ablation(_Part):
 
     name: str
     title: str
-    control: str
+    control: Annotated[
+        str | dict[str, str], PlainValidator(_control)
+    ]  # the arm that all others are held against, or each arm's own
     varies: tuple[str, ...]
     measure: Annotated[Measure, PlainValidator(_measure), PlainSerializer(lambda measure: measure.name)]
+    also: Annotated[
+        tuple[str, ...], AfterValidator(_measures)
+    ] = ()  # more of them for the tables; nothing is judged by them
     compares: Literal["arms", "interaction"] = "arms"  # interaction: of two knobs, in four arms
     margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
     note: str | None = None  # what to bear in mind with any verdict; stands beside it
@@ -130,9 +150,21 @@ class Ablation(_Part):
         return tuple(arm for arm, knobs in self.arms.items() if {**self.base, **knobs}["lr"] == "search")
 
     @property
+    def controls(self) -> dict[str, str]:
+        """The arms that are held against another, and which: all but the control, or those that name one."""
+        if isinstance(self.control, dict):
+            return {arm: self.control[arm] for arm in self.arms if arm in self.control}
+        return {arm: self.control for arm in self.arms if arm != self.control}
+
+    @property
+    def first_control(self) -> str:
+        """The control; where arms have their own, that of the first by name, which figures draw as the control."""
+        return self.control[min(self.control)] if isinstance(self.control, dict) else self.control
+
+    @property
     def subject(self) -> str:
         """The arm that is looked at more closely, its net and what it makes of images: the first that is no control."""
-        return min(arm for arm in self.arms if arm != self.control)
+        return min(self.controls)
 
     @property
     def target(self) -> Target | None:

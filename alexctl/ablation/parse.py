@@ -3,12 +3,20 @@
 from dataclasses import replace
 from typing import Any
 
-from alexctl.ablation.checks import Resolved, arm_faults, claim_faults, plan_faults, resolved, setting_faults
+from alexctl.ablation.checks import (
+    Resolved,
+    arm_faults,
+    claim_faults,
+    control_faults,
+    plan_faults,
+    resolved,
+    setting_faults,
+)
 from alexctl.ablation.faults import Fault, validated
 from alexctl.ablation.model import Ablation, Claim, Plan, is_name
 from alexctl.errors import nearest
 
-HEAD_KEYS = ("title", "control", "varies", "measure", "compares", "margin", "note")
+HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note")
 TABLES = ("claim", "base", "arms", "smoke")
 OF_SMOKE = {"search_seeds": 1, "studies": 1, "budgets": None}  # it is to run, not to choose well
 
@@ -25,20 +33,18 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         places |= dict.fromkeys(layer, where)
     arms, of_arms = _arms(tables["arms"])
     claim, of_claim = validated(Claim, tables["claim"], "[claim]")
-    plan, resolved_arms, of_base = _checked_base(base, arms, head.get("measure"), places)
+    plan, resolved_arms, of_base = _checked_base(base, arms, head, places)
     faults += of_claim + of_arms + of_base
     if not smoke and not any(fault.where in layers for fault in of_base):
         in_smoke = _laid_over(tables["base"], tables["smoke"])
-        faults += _checked_base(in_smoke, arms, head.get("measure"), {}, "[smoke]")[2]
+        faults += _checked_base(in_smoke, arms, head, {}, "[smoke]")[2]
     faults += [
         Fault("--set", key, "every arm sets its own, so this would change nothing; change it in a copy of the file")
         for key in overrides
         if key in head["varies"] and arms and all(key in knobs for knobs in arms.values())
     ]
     faults += arm_faults(head, arms, resolved_arms)
-    control = head.get("control")
-    if tables["arms"] and isinstance(control, str) and control not in tables["arms"]:
-        faults.append(Fault("", "control", f"no arm is called '{control}', {nearest(control, arms)}"))
+    faults += control_faults(head, tables["arms"])
     if claim:
         faults += claim_faults(claim, arms, head.get("measure"))
     table = {
@@ -98,24 +104,25 @@ def _arms(table: dict[str, Any]) -> tuple[dict[str, dict[str, Any]], list[Fault]
 
 
 def _checked_base(
-    base: dict[str, Any], arms: dict[str, dict], measure: Any, places: dict[str, str], otherwise: str = "[base]"
+    base: dict[str, Any], arms: dict[str, dict], head: dict[str, Any], places: dict[str, str], otherwise: str = "[base]"
 ) -> tuple[Plan | None, dict[str, Resolved], list[Fault]]:
     """The base's plan, its arms, the faults of the base, then those that only an arm has.
 
     `places` says where each key of the base was given, `otherwise` where one that is missing would be.
     """
-    knobs, also = _knobs(base), Plan.model_fields
+    knobs, plans, searchable = _knobs(base), Plan.model_fields, "lr_grid" in base
+    asked = [head.get("measure"), *(also if isinstance(also := head.get("also"), list) else ())]
     plan, faults = validated(Plan, {key: base[key] for key in base if key not in knobs})
     if {"seeds", "looks"} <= base.keys():
         faults.append(Fault("", "looks", "can't be combined with seeds; leave one of them out"))
     if plan:
         faults += plan_faults(plan, base.get("epochs"))
-    resolved_arms = {name: resolved({**knobs, **changes}, also) for name, changes in arms.items()}
-    of_arms = {name: setting_faults(arm, measure, "lr_grid" in base) for name, arm in resolved_arms.items()}
+    resolved_arms = {name: resolved({**knobs, **changes}, plans) for name, changes in arms.items()}
+    of_arms = {name: setting_faults(arm, asked, searchable) for name, arm in resolved_arms.items()}
     # An arm may supply what the base leaves out: that is missing from the base only if it is missing everywhere.
     faults += [
         fault
-        for fault in setting_faults(resolved(knobs, also), measure, "lr_grid" in base)
+        for fault in setting_faults(resolved(knobs, plans), asked, searchable)
         if fault.key in knobs or all(fault in them for them in of_arms.values())
     ]
     placed = [replace(fault, where=places.get(fault.key, otherwise)) for fault in faults]

@@ -261,7 +261,8 @@ class Campaign:
         return [record for record in self.counted() if record.failed]
 
     def _control_first(self) -> list[str]:
-        return sorted(self.ablation.arms, key=lambda arm: arm != self.ablation.control)
+        controls = set(self.ablation.controls.values())
+        return sorted(self.ablation.arms, key=lambda arm: arm not in controls)
 
     def _open(self, job: Job) -> bool:
         record = self.record(job)

@@ -53,7 +53,7 @@ class Screen:
         rows = []
         for arm, knobs in ablation.arms.items():
             rows.append({
-                "arm": arm + (" (control)" if arm == ablation.control else ""),
+                "arm": arm + (" (control)" if arm in ablation.controls.values() else ""),
                 "differs in": key_values(knobs),
                 "learning rate": "searched" if arm in ablation.searched else f"{campaign.rate(arm):g}",
                 "seeds": seeds_words(ablation.plan),

@@ -69,7 +69,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     for i, (key, value) in enumerate(base.items()):
         grid.add_row("base" if i == 0 else "", key, plain(to_toml(value)))
     for arm, knobs in which.arms.items():
-        label = arm + (" (control)" if arm == which.control else "")
+        label = arm + (" (control)" if arm in which.controls.values() else "")
         for i, (key, value) in enumerate(knobs.items()):
             grid.add_row(label if i == 0 else "", key, plain(to_toml(value)))
     console.print(grid)

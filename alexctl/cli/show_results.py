@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alexctl import numbers
+from alexctl.ablation.measures import MEASURES
 from alexctl.cli.console import new_console, plain, rich_table, say, shown, table
 from alexctl.store import layout
 
@@ -23,11 +24,15 @@ def result(found: "Result") -> None:
     for line in summary.to_dict("records"):
         values = _values_of(found.trials, line["arm"], which.measure.name)
         rows.append({
-            "arm": line["arm"] + (" (control)" if line["arm"] == which.control else ""),
+            "arm": line["arm"] + (" (control)" if line["arm"] in which.controls.values() else ""),
             "learning rate": "-" if line["lr"] is None else f"{line['lr']:g}",
             "seeds": line["n"],
             f"{which.measure.label} (median)": "-" if line["median"] is None else which.measure.written(line["median"]),
             "of each seed": ", ".join(map(which.measure.written, values)) or "-",
+            **{
+                f"{MEASURES[name].label} (mean)": "-" if line[name] is None else MEASURES[name].written(line[name])
+                for name in which.also
+            },
             lost: _lost(line),
         })  # fmt: skip
     console.print(rich_table(rows, console))

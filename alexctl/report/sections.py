@@ -123,7 +123,17 @@ def _proxies(planned: dict[str, Any]) -> list[str]:
 
 def _subject(planned: dict[str, Any]) -> str:
     """As Ablation.subject, of a plan that need not be read whole."""
-    return min((arm for arm in planned["arms"] if arm != planned["control"]), default=planned["control"])
+    control = planned["control"]
+    own = isinstance(control, dict)
+    return min(
+        (arm for arm in planned["arms"] if (arm in control if own else arm != control)), default=min(planned["arms"])
+    )
+
+
+def _controls(folder: ResultsFolder) -> set[str]:
+    """The arms that others are held against; older verdicts have the one for all."""
+    verdict = folder.json(layout.VERDICT)
+    return {line.get("control") or verdict["control"] for line in verdict["comparisons"]} or {verdict["control"]}
 
 
 def _arms(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
@@ -136,13 +146,15 @@ def _arms(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
         "parameters": ("parameters", lambda v: f"{v:,.0f}"),
     }  # fmt: skip
     rows = folder.summary
+    further = [MEASURES[name] for name in (rows[0] if rows else ()) if name in MEASURES]
+    columns |= {one.name: (f"mean {one.label}", one.written) for one in further}
     shown = [c for c in columns if any(row.get(c, "") not in ("", "0") for row in rows) or c == "n"]
-    control = folder.json(layout.VERDICT)["control"]
+    controls = _controls(folder)
     return {
         "columns": [columns[column][0] for column in shown],
         "rows": [
             {
-                "arm": folder.word(row["arm"], layout.SUMMARY_CSV), "control": row["arm"] == control,
+                "arm": folder.word(row["arm"], layout.SUMMARY_CSV), "control": row["arm"] in controls,
                 "cells": [folder.cell(layout.SUMMARY_CSV, row, column, ("arm",), columns[column][1]) for column in shown],
             }
             for row in rows
@@ -154,7 +166,7 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     """Every reported trial's value: a table, a line a seed and a column an arm, and the same as dots."""
     final = [row for row in folder.trials if row["phase"] == "final"]
     seeds = sorted({int(row["seed"]) for row in final})
-    control = folder.json(layout.VERDICT)["control"]
+    control, controls = folder.json(layout.VERDICT)["control"], _controls(folder)
     arms = sorted(dict.fromkeys(row["arm"] for row in final), key=lambda arm: (arm != control, arm))
     effects = [dict(zip(entry["seeds"], entry["values"], strict=True)) for entry in comparisons(folder)]
     cells: dict[tuple[str, int], Traced | str] = {}
@@ -188,7 +200,7 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
         )  # fmt: skip
         colour = f"arm-{(i - (control in arms)) % len(ARMS) + 1}" if arm != control else ""  # as in the figures
         table["dots"].append({
-            "arm": folder.word(arm), "control": arm == control, "colour": colour, "id": f"{folder.id}-arm-{i}", "svg": drawn,
+            "arm": folder.word(arm), "control": arm in controls, "colour": colour, "id": f"{folder.id}-arm-{i}", "svg": drawn,
         })  # fmt: skip
     table["dots_axis"] = axis_row(axis, (lambda v: f"{100 * v:g}%") if measure.percent else "{:g}".format)
     return table

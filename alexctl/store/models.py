@@ -107,7 +107,7 @@ class _Schedule(_Part):
 class _Ablation(_Part):
     name: Name
     title: Said
-    control: Name
+    control: Name | Annotated[dict[Name, Name], Field(min_length=1, max_length=500)]
     varies: Annotated[list[Name], Field(min_length=1, max_length=100)]
     measure: Measured
     note: Text | None = None

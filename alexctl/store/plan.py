@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from alexctl.ablation.checks import claim_faults, factorial_faults, resolved, setting_faults
+from alexctl.ablation.checks import claim_faults, control_faults, factorial_faults, resolved, setting_faults
 from alexctl.ablation.knobs import spec_of
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.setting import NUMERICS
@@ -75,12 +75,15 @@ def _sound(ablation: Ablation) -> bool:
     measure, arms, varies = ablation.measure, ablation.arms, ablation.varies
     full = {arm: resolved({**ablation.base, **knobs}) for arm, knobs in arms.items()}
     searchable = ablation.plan.lr_grid is not None
-    faults = [fault for arm in full.values() for fault in setting_faults(arm, measure.name, searchable)]
+    faults = [
+        fault for arm in full.values() for fault in setting_faults(arm, [measure.name, *ablation.also], searchable)
+    ]
     faults += claim_faults(ablation.claim, arms, measure.name)
+    faults += control_faults({"control": ablation.control, "compares": ablation.compares}, arms)
     if ablation.compares == "interaction":
         faults += factorial_faults(list(varies), full)
     margin_fits = ablation.margin is None or measure.scale != "ratio" or ablation.margin > 1
-    return not faults and margin_fits and ablation.control in arms and len(set(varies)) == len(varies)
+    return not faults and margin_fits and len(set(varies)) == len(varies)
 
 
 def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[str, Any], *, begun: bool) -> list[str]:

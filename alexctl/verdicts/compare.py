@@ -1,4 +1,4 @@
-"""From trials to what they say of the claim: each arm against the control, or the interaction of two knobs."""
+"""From trials to what they say of the claim: each arm against its control, or the interaction of two knobs."""
 
 from dataclasses import replace
 from typing import Any
@@ -22,7 +22,7 @@ def compare(evidence: Evidence) -> list[dict[str, Any]]:
     ablation = evidence.ablation
     if ablation.compares == "interaction":
         return [_interaction(evidence)]
-    return [_arm(evidence, arm) for arm in ablation.arms if arm != ablation.control]
+    return [_arm(evidence, *pair) for pair in ablation.controls.items()]
 
 
 def interval_words(looks: tuple[int, ...] | None) -> str:
@@ -32,9 +32,8 @@ def interval_words(looks: tuple[int, ...] | None) -> str:
     return f"for {len(looks)} looks at n = {', '.join(map(str, looks))}"
 
 
-def _arm(evidence: Evidence, arm: str) -> dict[str, Any]:
-    """One arm against the control: the effect, its interval and what they say of the claim."""
-    control = evidence.ablation.control
+def _arm(evidence: Evidence, arm: str, control: str) -> dict[str, Any]:
+    """One arm against its control: the effect, its interval and what they say of the claim."""
     if missing := _missing(evidence, [control, arm]):
         return _line(evidence, arm, control) | missing
     effect = _effect(evidence, control, arm)

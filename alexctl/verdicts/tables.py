@@ -1,5 +1,7 @@
 """From evidence to tables: the frames of trials, curves, summary and survival, and the dictionary of the verdict."""
 
+import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from alexctl import statistics
+from alexctl.ablation.measures import MEASURES, Measure
 from alexctl.ablation.model import Ablation
 from alexctl.store import files
 from alexctl.store.records import TrialRecord
@@ -59,10 +62,10 @@ def derive(evidence: Evidence) -> Tables:
 
 
 def trial_columns(ablation: Ablation) -> tuple[str, ...]:
-    """The columns of trials.csv, in their order; the measure has one of its own name."""
+    """The columns of trials.csv, in their order; the measure, and what else is asked for, have one of their own name."""
     varies = tuple(key for key in ablation.varies if key != "lr")
     measured = ("epochs_to_target", "censored", "epochs_run", *ENDS)
-    own = tuple({ablation.measure.name} - set(measured))
+    own = tuple(name for name in dict.fromkeys((ablation.measure.name, *ablation.also)) if name not in measured)
     varies += ("budget",) * bool(ablation.plan.budgets)
     return ("ablation", "arm", "phase", "seed", "status", *varies, "lr", *measured, *own, "trial", "error", "log")
 
@@ -83,7 +86,9 @@ def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
     said = outcome(record, measure) if record.phase == "final" else None
     censored = said.censored if measure.race and said else crossing is None
     raced = record.state == "done" and setting.get("target") is not None
+    further = {name: outcome(record, MEASURES[name]) for name in ablation.also} if record.phase == "final" else {}
     return {
+        **{name: one and one.value for name, one in further.items()},
         measure.name: said and said.value,  # of most measures a column below has it, of search trials too
         "ablation": ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
         "status": record.state, **{key: setting.get(key) for key in ablation.varies}, "lr": setting["lr"],
@@ -128,8 +133,16 @@ def _summary(evidence: Evidence) -> pd.DataFrame:
             "spread": values.std() if whole and len(values) > 1 else None,
             "lr": mine[0].setting["lr"] if mine else None,
             "parameters": next((r.status["parameters"] for r in mine if r.status.get("parameters")), None),
+            **{name: _mean(mine, MEASURES[name]) for name in evidence.ablation.also},
         })  # fmt: skip
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS, dtype=object)
+    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS + evidence.ablation.also, dtype=object)
+
+
+def _mean(trials: Sequence[TrialRecord], measure: Measure) -> float | None:
+    """The mean of what else is asked of an arm's trials; None unless each that came to an end has it."""
+    values = [o.value for r in trials if (o := outcome(r, measure)) is not None]
+    ended = [r for r in trials if r.finished]
+    return math.fsum(values) / len(values) if values and None not in values and len(values) == len(ended) else None
 
 
 def _survival(evidence: Evidence) -> pd.DataFrame:
@@ -155,7 +168,7 @@ def _verdict(evidence: Evidence) -> dict[str, Any]:
     return {
         "schema": files.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": evidence.data_name,
         "data_digest": evidence.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
-        "control": ablation.control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
+        "control": ablation.first_control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
         **({"older": OLDER} if evidence.is_older else {}),
         "rates": rates_sentence(evidence), "searches": [asdict(search) for search in evidence.searches],
         "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": compare(evidence),

@@ -24,7 +24,8 @@ def faults_of(change) -> list[str]:
 @pytest.mark.parametrize("smoke", [False, True])
 def test_every_shipped_file_loads(name, smoke):
     ablation = load(name, smoke=smoke)
-    assert ablation.control in ablation.arms
+    assert {*ablation.controls, *ablation.controls.values()} <= ablation.arms.keys()
+    assert ablation.first_control in ablation.controls.values()
     for arm in ablation.arms:
         assert ablation.setting(arm, "shapes", "0" * 16, lr=0.5).flat()["lr"] == 0.5
 
