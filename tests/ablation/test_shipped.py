@@ -55,3 +55,27 @@ def test_grey_shapes_are_the_shapes_with_one_channel(images):
     luma = np.asarray(colour.train_images, dtype=float) @ [0.299, 0.587, 0.114]
     assert np.abs(np.asarray(grey.train_images[..., 0], dtype=float) - luma).max() <= 0.5 + 1e-9
     assert grey.digest != colour.digest
+
+
+def test_normalising_is_told_from_its_constant_wherever_that_is_not_1():
+    """Every file with response normalisation and k = 2 (alexnet's and alexnet32's) has an arm of the constant alone."""
+    with_norm = {}
+    for name in shipped():
+        ablation = load(name)
+        norms = {
+            ablation.setting(arm, "cifar10", "0" * 16, lr=0.01).flat().get("norm")
+            for arm in ablation.arms
+            if ablation.base["net"].startswith("alexnet") and "norm" in ablation.varies
+        }
+        if norms:
+            with_norm[name] = norms
+    assert with_norm.keys() == {"lrn", "lrn-layers", "lrn-by-dropout", "lrn-or-batch-norm"}
+    assert all({"lrn", "scale"} <= norms for norms in with_norm.values())
+
+
+def test_lrn_on_cifar10_has_its_published_schedule():
+    """layer-params-18pct.cfg: 120 epochs, all learning rates to a tenth, 10 more, once more, 10 more."""
+    for arm in load("lrn-cifar10").arms:
+        training = load("lrn-cifar10").setting(arm, "cifar10", "0" * 16).training
+        assert (training.epochs, training.lr_drops, training.bias_drops) == (140, (120, 130), True)
+        assert (training.lr, training.weight_decay) == (0.001, "file")
