@@ -162,7 +162,11 @@ class AlexNetKnobs(NetKnobs):
     """The paper's net (section 3.5, Figure 2) for images of 224 or 227 px; every default is the paper's."""
 
     towers: Literal[1, 2] = 2  # section 3.2: the maps in two halves, each on a GPU of its own
-    kernels: Literal["whole", "halved"] = "whole"  # section 3.2: half of them in conv1-4; its footnote 2: no others
+    # Section 3.2: half of them in conv1-4; its footnote 2: no others. With three quarters one tower has, within 2%, the
+    # parameters and the multiply-accumulates of two.
+    kernels: Literal["whole", "three-quarters", "halved"] = "whole"
+    # Of fc6 and fc7. "matched": with halved kernels one tower has the parameters of two within 2%; the paper's as it is.
+    fc_units: Literal["same", "matched"] = "same"
     links: tuple[int, ...] = (3, 6, 7, 8)  # Figure 2: they see both towers; runs 150: 8, 127: no 3, 132: 4 for 3
     # Section 3.3; run 148 "none"; "scale": LRN's constant alone, k^-beta; "batch": Ioffe & Szegedy 2015.
     norm: Literal["none", "lrn", "scale", "batch"] = "lrn"

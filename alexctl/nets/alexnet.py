@@ -17,6 +17,7 @@ from alexctl.nets.response_norm import ResponseNorm, ResponseScale
 from alexctl.randomness import normal_
 
 BIAS_KNOB = ("conv2", "conv4", "conv5", "fc6", "fc7")  # section 5: these biases start at 1, the others at 0
+QUARTERS = {"whole": 4, "three-quarters": 3, "halved": 2}  # of the kernels of conv1 to conv4
 NORMED = {"both": (1, 2), "first": (1,), "second": (2,)}
 
 
@@ -44,7 +45,7 @@ class AlexNet(nn.Sequential):
         ConvSpec(number=4, maps=384, kernel=3, padding=1),
         ConvSpec(number=5, maps=256, kernel=3, padding=1, pooled=True),
     )
-    HIDDEN = 4096  # units of fc6 and of fc7
+    HIDDEN = MATCHED_HIDDEN = 4096  # units of fc6 and of fc7; footnote 2: about as many parameters with halved kernels
     FEWER_INPUTS: ClassVar[dict[str, float]] = {}  # by layer: how many times fewer a unit has here than in the paper
 
     def __init__(self, knobs: AlexNetKnobs, *, image_shape: tuple[int, int, int], num_classes: int, seed: int):
@@ -58,7 +59,8 @@ class AlexNet(nn.Sequential):
             channels = self._add_conv(conv, channels, padding)
         self.add_module("flat", nn.Flatten())
         num_inputs = channels * num_places
-        for number, num_outputs in ((6, self.HIDDEN), (7, self.HIDDEN), (8, num_classes)):
+        hidden = self.MATCHED_HIDDEN if knobs.fc_units == "matched" else self.HIDDEN
+        for number, num_outputs in ((6, hidden), (7, hidden), (8, num_classes)):
             self.add_module(f"fc{number}", TowerLinear(num_inputs, num_outputs, self._groups(number)))
             if number < 8:
                 self.add_module(f"{knobs.activation}{number}", Activation(knobs.activation))
@@ -70,7 +72,7 @@ class AlexNet(nn.Sequential):
     def _add_conv(self, conv: ConvSpec, channels: int, padding: tuple[int, int]) -> int:
         """Adds a convolution and what follows it; returns how many maps that hands on."""
         knobs, number = self.knobs, conv.number
-        maps = conv.maps // 2 if knobs.kernels == "halved" and number < 5 else conv.maps
+        maps = conv.maps * QUARTERS[knobs.kernels] // 4 if number < 5 else conv.maps
         groups = self._groups(number)
         self.add_module(
             f"conv{number}", HangingConv2d(channels, maps, conv.kernel, conv.stride, padding, groups=groups)

@@ -34,7 +34,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
         "norm_place": "after-relu", "lrn_alpha": "printed", "pooling": "3/2", "dropout": 0.5, "without": None,
         "init": "paper", "biases": 1, "activation": "relu", "input_scaling": "mean-image", "bias_rate": 1.0,
-        "spatial_norm": False,
+        "spatial_norm": False, "fc_units": "same",
     }  # fmt: skip
     start = {"init": "2012", "input_scaling": "mean-image", "bias_rate": 2.0}
     of_nets = {net: {name: field.default for name, field in knobs.model_fields.items()} for net, knobs in NETS.items()}

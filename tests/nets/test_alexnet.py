@@ -8,8 +8,10 @@ from pydantic import ValidationError
 from torch.nn import functional as F
 
 from alexctl.ablation.knobs import AlexNet32Knobs, AlexNetKnobs
+from alexctl.ablation.load import load, load_net
 from alexctl.nets.alexnet import AlexNet, TowerLinear
 from alexctl.nets.alexnet32 import AlexNet32
+from alexctl.nets.description import describe
 from alexctl.nets.layers import set_step
 from alexctl.nets.response_norm import ResponseNorm
 
@@ -203,7 +205,7 @@ def test_draws_that_arms_share():
     "knobs",
     [{"towers": 1, "kernels": "halved"}, {"kernels": "halved"}, {"pooling": "2/2"}, {"pooling": "2/2-naive"},
      {"norm": "batch", "norm_place": "before-relu"}, {"links": (8,), "activation": "tanh"}, {"without": 3},
-     {"without": 4}, {"without": 5, "pooling": "2/2"}, {"init": "code", "lrn_alpha": "divided"}],
+     {"kernels": "three-quarters", "fc_units": "matched", "links": (8,)}, {"without": 4}, {"without": 5, "pooling": "2/2"}, {"init": "code", "lrn_alpha": "divided"}],
 )  # fmt: skip
 def test_every_knob_builds_and_learns(knobs):
     net = small(**knobs)
@@ -238,6 +240,23 @@ def test_refused_by_name(knobs, says):
     (error,) = caught.value.errors()
     assert says in str(caught.value)
     assert error["loc"] == (min(knobs, key=["towers"].count),), "the knob at fault, for the line that names it"
+
+
+@pytest.mark.parametrize("net", ["alexnet32", "alexnet"])
+def test_towers_are_matched_in_what_their_files_say(net):
+    """As `alexctl show --net` counts it: parameters within 2%, and in towers-equal-macs multiply-accumulates too."""
+    counted = {}
+    for name in ("towers", "towers-equal-macs"):
+        for arm, knobs in load(name).arms.items():
+            known = load_net(net, knobs)
+            counted[name, arm] = describe(net, known).totals
+    for name in ("towers", "towers-equal-macs"):
+        two, one = counted[name, "two"], counted[name, "one"]
+        assert two == describe(net, load_net(net, {})).totals
+        assert one.num_parameters == pytest.approx(two.num_parameters, rel=0.02)
+    assert one.num_macs == pytest.approx(two.num_macs, rel=0.02)
+    half = counted["towers", "one"].num_macs / two.num_macs
+    assert 0.5 < half < 0.55, "the convolutions cost half, as on each of two GPUs"
 
 
 def test_knobs_survive_json():
