@@ -22,6 +22,7 @@ TINY = {
     "control": "tanh",
     "varies": ["activation"],
     "measure": "epochs_to_target",
+    "margin": 1.25,
     "claim": {"section": "3.1", "says": "reaches it sooner", "effect": 6.0, "data": "cifar10"},
     "base": {
         "data": "shapes",

@@ -1,17 +1,19 @@
 """Whether arms make a controlled comparison: each changes what varies, nothing else, and something."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from alexctl.ablation.faults import Fault
 from alexctl.ablation.knobs import TrainingKnobs
-from alexctl.ablation.measures import named
+from alexctl.ablation.measures import Measure, named
 from alexctl.ablation.model import Claim, Plan
 from alexctl.ablation.own_net import is_checked, is_own
 from alexctl.ablation.setting import known_keys, resolve
 from alexctl.ablation.toml import quoted, to_toml
 from alexctl.errors import nearest
+from alexctl.statistics.margins import largest_margin
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,10 +99,6 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
             faults.append(Fault(f"[arms.{name}]", "", text))
     if head.get("compares") == "interaction":
         faults += factorial_faults(varies, full)
-    margin, measure = head.get("margin"), named(head.get("measure"))
-    if type(margin) in (int, float) and measure and measure.scale == "ratio" and margin <= 1:
-        text = f"should be a factor above 1 for {measure.name}, such as 1.25, not {quoted(margin)}"
-        faults.append(Fault("", "margin", text))
     return faults
 
 
@@ -119,6 +117,36 @@ def control_faults(head: dict[str, Any], arms: dict[str, Any]) -> list[Fault]:
     ]
     own = [name for name, other in pairs if name == other]
     return faults + [Fault("", "control", f"arm '{name}' can't be its own control; leave it out") for name in own]
+
+
+def margin_faults(margin: Any, claim: Claim, measure: Measure | None) -> list[Fault]:
+    """A margin that the measure can't have, one that is missing, and one too large beside the size that is claimed."""
+    if measure is None or (margin is not None and type(margin) not in (int, float)):
+        return []
+    scale = measure.scale
+    sizes = list(claim.effect.values()) if isinstance(claim.effect, dict) else [claim.effect]
+    if margin is not None and scale == "ratio" and margin <= 1:
+        text = f"should be a factor above 1 for {measure.name}, such as 1.25, not {quoted(margin)}"
+        return [Fault("", "margin", text)]
+    if margin is None and claim.direction == "not worse":
+        return [Fault("", "margin", "missing; a claim that an arm is not worse needs the loss that is still none")]
+    for size in (size for size in sizes if size is not None and (scale != "ratio" or size > 0)):
+        most = largest_margin(size, claim.effect_range, scale)
+        if most is None:
+            text = "may be of no effect at all, so no margin is small enough; leave the size out and claim a direction"
+            return [Fault("[claim]", "effect_range", text)]
+        limit = f"{floored(most)}, half of the least that is claimed" + " and 1.25 for a ratio" * (scale == "ratio")
+        if margin is None:
+            return [Fault("", "margin", f"missing; beside a claimed size of {size:g} write one of at most {limit}")]
+        if margin > most * (1 + 1e-9):
+            return [Fault("", "margin", f"should be at most {limit}, not {quoted(margin)}")]
+    return []
+
+
+def floored(value: float) -> str:
+    """Three digits, never more than the value itself."""
+    digits = 10 ** (2 - math.floor(math.log10(value)))
+    return f"{math.floor(value * digits * (1 + 1e-12)) / digits:g}"
 
 
 def factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault]:
@@ -157,11 +185,25 @@ def claim_faults(claim: Claim, arms: dict[str, dict], measure: Any) -> list[Faul
         for size in sizes
         if ratio and size <= 0
     ]
+    if ends := claim.effect_range:
+        if ratio and ends[0] <= 0:
+            text = f"a ratio (control / arm) should be above 0, not {ends[0]:g}"
+            faults.append(Fault("[claim]", "effect_range", text))
+        if not sizes:
+            faults.append(
+                Fault("[claim]", "effect_range", "is the range of an effect that is not given; write effect too")
+            )
+        elif not isinstance(effect, dict) and not ends[0] <= effect <= ends[1]:
+            text = f"should hold the effect, {effect:g}"
+            faults.append(Fault("[claim]", "effect_range", text))
     below = [size < (1 if ratio else 0) for size in sizes]
     if isinstance(effect, dict) and claim.effect_range:
         faults.append(Fault("[claim]", "effect_range", "is for one effect, not for a table of them; leave it out"))
-    if direction == "none" and sizes:
-        text = "'none' says that nothing differs, but the effect says that something does; leave one out"
+    if claim.control_train_error_at_most is not None and asked and asked.race:
+        text = "is for errors at the end of training, not for a race; leave it out"
+        faults.append(Fault("[claim]", "control_train_error_at_most", text))
+    if direction in ("none", "not worse") and sizes:
+        text = f"'{direction}' claims no difference, but the effect is one; leave one of them out"
         faults.append(Fault("[claim]", "direction", text))
     elif direction and any(is_below != (direction == "negative") for is_below in below):
         text = f"'{direction}' contradicts the sign of the effect; leave one of them out"

@@ -85,10 +85,13 @@ class Claim(_Part):
         None  # ratio, or percentage points; one for all arms, or arm by arm
     )
     effect_range: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
-    direction: Literal["positive", "negative", "none"] | None = (
-        None  # negative: an arm is worse; none: nothing differs; None: the effect's sign
-    )
+    # negative: an arm is worse; none: nothing differs; not worse: it loses no more than the margin; None: the effect's sign
+    direction: Literal["positive", "negative", "none", "not worse"] | None = None
     data: str
+    net: str | None = None  # what else the claim is about; None: what the file's base has
+    epochs: Annotated[int, Field(ge=1)] | None = None
+    # The claim is about nets that overfit: the control's error on all training images, at the end.
+    control_train_error_at_most: Annotated[float, Field(gt=0, lt=1)] | None = None
     landmarks: dict[str, float] = {}  # arm -> epochs read off the paper's figure
 
     def effect_of(self, arm: str) -> float | None:
@@ -142,6 +145,7 @@ class Ablation(_Part):
     base: dict[str, Any]
     arms: dict[str, dict[str, Any]]
     data_of_file: str
+    of_file: dict[str, Any] = {}  # data, net, epochs and num_train of its base, whatever options say
     smoke: bool = False
 
     @property

@@ -8,16 +8,19 @@ from alexctl.ablation.checks import (
     arm_faults,
     claim_faults,
     control_faults,
+    margin_faults,
     plan_faults,
     resolved,
     setting_faults,
 )
 from alexctl.ablation.faults import Fault, validated
+from alexctl.ablation.measures import named
 from alexctl.ablation.model import Ablation, Claim, Plan, is_name
 from alexctl.errors import nearest
 
 HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note")
 TABLES = ("claim", "base", "arms", "smoke")
+OF_FILE = ("data", "net", "epochs", "num_train")  # what a claim is about, where it does not say it itself
 OF_SMOKE = {"search_seeds": 1, "studies": 1, "budgets": None}  # it is to run, not to choose well
 
 
@@ -46,10 +49,12 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     faults += arm_faults(head, arms, resolved_arms)
     faults += control_faults(head, tables["arms"])
     if claim:
-        faults += claim_faults(claim, arms, head.get("measure"))
+        of_claim = claim_faults(claim, arms, head.get("measure"))
+        faults += of_claim or margin_faults(head.get("margin"), claim, named(head.get("measure")))
     table = {
         **head, "plan": plan or Plan(), "claim": claim or Claim(section="", says="", data=""), "name": name,
         "base": _knobs(base), "arms": arms, "smoke": smoke,
+        "of_file": {key: tables["base"][key] for key in OF_FILE if key in tables["base"]},
         "data_of_file": data if isinstance(data := tables["base"].get("data"), str) else "",
     }  # fmt: skip
     ablation, of_head = validated(Ablation, table)

@@ -45,8 +45,9 @@ class Campaign:
 
     def __init__(
         self, ablation: Ablation, *, data_name: str, data_digest: str, num_classes: int, folder: Path,
-        numerics: int = NUMERICS,
+        numerics: int = NUMERICS, unplanned_looks: tuple[int, ...] = (),
     ):  # fmt: skip
+        self.unplanned_looks = unplanned_looks
         self.ablation, self.folder, self.num_classes = ablation, folder, num_classes
         self.is_older = numerics < NUMERICS
         self.data_name, self.data_digest = data_name, data_digest
@@ -67,7 +68,9 @@ class Campaign:
         """Writes `plan.json` and returns what a person should be told about a plan that was there before."""
         about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
         begun = any(record.rows for record in self.records.values())
-        return plan.write(self.folder, self.ablation, about, code, begun=begun)
+        notes = plan.write(self.folder, self.ablation, about, code, begun=begun)
+        self.unplanned_looks = plan.read(self.folder)["unplanned_looks"]
+        return notes
 
     def setting(self, arm: str, phase: str, lr: float | None, part: Part | None = None) -> Setting:
         """An arm's setting; in the search it never sees the test data, and a race ends at the target."""
@@ -203,6 +206,7 @@ class Campaign:
         return Evidence(
             ablation=self.ablation, folder=self.folder, data_name=self.data_name, data_digest=self.data_digest,
             num_classes=self.num_classes, counted=(), judged=tuple(judged), budget=budget,
+            unplanned_looks=self.unplanned_looks,
             rates={arm: lr for (arm, part), lr in rates.items() if part == parts[0] and lr is not None},
             searches=tuple(self._searched(arm, part) for arm in self.ablation.searched for part in parts),
             broken=tuple(arm for arm in self.ablation.arms if self.search_failures(arm)),

@@ -3,10 +3,20 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import SEARCH_SEED, Ablation
 from alexctl.store.environment import mixed
 from alexctl.store.records import TrialRecord
 from alexctl.verdicts.evidence import Evidence
+
+
+def with_conditions(ablation: Ablation) -> Ablation:
+    """An older plan whose claim says what it is about, as the file of its name does today."""
+    if ablation.name not in shipped():
+        return ablation
+    claim = load(ablation.name).claim
+    about = {key: getattr(claim, key) for key in ("net", "epochs", "control_train_error_at_most")}
+    return ablation.model_copy(update={"claim": ablation.claim.model_copy(update=about)})
 
 
 def evidence(ablation: Ablation, records: Sequence[TrialRecord], **about: Any) -> Evidence:
@@ -14,7 +24,7 @@ def evidence(ablation: Ablation, records: Sequence[TrialRecord], **about: Any) -
 
     Counted are the search's trials as they lie there, and the reported ones.
     """
-    trials = reported(ablation, records)
+    trials, ablation = reported(ablation, records), with_conditions(ablation)
     seeds = judged_seeds(ablation, trials)
     final = [record for arm in ablation.arms for record in trials.get(arm, ())]
     search = [r for r in records if r.arm in ablation.searched and r.seed >= SEARCH_SEED and not r.problem]

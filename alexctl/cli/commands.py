@@ -28,6 +28,8 @@ from alexctl.cli.options import (
     Retry,
     RootOption,
     Scale,
+    Tier,
+    TierOption,
     complete_ablation,
     complete_net,
 )
@@ -86,6 +88,7 @@ def ablate(
     checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="Time between checkpoints: what a killed trial may lose.")] = 20.0,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
     require: RequireOption = None,
+    tier: TierOption = None,
     fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     folder_name: NameOption = None,
@@ -100,6 +103,8 @@ def ablate(
     from alexctl.cli.console import shown
     from alexctl.cli.progress import Screen
 
+    if tier is not None and require is None:
+        raise UserError("--tier: says what --require supported asks for; give both")
     _refuse_gate_on_smoke(require, fail_on, smoke, "leave out --smoke")
     screen = Screen(quiet=quiet)
     try:
@@ -125,7 +130,7 @@ def ablate(
         _tell(f"can't write to standard output: {lost.strerror}; the verdict is in {shown(result.folder)}")
     if result.failed:
         raise typer.Exit(1)
-    _gate(require, fail_on, [result.verdict])
+    _gate(require, fail_on, [result.verdict], tier)
 
 
 @app.command("list")
@@ -175,6 +180,7 @@ def show_(
 def report(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="Only this ablation.")] = None,
     require: RequireOption = None,
+    tier: TierOption = None,
     fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     format_: Annotated[Format | None, typer.Option("--format", help="html writes the page; md, tex and json print a table.")] = None,
@@ -209,17 +215,19 @@ def report(
         show_results.page(page, open_=open_)
     if problems:  # the rest has been shown
         raise UserError(*problems, exit_code=1)
-    _gate(require, fail_on, verdicts)
+    _gate(require, fail_on, verdicts, tier)
 
 
-def _gate(require: Require | None, fail_on: list[FailOn] | None, verdicts: list[dict]) -> None:
+def _gate(
+    require: Require | None, fail_on: list[FailOn] | None, verdicts: list[dict], tier: Tier | None = None
+) -> None:
     """Exit code 3 where a gate was asked for and is not passed."""
     if require is None and not fail_on:
         return
     from alexctl.verdicts.gate import gate_failures
 
     comparisons = [line for verdict in verdicts for line in verdict["comparisons"]]
-    if failures := gate_failures(comparisons, require=require, fail_on=fail_on or ()):
+    if failures := gate_failures(comparisons, require=require, tier=tier, fail_on=fail_on or ()):
         typer.echo(f"alexctl: the gate is not passed: {printable('; '.join(failures))}", err=True)
         raise typer.Exit(3)
 

@@ -22,6 +22,12 @@ class Require(enum.StrEnum):
     supported = "supported"
 
 
+class Tier(enum.StrEnum):
+    """What `--tier` can ask besides."""
+
+    own = "own"
+
+
 class Scale(enum.StrEnum):
     """How `alexctl stats` holds two numbers against each other."""
 
@@ -103,6 +109,9 @@ PresetOption = Annotated[
 ]  # fmt: skip
 RequireOption = Annotated[
     Require | None, typer.Option("--require", metavar="supported", help="Exit with 3 unless every comparison has this verdict.")
+]  # fmt: skip
+TierOption = Annotated[
+    Tier | None, typer.Option("--tier", metavar="own", help="With --require: only on the claim's own data and net, with at least half of its schedule.")
 ]  # fmt: skip
 FailOnOption = Annotated[
     list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict, or none at all; may be given twice.")

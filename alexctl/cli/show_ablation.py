@@ -40,8 +40,9 @@ def _states(folder: Path, name: str) -> list[str]:
             continue
         try:
             verdict = files.read_json(campaign / layout.VERDICT)
-            words = ", ".join(line["verdict"] for line in verdict["comparisons"])
-            states.append(f"{words} on {verdict['data']}" + " (older numerics)" * plan.is_older(campaign))
+            words = ", ".join(line.get("words") or line["verdict"] for line in verdict["comparisons"])
+            on = "" if words.endswith(f" on {verdict['data']}") else f" on {verdict['data']}"
+            states.append(words + on + " (older numerics)" * plan.is_older(campaign))
         except (ValueError, KeyError, TypeError):
             states.append(f"{campaign.name}: begun")
     return states

@@ -109,7 +109,7 @@ def overview(found: "Collection[Result]") -> None:
         {
             "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": amount(line),
             "claimed": "-" if row["claimed"] is None else numbers.claimed(row["claimed"], line["scale"]), "seeds": row["n"],
-            "smallest detectable effect": _smallest(line), "verdict": row["verdict"], "survives correction": row["stands"] or "-",
+            "smallest detectable effect": _smallest(line), "verdict": row["words"], "survives correction": row["stands"] or "-",
         }
         for row, line in zip(lines, judged, strict=True)
     ])  # fmt: skip

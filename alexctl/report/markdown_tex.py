@@ -26,8 +26,8 @@ def rows(verdicts: Sequence[dict[str, Any]]) -> list[tuple[str, ...]]:
             sides = f"{line['arm']} against {control}" if control else line["arm"]
             effect, interval = _effect(line, form)
             lines.append((
-                verdict["title"], verdict["data"], sides, str(line["n"]), effect, interval,
-                "–" if claimed is None else claimed_size(line["scale"])(claimed), line["verdict"],
+                verdict["title"], line.get("conditions") or verdict["data"], sides, str(line["n"]), effect, interval,
+                "–" if claimed is None else claimed_size(line["scale"])(claimed), line.get("words") or line["verdict"],
             ))  # fmt: skip
     return [tuple(map(printable, line)) for line in lines]
 

@@ -56,8 +56,9 @@ def comparisons(folder: ResultsFolder) -> list[dict[str, Any]]:
         kind, symbol = kind_of(line["verdict"])
         values = [at("values", j, form=form) for j in range(len(line["values"]))]
         entries.append({
-            "id": f"{folder.id}-{i}", "arm": at("arm"), "control": control, "verdict": at("verdict"),
-            "kind": kind, "symbol": symbol, "sentence": _parted(at("sentence"), line["verdict"]), "scale": line["scale"], "n": at("n"),
+            "id": f"{folder.id}-{i}", "arm": at("arm"), "control": control,
+            "verdict": at("words") or at("verdict"), "conditions": at("conditions"), "kind": kind, "symbol": symbol,
+            "sentence": _parted(at("sentence"), line.get("words") or line["verdict"]), "scale": line["scale"], "n": at("n"),
             "effect": at("effect", form=form), "low": at("low", form=form), "high": at("high", form=form),
             "bound": line.get("bound") or "exact", "level": at("level", form=numbers.level),
             "claimed": claimed, "values": values, "seeds": line["seeds"], "line": line,

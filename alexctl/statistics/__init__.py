@@ -20,7 +20,16 @@ from alexctl.statistics.effects import (
     paired_effect,
     to_theta,
 )
-from alexctl.statistics.intervals import half_width, holm, learned, mean_interval, sign_flip_p, smallest_effect
+from alexctl.statistics.intervals import (
+    half_width,
+    holm,
+    learned,
+    mean_interval,
+    share_interval,
+    sign_flip_p,
+    signed_ranks,
+    smallest_effect,
+)
 
 __all__ = [
     "HALF_WINDOW",
@@ -39,7 +48,9 @@ __all__ = [
     "mean_interval",
     "paired_effect",
     "race_curve",
+    "share_interval",
     "sign_flip_p",
+    "signed_ranks",
     "smallest_effect",
     "survival",
     "target_epoch",

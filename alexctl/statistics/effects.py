@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy import special  # a tenth of the import time of scipy.stats
 
-from alexctl.statistics.intervals import mean_interval, near_one
+from alexctl.statistics.intervals import mean_interval, near_one, signed_ranks
 
 Scale = Literal["ratio", "points", "difference"]
 Bound = Literal["exact", "at_least", "at_most", "none"]
@@ -55,7 +55,9 @@ class Effect:
     """Control against arm over n pairs; an end of the interval that is None is open, or there is no interval at all.
 
     Where `bound` is not exact, so is `estimate`: it is the mean of bounds. `sd` is that of one pair, on theta's scale.
-    `p_value` is two-sided, for no effect; against the open side of a bound it is 1.
+    `p_value` is two-sided, for no effect; against the open side of a bound it is 1. Pairs that agree exactly say nothing
+    of their spread, so they have no interval and no p value. `signs` are the signed ranks of all pairs where a trial of
+    some diverged, which then counts as the worst; empty otherwise.
     """
 
     scale: Scale
@@ -74,6 +76,7 @@ class Effect:
     num_diverged_arm: int = 0
     num_left_out: int = 0
     num_unpaired: int = 0
+    signs: tuple[float, ...] = ()
 
     @property
     def n(self) -> int:
@@ -87,18 +90,23 @@ def paired_effect(
     scale: Scale,
     budget: float | None = None,
     level: float = 0.95,
+    higher: bool = False,
 ) -> Effect:
     """The effect over the seeds both sides have.
 
     `budget` is what a trial could run at most, in the measure's unit: a censored or diverged trial took more than it.
-    Without a budget (errors, seconds per epoch) a pair with a diverged side is left out, and counted.
+    Without a budget (errors, seconds per epoch) a pair with a diverged side is left out, and counted. `higher`: more is
+    better, and the caller has exchanged the sides for it; a trial that diverged is the worse one all the same.
     """
     seeds = sorted(control.keys() & arm.keys())
-    kept, left_out = [], 0
+    kept, thetas, left_out = [], [], 0
     for seed in seeds:
         pair = _pair(seed, control[seed], arm[seed], scale, budget)
         left_out += pair is None
         kept += [pair] if pair else []
+        thetas.append(
+            to_theta(pair.value, scale) if pair and pair.value is not None else _worst(control[seed], arm[seed], higher)
+        )
     bound = _common_bound(pair.bound for pair in kept)
     counts = {
         f"num_{what}_{name}": sum(getattr(side[seed], what) for seed in seeds)
@@ -112,6 +120,7 @@ def paired_effect(
         level=level,
         num_left_out=left_out,
         num_unpaired=len(control.keys() ^ arm.keys()),
+        signs=tuple(signed_ranks(thetas).tolist()) if left_out else (),
         **counts,
         **_size(kept, bound, scale, level),
     )
@@ -144,6 +153,13 @@ def _pair(seed: int, control: Outcome, arm: Outcome, scale: Scale, budget: float
     )
 
 
+def _worst(control: Outcome, arm: Outcome, higher: bool) -> float:
+    """A pair without a value as a difference: infinite where only one side diverged, 0 where both did."""
+    if control.diverged == arm.diverged:
+        return 0.0
+    return math.inf if control.diverged != higher else -math.inf
+
+
 def _size(pairs: list[Pair], bound: Bound, scale: Scale, level: float) -> dict[str, float | None]:
     """Estimate, interval, spread, p value and correlation, as far as these pairs have them."""
     size = dict.fromkeys(("estimate", "low", "high", "sd", "p_value", "correlation"))
@@ -157,10 +173,11 @@ def _size(pairs: list[Pair], bound: Bound, scale: Scale, level: float) -> dict[s
     if scale == "difference":  # in any unit: what rounds is the two numbers, however small their difference
         rounding = 1e-14 * max(abs(v) for pair in pairs for v in (pair.control, pair.arm))
     mean, sd, low, high = mean_interval(thetas, level, rounding)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t = np.float64(mean) / (sd / math.sqrt(len(thetas)))
-    p = 1.0 if np.isnan(t) else float(2 * special.stdtr(len(thetas) - 1, -abs(t)))
     size["sd"] = sd
+    if sd == 0:
+        return size
+    t = mean / (sd / math.sqrt(len(thetas)))
+    p = float(2 * special.stdtr(len(thetas) - 1, -abs(t)))
     if bound == "at_most":
         size |= {"high": from_theta(high, scale), "p_value": p if mean < 0 else 1.0}
     elif bound == "at_least":

@@ -60,6 +60,22 @@ def learned(errors: Sequence[float], chance: float, level: float = 0.95) -> bool
     return mean_interval(errors, level)[3] < chance
 
 
+def share_interval(count: int, total: int, level: float = 0.95) -> tuple[float, float]:
+    """Both ends of the exact interval (Clopper and Pearson, 1934) of the share behind `count` of `total`."""
+    tail = (1 - level) / 2
+    low = 0.0 if count == 0 else float(special.betaincinv(count, total - count + 1, tail))
+    high = 1.0 if count == total else float(special.betaincinv(count + 1, total - count, 1 - tail))
+    return low, high
+
+
+def signed_ranks(differences: Sequence[float]) -> np.ndarray:
+    """Each difference's rank by size (ties share their mean rank, 0 has rank 0), with its sign; infinite ones come last."""
+    differences = np.asarray(differences, dtype=float)
+    sizes = np.abs(differences)
+    ranks = np.array([(sizes < size).sum() + ((sizes == size).sum() + 1) / 2 for size in sizes])
+    return np.where(sizes == 0, 0.0, np.sign(differences) * ranks)
+
+
 def holm(p_values: Sequence[float]) -> np.ndarray:
     """Holm's adjusted p values, in the order given: a claim stands if its own is below the level of the family."""
     p_values = np.asarray(p_values, dtype=float)

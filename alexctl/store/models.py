@@ -135,6 +135,9 @@ class _Comparison(_Part):
     arm: Name
     control: Name | None = None
     verdict: Name
+    tier: Name | None = None
+    words: Said | None = None
+    conditions: Said | None = None
     sentence: Said
     scale: Literal["ratio", "points"]
     n: Count

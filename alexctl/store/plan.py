@@ -52,6 +52,7 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         plan = files.read_json(folder / layout.PLAN)
         about = {key: plan[key] for key in ("data_name", "data_digest", "num_classes")}
+        about["unplanned_looks"] = _looked(plan)
         about["numerics"] = numerics = plan.get("numerics", FIRST_NUMERICS)
         if numerics > NUMERICS:
             raise files.NewerFile("plan.json is of a newer alexctl, whose numbers are others")
@@ -98,10 +99,18 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
     base = {**ablation.base, "data": about["data_name"]}
     table = ablation.spelled_out().model_copy(update={"base": base}).model_dump(mode="json")
     plan = {"schema": files.SCHEMA, "numerics": NUMERICS, "ablation": table, **about, **code}
+    looked: tuple[int, ...] = ()
     if path.exists():
         try:
             before = files.read_json(path)
             notes += changes(before, plan, code)
+            looked = _looked(before)
+            if not ablation.smoke and (seen := _seen(folder, before, plan)):
+                looked = (*looked, seen)
+                notes.append(
+                    f"seeds are added after a result with {seen} was seen, which plan.json keeps as an unplanned look: no "
+                    "error rate can be promised for the interval any more; `--until-decided` plans to look, and pays for it"
+                )
             if begun and not ablation.smoke and (differences := other_question(before, plan)):
                 raise UserError(
                     f"{folder.name} holds trials of another question ({'; '.join(differences[:3])}); "
@@ -113,8 +122,25 @@ def write(folder: Path, ablation: Ablation, about: dict[str, Any], code: dict[st
             raise files.unusable(folder.name, error, "") from None
         except ValueError as error:
             notes.append(f"{error}; rewritten")
-    files.write_json(path, plan)
+    files.write_json(path, plan | ({"unplanned_looks": list(looked)} if looked else {}))
     return notes
+
+
+def _looked(plan: dict[str, Any]) -> tuple[int, ...]:
+    """The numbers of seeds at which a result was seen before seeds were added."""
+    return tuple(n for n in plan.get("unplanned_looks") or () if type(n) is int)
+
+
+def _seen(folder: Path, before: dict[str, Any], plan: dict[str, Any]) -> int | None:
+    """The seeds of a result that was there to be seen, where this plan adds seeds to it; None where it adds none."""
+    then, now = _compared(before.get("ablation")), _compared(plan["ablation"])
+    if then is None or now["plan"]["looks"] or then["plan"]["looks"] or then["plan"]["seeds"] >= now["plan"]["seeds"]:
+        return None
+    try:
+        seen = max((line["n"] for line in files.read_json(folder / layout.VERDICT)["comparisons"]), default=0)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return seen if seen >= 3 else None  # with less there is no interval
 
 
 def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) -> list[str]:

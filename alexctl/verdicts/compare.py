@@ -5,9 +5,12 @@ from typing import Any
 
 from alexctl import statistics
 from alexctl.ablation.checks import resolved
+from alexctl.ablation.model import Ablation
 from alexctl.statistics.intervals import FEWEST_FLIPS, MOST_FLIPS
-from alexctl.verdicts import rules
+from alexctl.statistics.margins import largest_margin
+from alexctl.verdicts import rules, tiers
 from alexctl.verdicts.evidence import Evidence
+from alexctl.verdicts.regime import regime
 from alexctl.verdicts.sentences import describe
 
 FAMILY = 0.05  # the error that all looks, or all claims of a report, may have together
@@ -18,7 +21,7 @@ def compare(evidence: Evidence) -> list[dict[str, Any]]:
     """The comparisons of verdict.json: one an arm that is not the control, or the one interaction."""
     if evidence.mixed:
         unjudged = compare(replace(evidence, judged=(), mixed=False))
-        return [line | {"verdict": "not judged", "sentence": MIXED} for line in unjudged]
+        return [line | {"verdict": "not judged", "words": "not judged", "sentence": MIXED} for line in unjudged]
     ablation = evidence.ablation
     if ablation.compares == "interaction":
         return [_interaction(evidence)]
@@ -65,11 +68,13 @@ def _interaction(evidence: Evidence) -> dict[str, Any]:
     parts = "; ".join(f"{which}: {_words(evidence, one)}" for which, one in zip(words, effects, strict=True))
     described = _words(evidence, effect, sides=tuple(words), trials_a_seed=2, signed=True)
     described = f"{name} {described}; what {knob} alone does, {parts}"
-    return _line(evidence, name, None) | _judged(evidence, list(ablation.arms), effect, described, name)
+    return _line(evidence, name, None) | _judged(
+        evidence, sorted(values, key=lambda arm: arm != ablation.control), effect, described, name
+    )
 
 
 def _words(evidence: Evidence, effect: statistics.Effect, **about) -> str:
-    return describe(effect, num_looks=len(evidence.looks or (0,)), **about)
+    return describe(effect, num_looks=len(evidence.looks or (0,)), each=evidence.unit, **about)
 
 
 def _effect(evidence: Evidence, control: str, arm: str) -> statistics.Effect:
@@ -82,9 +87,10 @@ def _effect(evidence: Evidence, control: str, arm: str) -> statistics.Effect:
 
 def _line(evidence: Evidence, name: str, control: str | None) -> dict[str, Any]:
     """What stands in a comparison that can't be made yet; an interaction has no control."""
-    claim = evidence.ablation.claim
+    claim, on = evidence.ablation.claim, tiers.conditions(evidence)
     return {
-        "arm": name, "control": control, "verdict": "not run yet", "sentence": "Not run yet.", "effect": None,
+        "arm": name, "control": control, "verdict": "not run yet", "tier": on.tier, "words": "not run yet",
+        "conditions": str(on), "sentence": "Not run yet.", "effect": None,
         "low": None, "high": None, "bound": None, "level": evidence.level, "interval": interval_words(evidence.looks),
         "scale": evidence.ablation.measure.scale, "n": 0, "seeds": [], "values": [], "margin": None, "more_seeds": None,
         "claimed": claim.effect_of(name), "direction": _direction(evidence, name), "p_value": None,
@@ -104,7 +110,7 @@ def _missing(evidence: Evidence, arms: list[str]) -> dict[str, Any] | None:
     """Why these arms can't be compared yet, as the keys of a line; None if they can."""
     if broken := [arm for arm in arms if arm in evidence.broken]:
         sentence = f"Not judged: the learning-rate search of {' and '.join(broken)} lacks a trial that failed."
-        return {"verdict": "not judged", "sentence": sentence}
+        return {"verdict": "not judged", "words": "not judged", "sentence": sentence}
     if all(evidence.outcomes(arm) for arm in arms):
         return None
     if evidence.looks and not evidence.judged:
@@ -115,18 +121,34 @@ def _missing(evidence: Evidence, arms: list[str]) -> dict[str, Any] | None:
 def _judged(
     evidence: Evidence, arms: list[str], effect: statistics.Effect, described: str, name: str
 ) -> dict[str, Any]:
-    ablation, claim = evidence.ablation, evidence.ablation.claim
+    ablation, on, found = evidence.ablation, tiers.conditions(evidence), regime(evidence, arms[0])
+    claimed = claimed_of(ablation, name)
     said = rules.verdict(
-        effect, claimed=claim.effect_of(name), claimed_range=claim.effect_range, direction=claim.direction,
-        margin=ablation.margin, chance_ok=_learned(evidence, arms), data_matches=evidence.data_name == claim.data,
-        data=evidence.data_name, claim_data=claim.data, description=described,
+        effect, claimed, learned=_learned(evidence, arms), regime=found["where"] if found else "in",
+        deaths_count=ablation.measure.needs_learning, each=evidence.unit,
     )  # fmt: skip
+    detail = said.detail
+    if evidence.unplanned_looks:
+        seen = ", ".join(map(str, evidence.unplanned_looks))
+        unpaid = f"seeds were added after results with n = {seen} were seen, so the interval promises no error rate"
+        detail = "; ".join(filter(None, (detail, unpaid)))
+    words = tiers.words(said.word, on.tier, evidence.data_name, said.size)
     return {
-        "verdict": said.word, "sentence": said.sentence, "effect": effect.estimate, "low": effect.low,
-        "high": effect.high, "bound": effect.bound, "n": effect.n, "seeds": [pair.seed for pair in effect.pairs],
-        "values": [pair.value for pair in effect.pairs], "margin": said.margin, "more_seeds": said.more_seeds,
-        "description": described, **second_opinions(effect),
+        "verdict": said.word, "words": words, "sentence": rules.sentence(words, f"on {on}", described, detail),
+        "effect": effect.estimate, "low": effect.low, "high": effect.high, "bound": effect.bound, "n": effect.n,
+        "seeds": [pair.seed for pair in effect.pairs], "values": [pair.value for pair in effect.pairs],
+        "margin": claimed.margin, "more_seeds": said.more_seeds, "regime": found, "description": described,
+        **second_opinions(effect),
     }  # fmt: skip
+
+
+def claimed_of(ablation: Ablation, name: str) -> rules.Claimed:
+    """What is claimed of an arm; a file of before margins had to be stated has the largest there may be."""
+    claim, margin = ablation.claim, ablation.margin
+    size = claim.effect_of(name)
+    if margin is None and size is not None:
+        margin = largest_margin(size, claim.effect_range, ablation.measure.scale)
+    return rules.Claimed(size=size, size_range=claim.effect_range, direction=claim.direction, margin=margin)
 
 
 def second_opinions(effect: statistics.Effect) -> dict[str, Any]:
@@ -135,7 +157,7 @@ def second_opinions(effect: statistics.Effect) -> dict[str, Any]:
     `p_value` is paid for the looks: it is under 5% just where the interval, at its level, leaves no effect out. The
     smallest effect is the one found in four of five campaigns, in the effect's units, if the spread stays.
     """
-    exact = effect.bound == "exact" and effect.n >= 3
+    exact = effect.bound == "exact" and effect.n >= 3 and effect.sd != 0
     p, flips, note = effect.p_value, None, None
     if exact and effect.n < FEWEST_FLIPS:
         note = f"n < {FEWEST_FLIPS}: cannot reach 5%"

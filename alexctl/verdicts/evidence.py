@@ -6,7 +6,7 @@ from pathlib import Path
 
 from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import Ablation
-from alexctl.statistics import Outcome, Scale, from_theta, to_theta
+from alexctl.statistics import Outcome, Scale, from_theta, learned, to_theta
 from alexctl.statistics.looks import level_of
 from alexctl.store.records import TrialRecord
 
@@ -40,7 +40,8 @@ class Evidence:
     the arms' learning rates as far as they are decided (of the first study), `searches` what came of each search; that
     of a `broken` arm lacks a trial that failed. With several budgets this is the largest, and `shorter` are the others.
     `mixed`: seconds are compared, and the reported trials ran on several machines. `is_older`: they are of a plan of
-    older numerics, which chose the rates by a rule of its own.
+    older numerics, which chose the rates by a rule of its own. `unplanned_looks`: results with so many seeds were seen
+    before more were added.
     """
 
     ablation: Ablation
@@ -57,6 +58,7 @@ class Evidence:
     broken: tuple[str, ...] = ()
     mixed: bool = False
     is_older: bool = False
+    unplanned_looks: tuple[int, ...] = ()
 
     @property
     def final(self) -> list[TrialRecord]:
@@ -81,7 +83,7 @@ class Evidence:
 
     def outcomes(self, arm: str) -> dict[int, Outcome]:
         """What an arm's judged trials say of the measure, by seed; with several studies the mean of each, by its number."""
-        known = {r.seed: outcome(r, self.ablation.measure) for r in self.judged if r.arm == arm}
+        known = {r.seed: self.outcome(r) for r in self.judged if r.arm == arm}
         if self.unit == "seed":
             return {seed: result for seed, result in known.items() if result is not None}
         seeds, means = self.ablation.plan.seeds, {}
@@ -91,16 +93,30 @@ class Evidence:
                 means[study] = mean_outcome(each, self.ablation.measure.scale)
         return means
 
+    @property
+    def chance(self) -> float:
+        """The error of a net that guesses."""
+        return 1 - 1 / self.num_classes
+
+    def outcome(self, record: TrialRecord, measure: Measure | None = None) -> Outcome | None:
+        """What one trial says of a measure (the ablation's); None where it says nothing (failed, not finished).
+
+        Where errors are compared, a trial that ends at chance counts as one that diverged.
+        """
+        measure = measure or self.ablation.measure
+        if record.state == "diverged":
+            return Outcome(diverged=True)
+        if record.state != "done":
+            return None
+        last = record.rows[-1]
+        error = last.get("train_error_pass") or last["train_error"]
+        if measure.percent and measure.needs_learning and not learned([error], self.chance):
+            return Outcome(diverged=True)
+        return measure.read(record.rows, record.setting)
+
 
 def mean_outcome(outcomes: Sequence[Outcome], scale: Scale) -> Outcome:
     """What a study's trials say together, on the scale its effect has; one trial censored or diverged makes it so."""
     if not all(one.usable for one in outcomes):
         return Outcome(censored=any(one.censored for one in outcomes), diverged=any(one.diverged for one in outcomes))
     return Outcome(value=from_theta(sum(to_theta(one.value, scale) for one in outcomes) / len(outcomes), scale))
-
-
-def outcome(record: TrialRecord, measure: Measure) -> Outcome | None:
-    """What one trial says of the measure; None where it says nothing (failed, not finished)."""
-    if record.state == "diverged":
-        return Outcome(diverged=True)
-    return measure.read(record.rows, record.setting) if record.state == "done" else None

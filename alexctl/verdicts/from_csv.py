@@ -6,9 +6,11 @@ from typing import Any
 
 from alexctl.errors import UserError, nearest, short
 from alexctl.statistics import holm, paired_effect
+from alexctl.statistics.margins import largest_margin
 from alexctl.verdicts.compare import FAMILY, second_opinions
 from alexctl.verdicts.csv_runs import Runs
-from alexctl.verdicts.rules import verdict
+from alexctl.verdicts.rules import Claimed, verdict
+from alexctl.verdicts.rules import sentence as rule_sentence
 from alexctl.verdicts.sentences import amount, describe
 
 UP = frozenset({
@@ -97,15 +99,16 @@ def _line(
         {index[pair]: outcome for pair, outcome in runs.arms[name].items()} for name in (control, arm)
     )
     plain = paired_effect(of_control, of_arm, scale=runs.scale)
-    effect = paired_effect(of_arm, of_control, scale=runs.scale) if higher else plain
+    effect = paired_effect(of_arm, of_control, scale=runs.scale, higher=True) if higher else plain
     if runs.scale == "ratio":
         described = describe(effect, sides=("arm", "control") if higher else ("control", "arm"), each="pair")
     else:  # in words: lower by, higher by
         described = describe(plain, each="pair")
-    said = verdict(
-        effect, claimed=claim, margin=margin, data_matches=True, data=runs.name, each="pair", description=described
-    )
-    word, sentence = said.word, said.sentence
+    if margin is None and claim is not None:
+        margin = largest_margin(claim, None, runs.scale)
+    said = verdict(effect, Claimed(size=claim, margin=margin), each="pair")
+    word = said.word + f", {said.size}" * (said.size is not None)
+    sentence = rule_sentence(word, f"on {runs.name}", described, said.detail)
     if not effect.n:
         word, sentence = "not judged", f"Not judged (on {runs.name}): {described}."
     elif claim is None and word in ("supported", "contradicted"):
@@ -117,7 +120,7 @@ def _line(
         "level": effect.level, "scale": effect.scale, "higher_is_better": higher,
         "n": effect.n, "num_left_out": effect.num_left_out, "num_unpaired": effect.num_unpaired,
         "pairs": [runs.pairs[pair.seed] for pair in effect.pairs],
-        "values": [pair.value for pair in effect.pairs], "claimed": claim, "margin": said.margin,
+        "values": [pair.value for pair in effect.pairs], "claimed": claim, "margin": margin,
         **second_opinions(effect),
     }  # fmt: skip
     return line | {"amount": amount(line)}

@@ -1,96 +1,133 @@
 """What an effect says of a claim, rule by rule as the design has them, in a word and in a sentence."""
 
 from dataclasses import dataclass
-from decimal import Decimal
+from typing import Literal
 
-from alexctl.statistics import Effect, Scale, from_theta, half_width, to_theta
-from alexctl.verdicts.sentences import describe
+from alexctl.statistics import Effect, Scale, from_theta, half_width, sign_flip_p, to_theta
+from alexctl.statistics.intervals import FEWEST_FLIPS, MOST_FLIPS
+from alexctl.statistics.margins import rounding_range
+
+Direction = Literal["positive", "negative", "none", "not worse"]
+Regime = Literal["in", "outside", "unclear"]
 
 
-def rounding_range(effect: float) -> tuple[float, float]:
-    """What a printed number may have been before it was rounded: 6 -> 5.5 to 6.5, 1.4 -> 1.35 to 1.45.
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """What is claimed of an arm, in the effect's units; `margin`: what is nearer to no effect counts as no difference.
 
-    A float carries no trailing zeros, so 6.0 counts as rounded to a whole number, and 10 as rounded to 1.
+    A claimed ratio under 1, or a negative difference, turns the claimed direction round; `direction` (positive or
+    negative) says it where no size is claimed. It is "none" where nothing is claimed to differ, and "not worse" where an
+    arm is claimed to lose nothing, or no more than the margin.
     """
-    printed = Decimal(repr(effect)).normalize()
-    half = Decimal(5).scaleb(min(printed.as_tuple().exponent, 0) - 1)
-    return float(printed - half), float(printed + half)
+
+    size: float | None = None
+    size_range: tuple[float, float] | None = None
+    direction: Direction | None = None
+    margin: float | None = None
+
+    def ends(self) -> tuple[float | None, float | None]:
+        """What the size may be, as far as it is rounded."""
+        return self.size_range or ((None, None) if self.size is None else rounding_range(self.size))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What an effect says of its claim, in a word and in a sentence.
+    """What an effect says of its claim, in a word and in a sentence's end.
 
-    `more_seeds` is set only where more seeds may decide: a count, or 'over 100'. `margin` and `claimed_range` are those
-    used, in the effect's units (a margin of 1.5 is a factor of 1.5 either way).
+    `size` is "smaller" or "larger" where the interval lies beside the claimed size. `more_seeds` is set only where more
+    seeds may decide: a count, or 'over 100'.
     """
 
     word: str
-    sentence: str
-    more_seeds: int | str | None
-    size_ruled_out: bool
-    claimed: float | None
-    claimed_range: tuple[float, float] | None
-    margin: float | None
+    detail: str
+    size: str | None = None
+    more_seeds: int | str | None = None
 
 
 def verdict(
-    effect: Effect,
-    *,
-    claimed: float | None,
-    claimed_range: tuple[float, float] | None = None,
-    direction: str | None = None,
-    margin: float | None = None,
-    chance_ok: bool = True,
-    data_matches: bool,
-    data: str,
-    claim_data: str = "the data of the claim",
-    description: str | None = None,
+    effect: Effect, claimed: Claimed, *, learned: bool = True, regime: Regime = "in", deaths_count: bool = True,
     each: str = "seed",
-) -> Verdict:
+) -> Verdict:  # fmt: skip
     """The first of the design's rules that holds; all sizes in the effect's units.
 
-    A claimed ratio under 1, or a negative difference, turns the claimed direction round; `direction` (positive or
-    negative) says it where no size is claimed. Where the claim is that nothing differs (`direction` none), a difference
-    either way contradicts it. Without a margin and without a claimed size nothing counts as 'no
-    difference'. `description` stands in the sentence instead of `describe(effect)`; `each` is what makes a pair.
+    `learned`: some arm is better than chance. `regime`: whether the control is where the claim is about. With
+    `deaths_count` a trial that diverged is the arm's own outcome, the worst there is. `each` is what makes a pair.
     """
-    scale = effect.scale
+    scale, margin = effect.scale, claimed.margin
     if margin is not None and margin <= (scale == "ratio"):
         raise ValueError(f"a margin is above {'1, a factor' if scale == 'ratio' else '0 points'}, not {margin}")
-    if claimed is not None and claimed_range is None:
-        claimed_range = rounding_range(claimed)
-    if margin is None and claimed is not None:
-        margin = from_theta(abs(to_theta(claimed, scale)) / 4, scale)
+    if not learned:
+        return Verdict(word="nothing learned", detail="no arm's error is below chance, so there is nothing to compare")
+    if regime == "outside":
+        return Verdict(
+            word="outside the claim's regime", detail="the claim is about nets that overfit, and the control does not"
+        )
+    if effect.num_left_out and deaths_count:
+        return _by_ranks(effect, claimed, each)
     m = 0.0 if margin is None else to_theta(margin, scale)
-    sign = -1 if direction == "negative" or (claimed is not None and to_theta(claimed, scale) < 0) else 1
-    low, high = _turned((effect.low, effect.high), sign, scale)
-    claim_low, claim_high = _turned(claimed_range or (None, None), sign, scale)
-    smaller = high is not None and claim_low is not None and high < claim_low
-    larger = low is not None and claim_high is not None and low > claim_high
+    low, high = _turned((effect.low, effect.high), _sign(claimed, scale), scale)
+    size = _beside(low, high, claimed, scale)
     above, below = low is not None and low > 0, high is not None and high < 0
-    if not chance_ok:
-        word = "nothing learned"
-    elif low is not None and high is not None and -m < low and high < m:
-        word = "no difference"
-    elif below or (above and direction == "none"):
-        word = "contradicted"
-    elif above:
-        word = "supported" + ", smaller" * smaller + ", larger" * larger
-    else:
-        word = "undecided"
-    more = more_seeds(effect, m) if word == "undecided" else None
-    where = f"on {data}" + ("" if data_matches else f", not on {claim_data}")
-    detail = _detail(word, effect, claimed, margin, smaller or larger, more, each)
+    same = effect.sd == 0 and effect.bound == "exact" and abs(to_theta(effect.estimate, scale)) < m
+    if regime == "unclear":
+        return Verdict(word="undecided", detail="whether the control overfits, which the claim is about, is not clear")
+    if claimed.direction == "not worse" and low is not None and low > -m:
+        return Verdict(
+            word="supported",
+            detail=f"any loss is within the margin, {_amount(margin or from_theta(0.0, scale), scale)}",
+        )
+    if same or (low is not None and high is not None and -m < low and high < m):
+        return Verdict(word="no difference", detail=f"any effect is within the margin, {_amount(margin, scale)}")
+    if below or (above and claimed.direction == "none"):
+        return Verdict(word="contradicted", detail="the effect goes the other way" if below else "there is an effect")
+    if above:
+        return Verdict(word="supported", detail=_ruled_out(claimed, scale, size), size=size)
+    more = more_seeds(effect, m)
     return Verdict(
-        word=word,
-        sentence=f"{word[0].upper()}{word[1:]} ({where}): {description or describe(effect, each=each)}{'; ' + detail if detail else ''}.",
+        word="undecided",
+        detail=_undecided(effect, more, each, size and _ruled_out(claimed, scale, size)),
         more_seeds=more,
-        size_ruled_out=smaller or larger,
-        claimed=claimed,
-        claimed_range=claimed_range,
-        margin=margin,
     )
+
+
+def _by_ranks(effect: Effect, claimed: Claimed, each: str) -> Verdict:
+    """The verdict where trials diverged: the exact sign-flip test of all pairs' ranks, such a trial being the worst.
+
+    An arm of which more trials diverged than of the control is never supported, whatever the others say.
+    """
+    if not effect.signs:  # of an interaction
+        return Verdict(word="undecided", detail="trials diverged, and their pairs can't be ranked")
+    note = "diverged trials count as the worst in a sign-flip test of ranks"
+    more = FEWEST_FLIPS - len(effect.signs)
+    if more > 0:
+        text = f"{note}, which needs {FEWEST_FLIPS} pairs: {more} {each}{'s' * (more != 1)} more"
+        return Verdict(word="undecided", detail=text, more_seeds=more)
+    if len(effect.signs) > MOST_FLIPS:
+        return Verdict(word="undecided", detail=f"{note}, which takes at most {MOST_FLIPS} pairs")
+    p, total = sign_flip_p(effect.signs), _sign(claimed, effect.scale) * sum(effect.signs)
+    found = f"{note}, p = {p:.2g}"
+    if p >= 1 - effect.level:
+        return Verdict(word="undecided", detail=found)
+    if total < 0 or claimed.direction == "none":
+        return Verdict(word="contradicted", detail=found)
+    worse = effect.num_diverged_arm - effect.num_diverged_control
+    if _sign(claimed, effect.scale) * worse > 0:
+        return Verdict(word="undecided", detail=f"{found}, but more trials of the arm diverged than of the control")
+    return Verdict(word="supported", detail=found)
+
+
+def _sign(claimed: Claimed, scale: Scale) -> int:
+    """What turns a theta so that it is positive in the claimed direction."""
+    below = claimed.size is not None and to_theta(claimed.size, scale) < 0
+    return -1 if claimed.direction == "negative" or below else 1
+
+
+def _beside(low: float | None, high: float | None, claimed: Claimed, scale: Scale) -> str | None:
+    """Whether an interval (thetas, positive in the claimed direction) lies below the claimed size or above it."""
+    claim_low, claim_high = _turned(claimed.ends(), _sign(claimed, scale), scale)
+    if high is not None and claim_low is not None and high < claim_low:
+        return "smaller"
+    return "larger" if low is not None and claim_high is not None and low > claim_high else None
 
 
 def _turned(ends: tuple[float | None, float | None], sign: int, scale: Scale) -> list[float | None]:
@@ -105,7 +142,7 @@ def more_seeds(effect: Effect, margin: float = 0.0) -> int | str | None:
     Today's spread is taken to stay. Half the interval's width must fall under the distance to no effect or, with an
     estimate inside the margin (a theta), under the distance to the margin: whichever needs fewer seeds.
     """
-    if effect.bound == "none":
+    if effect.bound == "none" or effect.sd == 0:
         return None
     if effect.n < 3:
         return 3 - effect.n
@@ -119,33 +156,31 @@ def more_seeds(effect: Effect, margin: float = 0.0) -> int | str | None:
     return "over 100"
 
 
-def _detail(
-    word: str,
-    effect: Effect,
-    claimed: float | None,
-    margin: float | None,
-    ruled_out: bool,
-    more: int | str | None,
-    each: str,
-) -> str:
-    size = "" if claimed is None else f"{claimed:g}" + " points" * (effect.scale == "points")
-    if word == "nothing learned":
-        return "no arm's error is below chance, so there is nothing to compare"
-    if word == "no difference":
-        return "any effect is within the margin, " + (
-            f"a factor of {margin:.3g}"
-            if effect.scale == "ratio"
-            else f"{margin:.3g}" + " points" * (effect.scale == "points")
-        )
-    if word == "contradicted":
-        return "the effect goes the other way"
-    if word != "undecided":
-        return size and f"the claimed {size} is {'' if ruled_out else 'not '}ruled out"
-    parts = [f"the claimed {size} is already ruled out"] * ruled_out
-    if more is None:
+def _undecided(effect: Effect, more: int | str | None, each: str, ruled_out: str | None) -> str:
+    parts = [ruled_out.replace("is ruled out", "is already ruled out")] if ruled_out else []
+    if effect.sd == 0 and effect.bound == "exact":
+        parts.append("pairs that agree exactly say nothing of chance")
+    elif more is None:
         parts.append("raise `epochs`, so that more trials reach the target")
     elif effect.n < 3:
         parts.append(f"an interval needs at least {more} {each}{'s' * (more != 1)} more")
     else:
-        parts.append(f"about {more} {each}{'s' * (more != 1)} more would decide".replace("about over", "over"))
+        about = f"about {more} {each}{'s' * (more != 1)} more would decide".replace("about over", "over")
+        parts.append(about + "; `--until-decided` adds them at a level that pays for looking" * (each == "seed"))
     return "; ".join(parts)
+
+
+def _ruled_out(claimed: Claimed, scale: Scale, size: str | None) -> str:
+    if claimed.size is None:
+        return ""
+    text = f"{claimed.size:g}" + " points" * (scale == "points")
+    return f"the claimed {text} is {'' if size else 'not '}ruled out"
+
+
+def _amount(margin: float, scale: Scale) -> str:
+    return f"a factor of {margin:.3g}" if scale == "ratio" else f"{margin:.3g}" + " points" * (scale == "points")
+
+
+def sentence(words: str, where: str, description: str, detail: str) -> str:
+    """A verdict as people read it: 'Supported (on cifar10): lower by 1.20 points (...); the claimed 1 is not ruled out.'"""
+    return f"{words[:1].upper()}{words[1:]} ({where}): {description}{'; ' + detail if detail else ''}."

@@ -37,6 +37,9 @@ def describe(
     say = _ratio if effect.scale == "ratio" else _signed if signed else _in_words
     if effect.n < 3:
         return f"{say(effect, [pair.value for pair in effect.pairs], ' and ')} ({n}, no interval{notes})"
+    if effect.sd == 0:  # which is noted
+        at = {"exact": "", "at_least": "at least ", "at_most": "at most "}[effect.bound]
+        return f"{say(effect, [effect.estimate], '').replace('ratio ', f'ratio {at}')} ({n}, no interval{notes})"
     level = numbers.level(effect.level)
     widened = f", widened for {num_looks} looks" * (num_looks > 1)
     if effect.bound != "exact":

@@ -15,7 +15,7 @@ from alexctl.store import files
 from alexctl.store.records import TrialRecord
 from alexctl.verdicts.budgets import budgets
 from alexctl.verdicts.compare import compare, interval_words
-from alexctl.verdicts.evidence import OLDER, Evidence, outcome
+from alexctl.verdicts.evidence import OLDER, Evidence
 from alexctl.verdicts.searches import rates_sentence
 
 CURVE_COLUMNS = (
@@ -24,7 +24,7 @@ CURVE_COLUMNS = (
 )  # fmt: skip
 SUMMARY_COLUMNS = (
     "ablation", "arm", "n", "num_censored", "num_diverged", "num_failed", "median", "mean", "spread", "lr",
-    "parameters",
+    "parameters", "diverged_low", "diverged_high",
 )  # fmt: skip
 
 SURVIVAL_COLUMNS = ("ablation", "arm", "epoch", "share", "n_at_risk")
@@ -72,7 +72,7 @@ def trial_columns(ablation: Ablation) -> tuple[str, ...]:
 
 def _trials(evidence: Evidence) -> pd.DataFrame:
     ablation = evidence.ablation
-    lines = [_trial(ablation, record) for record in evidence.counted]
+    lines = [_trial(evidence, record) for record in evidence.counted]
     knobs = {key: [line[key] for line in lines] for key in ablation.varies}
     frame = pd.DataFrame(lines, columns=trial_columns(ablation))
     # As they are: beside an arm that has no such knob a whole number would become a fraction.
@@ -80,13 +80,16 @@ def _trials(evidence: Evidence) -> pd.DataFrame:
     return frame.sort_values(["arm", "phase", "lr", "seed"], kind="stable", ignore_index=True)
 
 
-def _trial(ablation: Ablation, record: TrialRecord) -> dict[str, Any]:
-    setting, last, measure = record.setting, record.rows[-1] if record.rows else {}, ablation.measure
+def _trial(evidence: Evidence, record: TrialRecord) -> dict[str, Any]:
+    ablation, setting, last = evidence.ablation, record.setting, record.rows[-1] if record.rows else {}
+    measure = ablation.measure
     crossing = statistics.target_epoch(record.rows, setting)
-    said = outcome(record, measure) if record.phase == "final" else None
+    said = evidence.outcome(record) if record.phase == "final" else None
     censored = said.censored if measure.race and said else crossing is None
     raced = record.state == "done" and setting.get("target") is not None
-    further = {name: outcome(record, MEASURES[name]) for name in ablation.also} if record.phase == "final" else {}
+    further = (
+        {name: evidence.outcome(record, MEASURES[name]) for name in ablation.also} if record.phase == "final" else {}
+    )
     return {
         **{name: one and one.value for name, one in further.items()},
         measure.name: said and said.value,  # of most measures a column below has it, of search trials too
@@ -121,7 +124,7 @@ def _summary(evidence: Evidence) -> pd.DataFrame:
     rows = []
     for arm in sorted(evidence.ablation.arms):
         mine = [r for r in evidence.final if r.arm == arm]
-        outcomes = [o for r in mine if (o := outcome(r, evidence.ablation.measure)) is not None]
+        outcomes = [o for r in mine if (o := evidence.outcome(r)) is not None]
         values = pd.Series([o.value for o in outcomes if o.usable], dtype=float)
         censored = sum(o.censored for o in outcomes)
         # With censored trials a mean would be a lie, and a median one too unless most trials crossed.
@@ -132,17 +135,27 @@ def _summary(evidence: Evidence) -> pd.DataFrame:
             "median": values.median() if whole else None, "mean": values.mean() if whole else None,
             "spread": values.std() if whole and len(values) > 1 else None,
             "lr": mine[0].setting["lr"] if mine else None,
+            **_diverged(outcomes, evidence),
             "parameters": next((r.status["parameters"] for r in mine if r.status.get("parameters")), None),
-            **{name: _mean(mine, MEASURES[name]) for name in evidence.ablation.also},
+            **{name: _mean(evidence, mine, MEASURES[name]) for name in evidence.ablation.also},
         })  # fmt: skip
     return pd.DataFrame(rows, columns=SUMMARY_COLUMNS + evidence.ablation.also, dtype=object)
 
 
-def _mean(trials: Sequence[TrialRecord], measure: Measure) -> float | None:
+def _mean(evidence: Evidence, trials: Sequence[TrialRecord], measure: Measure) -> float | None:
     """The mean of what else is asked of an arm's trials; None unless each that came to an end has it."""
-    values = [o.value for r in trials if (o := outcome(r, measure)) is not None]
+    values = [o.value for r in trials if (o := evidence.outcome(r, measure)) is not None]
     ended = [r for r in trials if r.finished]
     return math.fsum(values) / len(values) if values and None not in values and len(values) == len(ended) else None
+
+
+def _diverged(outcomes: Sequence[statistics.Outcome], evidence: Evidence) -> dict[str, float | None]:
+    """The exact interval of the share of an arm's trials that diverge, or end at chance, where errors are compared."""
+    low = high = None
+    if outcomes and not evidence.ablation.measure.race:
+        count = sum(one.diverged for one in outcomes)
+        low, high = statistics.share_interval(count, len(outcomes), evidence.level)
+    return {"diverged_low": low, "diverged_high": high}
 
 
 def _survival(evidence: Evidence) -> pd.DataFrame:
@@ -152,7 +165,7 @@ def _survival(evidence: Evidence) -> pd.DataFrame:
     """
     ablation, lines = evidence.ablation, []
     races = {
-        arm: [(o, r) for r in evidence.final if r.arm == arm and (o := outcome(r, ablation.measure)) is not None]
+        arm: [(o, r) for r in evidence.final if r.arm == arm and (o := evidence.outcome(r)) is not None]
         for arm in ablation.arms
     }
     if ablation.measure.race and any(o.censored for race in races.values() for o, _ in race):

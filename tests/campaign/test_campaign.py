@@ -168,6 +168,27 @@ def test_more_seeds_put_no_trial_out_of_the_plan(tmp_path):
     assert note.startswith("the plan has changed; trials that no longer belong to it")
 
 
+def test_seeds_added_after_a_result_was_seen_are_an_unplanned_look(tmp_path):
+    """It is kept in the plan for good, and said with every verdict: no interval can be paid for afterwards."""
+    code = {"git_commit": None}
+    made = campaign(tmp_path, seeds=3)
+    made.write_plan(code)
+    assert campaign(tmp_path, seeds=4).write_plan(code) == []  # nothing was there to be seen
+    made.write_plan(code)
+    for job in made.ready():
+        finish(made, job, [0.5, 0.2 + 0.01 * job.seed])
+    write(derive(made.evidence()), tmp_path)
+    more = campaign(tmp_path, seeds=5)
+    (note,) = more.write_plan(code)
+    assert "seeds are added after a result with 3 was seen" in note
+    assert more.write_plan(code) == []
+    for job in more.ready():
+        finish(more, job, [0.5, 0.2 + 0.01 * job.seed])
+    for found in (more, Campaign.open(tmp_path)):
+        (line,) = derive(found.evidence()).verdict["comparisons"]
+        assert "after results with n = 3 were seen, so the interval promises no error rate" in line["sentence"]
+
+
 def test_tables_by_hand(tmp_path):
     """tanh crosses 0.25 at 4 and 8 epochs, relu at 2 and 2: ratios 2 and 4; a third pair is censored in the control."""
     made = campaign(tmp_path, seeds=3, epochs=8)

@@ -40,7 +40,7 @@ def alexctl(*words, capsys):
 
 def mine(folder: Path, **base) -> str:
     """A small ablation of one's own, as a file."""
-    lines = [f"{key} = {json.dumps(TINY[key])}" for key in ("title", "control", "varies", "measure")]
+    lines = [f"{key} = {json.dumps(TINY[key])}" for key in ("title", "control", "varies", "measure", "margin")]
     lines += ["[claim]", *(f"{k} = {json.dumps(v)}" for k, v in TINY["claim"].items()), "[base]"]
     table = {k: v for k, v in {**TINY["base"], **base}.items() if k != "target"}
     lines += [f"{k} = {json.dumps(v)}" for k, v in table.items()]
@@ -66,7 +66,7 @@ def test_a_whole_run_and_again(tmp_path, capsys):
     code, out, err = alexctl(*words, capsys=capsys)
     assert code == 0
     assert "tanh (control)" in out
-    assert "(on shapes, not on cifar10)" in out
+    assert "(on convnet4, shapes instead of cifar10, 2 epochs)" in out
     assert "4 trials to report" in err
     folder = tmp_path / "results" / "mine"
     assert {p.name for p in folder.iterdir()} >= {

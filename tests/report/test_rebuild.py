@@ -18,7 +18,9 @@ from alexctl.verdicts.tables import derive
 
 def campaign(folder, measure, *, effect=1.4, **overrides) -> Campaign:
     base = {key: value for key, value in TINY["base"].items() if key != "target"}
-    table = {**TINY, "measure": measure, "base": base, "claim": {**TINY["claim"], "effect": effect}}
+    table = {**TINY, "measure": measure, "base": base, "claim": {**TINY["claim"], "effect": effect}, "margin": 0.5}
+    if measure == "seconds_per_epoch":
+        table["margin"] = 1.1
     ablation, faults = parse(table, name="tiny", overrides={"seeds": 3, **overrides}, smoke=False)
     assert not faults, faults
     return Campaign(ablation, data_name="shapes", data_digest="0" * 16, num_classes=10, folder=folder)

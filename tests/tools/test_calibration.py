@@ -9,7 +9,7 @@ from scipy import special
 
 from alexctl.statistics import Outcome, paired_effect
 from alexctl.statistics.looks import level_of, looks_up_to
-from alexctl.verdicts.rules import verdict
+from alexctl.verdicts.rules import Claimed, verdict
 from tools.calibration import levels
 from tools.calibration.cells import COLUMNS, TRUTHS, cells
 from tools.calibration.distributions import distributions, race, skewness_of_trials
@@ -30,7 +30,7 @@ def test_made_up_campaigns_are_judged_by_the_real_rules():
     for i, row in enumerate(thetas):
         control = {seed: Outcome(value=0.5 + theta / 100) for seed, theta in enumerate(row)}
         effect = paired_effect(control, dict.fromkeys(range(4), Outcome(value=0.5)), scale="points")
-        said = verdict(effect, claimed=2.0, data_matches=True, data="x").word.split(",")[0]
+        said = verdict(effect, Claimed(size=2.0, margin=0.5)).word
         assert said == WORDS[fast[i]]
         assert (effect.low, effect.high) == pytest.approx((found.low[i], found.high[i]))
 
@@ -51,7 +51,7 @@ def test_made_up_races_are_censored_by_the_real_rules():
         kinds.add(effect.bound)
         assert (effect.bound == "none") == (not found.sized[i])
         assert (effect.bound in ("at_least", "at_most")) == found.bounded[i]
-        said = verdict(effect, claimed=float(np.exp(2.0)), data_matches=True, data="x").word.split(",")[0]
+        said = verdict(effect, Claimed(size=float(np.exp(2.0)), margin=float(np.exp(0.5)))).word
         assert said == WORDS[fast[i]]
     assert kinds == {"exact", "at_least", "at_most", "none"}
 

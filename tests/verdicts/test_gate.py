@@ -33,3 +33,9 @@ def test_a_claim_of_no_difference_is_supported_by_finding_none():
 def test_fail_on_names_what_fails():
     assert gate_failures([line("undecided")], fail_on=["contradicted"]) == []
     assert gate_failures([line("undecided")], fail_on=["contradicted", "undecided"]) == ["relu: undecided"]
+
+
+def test_a_tier_is_asked_for_beside_the_verdict():
+    own, proxy = line("supported") | {"tier": "own"}, line("supported") | {"tier": "proxy", "words": "seen in a proxy"}
+    assert gate_failures([own, proxy], require="supported") == []
+    assert gate_failures([own, proxy], require="supported", tier="own") == ["relu: seen in a proxy"]

@@ -3,7 +3,7 @@
 import pytest
 
 from alexctl.statistics import Outcome, paired_effect
-from alexctl.verdicts.rules import verdict
+from alexctl.verdicts.rules import Claimed, sentence, verdict
 from alexctl.verdicts.sentences import amount, describe
 
 CENSORED = Outcome(censored=True)
@@ -68,7 +68,8 @@ def test_an_effect_in_a_table(line, words):
 
 def test_no_size_is_plain_english():
     effect = paired_effect(side(CENSORED, CENSORED, 50, 50), side(CENSORED, CENSORED, 10, 10), scale="ratio", budget=60)
-    assert verdict(effect, claimed=6.0, data_matches=True, data="x").sentence == (
+    said = verdict(effect, Claimed(size=6.0, margin=1.25))
+    assert sentence(said.word, "on x", describe(effect), said.detail) == (
         "Undecided (on x): no size can be given, since in 2 of 4 pairs neither side reached the target (n = 4 seeds; "
         "2 of 4 control trials censored; 2 of 4 arm trials censored); raise `epochs`, so that more trials reach the target."
     )

@@ -42,14 +42,14 @@ def finish(made: Campaign, arm: str, crossings=(), errors=(), train_error=0.3):
 def test_an_interaction_is_one_comparison(tmp_path):
     made = campaign(tmp_path, compares="interaction", varies=["activation", "init"], control="old", arms=FOUR,
                     claim=TINY["claim"] | {"effect": None, "direction": "negative"}, margin=1.5)  # fmt: skip
-    finish(made, "old", [40, 42, 44])
-    finish(made, "old-relu", [5, 5.25, 5.5])  # 8 times
+    finish(made, "old", [40, 42.84, 43.12])
+    finish(made, "old-relu", [5, 5.25, 5.5])  # 8 times, 8.16 times, 7.84 times
     finish(made, "new", [6, 8, 10])
     assert derive(made.evidence()).verdict["comparisons"][0]["verdict"] == "not run yet"
     finish(made, "new-relu", [3, 4, 5])  # twice
     (line,) = derive(made.evidence()).verdict["comparisons"]
     assert (line["arm"], line["control"], line["n"]) == ("activation x init", None, 3)
-    assert line["effect"] == pytest.approx(2 / 8)
+    assert line["effect"] == pytest.approx(2 / 8, rel=1e-3)
     assert line["verdict"] == "supported"
     assert "activation x init ratio 0.250" in line["sentence"]
     assert "init = 2012: ratio 8.00" in line["sentence"]
@@ -82,7 +82,7 @@ def test_a_size_for_each_arm(tmp_path):
                     measure="test_error", margin=0.5)  # fmt: skip
     finish(made, "whole", errors=[0.20, 0.21, 0.22])
     finish(made, "a", errors=[0.22, 0.2305, 0.2395])
-    finish(made, "b", errors=[0.24, 0.25, 0.26])
+    finish(made, "b", errors=[0.24, 0.2505, 0.2595])
     first, second = derive(made.evidence()).verdict["comparisons"]
     assert (first["claimed"], second["claimed"]) == (-2.0, None)
     assert (first["verdict"], second["verdict"]) == ("supported", "supported")
@@ -126,7 +126,7 @@ def test_seconds_are_compared_though_nothing_was_learned(tmp_path):
     for measure, word in (("seconds_per_epoch", "supported"), ("epochs_to_target", "nothing learned")):
         made = campaign(tmp_path / measure, measure=measure, claim=TINY["claim"] | {"effect": 0.5})
         finish(made, "tanh", [100, 99, 98], train_error=0.9)
-        finish(made, "relu", [50, 49.5, 49], train_error=0.9)
+        finish(made, "relu", [50, 49.6, 49.1], train_error=0.9)
         if measure == "epochs_to_target":
             for arm in ("tanh", "relu"):
                 for job in made.final_jobs(arm, 0.01):
