@@ -64,7 +64,8 @@ def plan_faults(plan: Plan, epochs: Any) -> list[Fault]:
         text = "can't be combined with looks, which go by single seeds; leave one of them out"
         faults.append(Fault("", "studies", text))
     if plan.budgets and type(epochs) is int and epochs != plan.budgets[-1]:
-        text = f"should end with epochs = {epochs}, at which the claim is judged, not with {plan.budgets[-1]}"
+        last = plan.budgets[-1]
+        text = f"should end with epochs = {epochs}, at which the claim is judged, not with {last}; [] for no budgets"
         faults.append(Fault("", "budgets", text))
     return faults
 

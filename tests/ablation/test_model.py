@@ -79,11 +79,21 @@ def test_every_shipped_file_loads(name, smoke):
         (lambda d: d["base"].update(target=0.25), "[base] target: should be a table, such as { at_most = 0.25 }, not 0.25"),
         (lambda d: d["arms"]["relu"].update(seeds=3), "[arms.relu] seeds: is the same for all arms; move it to [base]"),
         (lambda d: d.update(margin=0.5), "margin: should be a factor above 1 for epochs_to_target, such as 1.25, not 0.5"),
+        (lambda d: d["base"].update(budgets=[1, 3]), "[base] budgets: should end with epochs = 2, at which the claim is judged, "
+         "not with 3; [] for no budgets"),
+        (lambda d: d["base"].update(budgets=[2]), "[base] budgets: should name two numbers of epochs or more, rising, such as [15, 60, 120]"),
         (lambda d: d.update(note=3), "note: should be text in quotes, not 3"),
     ],
 )  # fmt: skip
 def test_one_fault_one_line(change, fault):
     assert faults_of(change) == [fault]
+
+
+def test_no_budgets_can_be_said():
+    """What a file has of them is so put away: --set budgets=[]."""
+    assert faults_of(lambda d: d["base"].update(budgets=[])) == []
+    assert tiny_ablation(budgets=[1, 2]).plan.budgets == (1, 2)
+    assert not tiny_ablation(budgets=[]).plan.budgets
 
 
 def test_an_arm_may_supply_what_the_base_leaves_out():

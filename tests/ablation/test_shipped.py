@@ -5,6 +5,8 @@ import pytest
 import torch
 
 from alexctl.ablation.load import load, shipped
+from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.parts import at_budget
 from alexctl.data import shapes
 from alexctl.data.sources import prepare
 from alexctl.training.loop import Training
@@ -79,3 +81,28 @@ def test_lrn_on_cifar10_has_its_published_schedule():
         training = load("lrn-cifar10").setting(arm, "cifar10", "0" * 16).training
         assert (training.epochs, training.lr_drops, training.bias_drops) == (140, (120, 130), True)
         assert (training.lr, training.weight_decay) == (0.001, "file")
+
+
+def test_budgets_are_one_schedule_at_several_lengths():
+    """Claims about overfitting are asked at 15, 60 and 120 epochs, the drops at the same share of each."""
+    for name in ("dropout", "crops-and-flips", "overlapping-pooling", "colour-noise"):
+        ablation = load(name)
+        assert ablation.plan.budgets == (15, 60, 120)
+        for arm in ablation.arms:
+            drops = [at_budget(ablation, arm, budget)["lr_drops"] for budget in ablation.plan.budgets]
+            assert drops == [[10, 13], [40, 52], [80, 104]]
+
+
+def test_the_arms_of_the_whole_a_a_share_no_seed(tmp_path):
+    """Each has searches and trials of its own: else what chance does to both would cancel out."""
+    ablation = load("a-a-pipeline")
+    made = Campaign(ablation, data_name="cifar10", data_digest="0" * 16, num_classes=10, folder=tmp_path)
+    seeds = {}
+    for arm, knobs in ablation.arms.items():
+        searching = [
+            job.seed for part in made.parts for job in made.search(arm, part).jobs(0.01, ablation.base["epochs"])
+        ]
+        reported = [job.seed for part in made.parts for job in made.final_jobs(arm, 0.01, part=part)]
+        assert len({*searching, *reported}) == len(searching) + len(reported) == 6 * (3 + 3)
+        seeds[arm] = {seed + knobs["seed_offset"] for seed in (*searching, *reported)}
+    assert not seeds["once"] & seeds["again"]

@@ -334,7 +334,7 @@ def test_list_show_and_data(capsys):
     out = alexctl("show", "relu-vs-tanh", capsys=capsys)[1]
     assert "activation" in out
     assert "tanh (control)" in out
-    assert "Keep in mind: Equal epochs favour" in " ".join(alexctl("show", "dropout", capsys=capsys)[1].split())
+    assert "Keep in mind: What the arm scale gains" in " ".join(alexctl("show", "lrn", capsys=capsys)[1].split())
     assert json.loads(alexctl("show", "relu-vs-tanh", "--json", capsys=capsys)[1])["control"] == "tanh"
     assert "shapes" in alexctl("data", "list", capsys=capsys)[1]
     assert "whole" in alexctl("data", "verify", "shapes", capsys=capsys)[1]
