@@ -98,6 +98,10 @@ class Claim(_Part):
         """The size claimed for an arm, in the effect's units; None where the paper gives none."""
         return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
 
+    def is_about(self, arm: str) -> bool:
+        """Whether it says anything of an arm: sizes of some arms, and no direction, say nothing of the others."""
+        return not isinstance(self.effect, dict) or arm in self.effect or self.direction is not None
+
     def __str__(self) -> str:
         of_paper = self.section and self.source.startswith("the paper")
         where = f"section {self.section}, on {self.data}" if of_paper else f"on {self.data}"

@@ -10,6 +10,7 @@ from alexctl.statistics.intervals import FEWEST_FLIPS, MOST_FLIPS
 from alexctl.statistics.margins import largest_margin
 from alexctl.verdicts import rules, tiers
 from alexctl.verdicts.evidence import Evidence
+from alexctl.verdicts.gate import EMPTY, NO_CLAIM
 from alexctl.verdicts.regime import regime
 from alexctl.verdicts.sentences import describe
 
@@ -127,6 +128,8 @@ def _judged(
         effect, claimed, learned=_learned(evidence, arms), regime=found["where"] if found else "in",
         deaths_count=ablation.measure.needs_learning, each=evidence.unit,
     )  # fmt: skip
+    if said.word not in EMPTY and not ablation.claim.is_about(name):
+        said = rules.Verdict(word=NO_CLAIM, detail="the claim says nothing of this arm")
     detail = said.detail
     if evidence.unplanned_looks:
         seen = ", ".join(map(str, evidence.unplanned_looks))

@@ -6,6 +6,9 @@ from typing import Any
 EMPTY = ("nothing learned", "not judged", "not run yet", "outside the claim's regime")
 """Verdicts that rest on no comparison: no gate passes on them."""
 
+NO_CLAIM = "no claim"
+"""The word for an arm of which the claim says nothing: it is compared, and no gate asks for it."""
+
 
 def gate_failures(
     comparisons: Iterable[Mapping[str, Any]], *, require: str | None = None, tier: str | None = None,
@@ -16,7 +19,7 @@ def gate_failures(
     `require` is "supported" or None, `fail_on` names verdicts. With `tier` "own" only a comparison passes that has the
     claim's data and net and half of its schedule. Where a claim is that nothing differs, "no difference" supports it.
     """
-    lines = list(comparisons)
+    lines = [line for line in comparisons if line["verdict"] != NO_CLAIM]
     if not lines:
         return ["nothing was compared"]
     return [

@@ -13,6 +13,7 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.report import page
 from alexctl.report.rebuild import rebuild
 from alexctl.store import files, plan, records, rows_csv
+from alexctl.verdicts.gate import gate_failures
 from alexctl.verdicts.tables import derive
 
 ARMS = {
@@ -140,3 +141,31 @@ def test_the_path_takes_a_single_step_at_a_time():
         for end, file in zip(("2012", "biases"), whole, strict=True):
             ours = ablation.setting(f"{arm}-{end}", "cifar10", "0" * 16, lr=0.01, epochs_after_target=0.5)
             assert ours.hash8 == file.setting(arm, "cifar10", "0" * 16, lr=0.01).hash8
+
+
+def test_an_arm_of_which_nothing_is_claimed_has_no_verdict(tmp_path):
+    """Such as the constant alone beside response normalisation: it is compared, and neither supported nor asked for."""
+    about_one = TINY["claim"] | {"effect": {"relu-old": 6.0}}
+    verdict = derive(
+        laid(tmp_path / "a", CROSSINGS | {"relu-new": [3, 3]}, claim=about_one, margin=1.25).evidence()
+    ).verdict
+    lines = {line["arm"]: line for line in verdict["comparisons"]}
+    assert (lines["relu-new"]["verdict"], lines["relu-new"]["words"]) == ("no claim", "no claim")
+    assert lines["relu-new"]["sentence"].startswith("No claim (on ")
+    assert "the claim says nothing of this arm" in lines["relu-new"]["sentence"]
+    assert lines["relu-new"]["effect"] > 2
+    assert lines["relu-old"]["verdict"] != "no claim"
+    sure = lines["relu-old"] | {"verdict": "supported"}
+    assert gate_failures([sure, lines["relu-new"]], require="supported") == []
+    assert gate_failures([lines["relu-new"]], require="supported") == ["nothing was compared"]
+    both = TINY["claim"] | {"effect": {"relu-old": 6.0}, "direction": "positive"}
+    directed = derive(laid(tmp_path / "b", CROSSINGS, claim=both, margin=1.25).evidence()).verdict
+    assert "no claim" not in {line["verdict"] for line in directed["comparisons"]}
+
+
+def test_the_constant_of_response_normalisation_is_no_claim():
+    assert [arm for arm in load("lrn").controls if not load("lrn").claim.is_about(arm)] == ["scale"]
+    assert [arm for arm in load("lrn-layers").controls if not load("lrn-layers").claim.is_about(arm)] == [
+        "second",
+        "scale",
+    ]
