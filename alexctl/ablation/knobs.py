@@ -125,6 +125,7 @@ class ConvNet4Knobs(NetKnobs):
     bias_rate: BiasRate = 2.0  # epsB 0.002 against epsW 0.001 in the file
     norm: Literal["none", "same-map", "cross-map", "batch"] = "none"  # after the first and second pooling
     hidden: Annotated[int, Field(ge=1, le=65536)] | None = None  # units of a fully connected layer before the output
+    fc_std: Annotated[float, Field(gt=0, le=10)] = 0.01  # of fc's first weights, with init "2012"; 0.1 in 80sec
     fc_cost: Annotated[float, Field(ge=0, le=100)] = 3.0  # fc's, with weight_decay "file"; 1.0 in 18pct, 0.03 in 80sec
 
 
@@ -226,7 +227,7 @@ NETS: dict[str, type[NetKnobs]] = {
 PROXIES = {name for name, knobs in NETS.items() if knobs.is_proxy}
 
 PUBLISHED: dict[str, tuple[str, dict[str, Any]]] = {
-    "80sec": ("convnet4", {"hidden": 64, "fc_cost": 0.03}),
+    "80sec": ("convnet4", {"hidden": 64, "fc_std": 0.1, "fc_cost": 0.03}),
     "19pct": ("convnet4", {}),
     "18pct": ("convnet4", {"norm": "same-map", "fc_cost": 1.0}),
     "conv-local-13pct": ("convlocal", {}),

@@ -67,7 +67,7 @@ class Setting(BaseModel):
 
 
 def _unbundled(table: dict[str, Any]) -> dict[str, Any]:
-    """A setting of numerics 1 in today's knobs: `init` was three of them then, and `norm` or `local3_maps` moved `fc_cost`."""
+    """A setting of numerics 1 in today's knobs: `init` was three of them then, and `norm`, `local3_maps` or `hidden` moved fc's cost or its start."""
     net, init = table.get("net"), table.get("init")
     if net in ("convnet4", "convlocal", "alexnet", "alexnet32"):
         scaling = "standardised" if init == "fan-in" else "mean-image"
@@ -76,6 +76,8 @@ def _unbundled(table: dict[str, Any]) -> dict[str, Any]:
     if net == "convnet4" and table.get("fc_cost") is None:
         cost = 0.03 if table.get("hidden") else 3.0 if table.get("norm", "none") == "none" else 1.0
         table = {**table, "fc_cost": cost}
+    if net == "convnet4":
+        table = {**table, "fc_std": 0.1 if table.get("hidden") else 0.01}
     if net == "convlocal":
         table = {**table, "fc_cost": 0.01 if table.get("local3_maps") == 64 else 0.004}
     return table

@@ -14,7 +14,8 @@ class ConvNet4(Net2011):
 
     Takes (batch, channels, height, width) float images, gives (batch, classes) logits. Every pooling is 3x3 with
     stride 2 and counts partial windows (32 -> 16 -> 8 -> 4). 89,578 parameters for 32x32x3 images and ten classes.
-    `norm="same-map"` makes it `layers-18pct`, `hidden=64` `layers-80sec` (145,578 parameters); no file has both, or
+    `norm="same-map"` makes it `layers-18pct`, `hidden=64` `layers-80sec` (145,578 parameters), with the other
+    knobs that PUBLISHED names; no file has both, or
     a norm across maps or over the batch: these stand where 18pct has its own, after the first and second pooling.
     Raises UserError for images that the third pooling would leave nothing of.
     """
@@ -34,9 +35,9 @@ class ConvNet4(Net2011):
         if knobs.hidden is not None:
             self.hidden = nn.Linear(64 * height * width, knobs.hidden)
         self.fc = nn.Linear(knobs.hidden or 64 * height * width, num_classes)
-        stds = {"conv1": 1e-4, "conv2": 0.01, "conv3": 0.01}  # initW in the files
-        stds |= {"fc": 0.01} if knobs.hidden is None else {"hidden": 0.1, "fc": 0.1}
-        self.initialise(stds, seed=seed)
+        stds = {"conv1": 1e-4, "conv2": 0.01, "conv3": 0.01}  # initW in the files; fc's differs between them: a knob
+        stds |= {"hidden": 0.1} if knobs.hidden is not None else {}
+        self.initialise(stds | {"fc": knobs.fc_std}, seed=seed)
 
     @property
     def weight_costs(self) -> dict[str, float]:

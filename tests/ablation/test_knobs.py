@@ -39,7 +39,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
     start = {"init": "2012", "input_scaling": "mean-image", "bias_rate": 2.0}
     of_nets = {net: {name: field.default for name, field in knobs.model_fields.items()} for net, knobs in NETS.items()}
     assert of_nets == {
-        "convnet4": start | {"activation": "relu", "norm": "none", "hidden": None, "fc_cost": 3.0},
+        "convnet4": start | {"activation": "relu", "norm": "none", "hidden": None, "fc_std": 0.01, "fc_cost": 3.0},
         "convlocal": start | {"activation": "relu", "norm": "none", "local3_maps": 32, "fc_cost": 0.004},
         "lenet5": {"form": "1998", "activation": "scaled-tanh", "init": "1998"},
         "alexnet": alexnet,

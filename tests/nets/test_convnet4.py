@@ -98,7 +98,7 @@ def test_initial_draws():
     halved = net(activation="tanh", init="fan-in")
     assert torch.allclose(fan_in.conv2.weight, halved.conv2.weight * math.sqrt(2))
     assert not torch.equal(net(seed=1).fc.weight, net(seed=2).fc.weight)
-    normed, deeper = net(norm="same-map"), net(hidden=64)
+    normed, deeper = net(norm="same-map"), net(**PUBLISHED["80sec"][1])
     assert all(torch.equal(a, b) for a, b in zip(relu.parameters(), normed.parameters(), strict=True))
     assert torch.equal(deeper.conv3.weight, relu.conv3.weight)
     for layer in (deeper.hidden, deeper.fc):

@@ -10,7 +10,7 @@ from alexctl.nets import build
 from alexctl.nets.activations import GAIN
 
 OTHERS = {  # knobs without a list of choices
-    "bias_rate": [0.5], "hidden": [64], "fc_cost": [0.5], "links": [(8,)], "dropout": [0.0], "without": [3, 4, 5],
+    "bias_rate": [0.5], "hidden": [64, 1024], "fc_std": [0.1], "fc_cost": [0.5], "links": [(8,)], "dropout": [0.0], "without": [3, 4, 5],
     "spatial_norm": [True],
 }  # fmt: skip
 START = {"init", "biases"}  # what a net's first parameters hang on by name, besides their shapes
@@ -51,8 +51,9 @@ def test_a_knob_changes_nothing_else(net, knob, value, init):
     for name, parameter in after.named_parameters():
         if knob in START or name not in was or parameter.shape != was[name].shape:
             continue
-        if knob == "hidden" and name.startswith("fc."):
-            continue  # another layer: it no longer sees conv3
+        if knob == "fc_std" and name == "fc.weight":
+            assert torch.allclose(parameter, was[name] * (1 if init == "fan-in" else 10))
+            continue
         if name.endswith("bias") or "norm" in name or name.endswith("coefficient"):
             assert torch.equal(parameter, was[name]), name
         else:
