@@ -141,7 +141,7 @@ def _judged(
         "effect": effect.estimate, "low": effect.low, "high": effect.high, "bound": effect.bound, "n": effect.n,
         "seeds": [pair.seed for pair in effect.pairs], "values": [pair.value for pair in effect.pairs],
         "margin": claimed.margin, "more_seeds": said.more_seeds, "regime": found, "description": described,
-        **second_opinions(effect),
+        **second_opinions(effect, said),
     }  # fmt: skip
 
 
@@ -154,14 +154,14 @@ def claimed_of(ablation: Ablation, name: str) -> rules.Claimed:
     return rules.Claimed(size=size, size_range=claim.effect_range, direction=claim.direction, margin=margin)
 
 
-def second_opinions(effect: statistics.Effect) -> dict[str, Any]:
+def second_opinions(effect: statistics.Effect, said: rules.Verdict) -> dict[str, Any]:
     """What else is known of an effect: p values, correlation, and the smallest effect that so many seeds can see.
 
-    `p_value` is paid for the looks: it is under 5% just where the interval, at its level, leaves no effect out. The
-    smallest effect is the one found in four of five campaigns, in the effect's units, if the spread stays.
+    `p_value` is that of the test which decides, and paid for the looks: it is under 5% just where the interval, at its
+    level, leaves no effect out. Where trials diverged it is that of the ranks. The smallest effect is the one found in four of five campaigns, in the effect's units, if the spread stays.
     """
     exact = effect.bound == "exact" and effect.n >= 3 and effect.sd != 0
-    p, flips, note = effect.p_value, None, None
+    p, flips, note = said.p_value if said.by_ranks else effect.p_value, None, None
     if exact and effect.n < FEWEST_FLIPS:
         note = f"n < {FEWEST_FLIPS}: cannot reach 5%"
     elif exact and effect.n > MOST_FLIPS:

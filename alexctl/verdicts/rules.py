@@ -1,6 +1,6 @@
 """What an effect says of a claim, rule by rule as the design has them, in a word and in a sentence."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from alexctl.statistics import Effect, Scale, from_theta, half_width, sign_flip_p, to_theta
@@ -35,13 +35,16 @@ class Verdict:
     """What an effect says of its claim, in a word and in a sentence's end.
 
     `size` is "smaller" or "larger" where the interval lies beside the claimed size. `more_seeds` is set only where more
-    seeds may decide: a count, or 'over 100'.
+    seeds may decide: a count, or 'over 100'. `by_ranks`: the verdict rests not on the interval but on a test of ranks, with its
+    p value if it can be made.
     """
 
     word: str
     detail: str
     size: str | None = None
     more_seeds: int | str | None = None
+    by_ranks: bool = False
+    p_value: float | None = None
 
 
 def verdict(
@@ -63,7 +66,7 @@ def verdict(
             word="outside the claim's regime", detail="the claim is about nets that overfit, and the control does not"
         )
     if effect.num_left_out and deaths_count:
-        return _by_ranks(effect, claimed, each)
+        return replace(_by_ranks(effect, claimed, each), by_ranks=True)
     m = 0.0 if margin is None else to_theta(margin, scale)
     low, high = _turned((effect.low, effect.high), _sign(claimed, scale), scale)
     size = _beside(low, high, claimed, scale)
@@ -106,14 +109,16 @@ def _by_ranks(effect: Effect, claimed: Claimed, each: str) -> Verdict:
         return Verdict(word="undecided", detail=f"{note}, which takes at most {MOST_FLIPS} pairs")
     p, total = sign_flip_p(effect.signs), _sign(claimed, effect.scale) * sum(effect.signs)
     found = f"{note}, p = {p:.2g}"
+    worse = _sign(claimed, effect.scale) * (effect.num_diverged_arm - effect.num_diverged_control)
     if p >= 1 - effect.level:
-        return Verdict(word="undecided", detail=found)
-    if total < 0 or claimed.direction == "none":
-        return Verdict(word="contradicted", detail=found)
-    worse = effect.num_diverged_arm - effect.num_diverged_control
-    if _sign(claimed, effect.scale) * worse > 0:
-        return Verdict(word="undecided", detail=f"{found}, but more trials of the arm diverged than of the control")
-    return Verdict(word="supported", detail=found)
+        word = "undecided"
+    elif total < 0 or claimed.direction == "none":
+        word = "contradicted"
+    elif worse > 0:
+        word, found = "undecided", f"{found}, but more trials of the arm diverged than of the control"
+    else:
+        word = "supported"
+    return Verdict(word=word, detail=found, p_value=p)
 
 
 def _sign(claimed: Claimed, scale: Scale) -> int:
