@@ -159,7 +159,8 @@ def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: 
     table([
         {
             "arm": line["arm"], "control": line["control"], "pairs": line["n"], "effect": line["amount"],
-            "p": _short(line["p_value"]), **({"p after Holm": _short(line["holm_p"])} if len(lines) > 1 else {}),
+            "p": _short(line["p_value"]),
+            **({"p after Holm": _short(line["holm_p"]), "stands": line["stands"] or "-"} if len(lines) > 1 else {}),
             "sign-flip p": _short(line["sign_flip_p"]),
             "correlation": _short(line["correlation"]), "verdict": line["verdict"],
         }

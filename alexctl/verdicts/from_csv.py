@@ -1,36 +1,21 @@
 """The same statistics for anybody's CSV: its arms against one of them, and which way is better as far as it is known."""
 
 import math
-import re
+from dataclasses import replace
 from typing import Any
 
 from alexctl.errors import UserError, nearest, short
-from alexctl.statistics import holm, paired_effect
+from alexctl.numbers import counted
+from alexctl.statistics import Effect, holm, paired_effect
 from alexctl.statistics.margins import largest_margin
+from alexctl.verdicts.better import guess_direction
 from alexctl.verdicts.compare import FAMILY, second_opinions
 from alexctl.verdicts.csv_runs import Runs
 from alexctl.verdicts.rules import Claimed, verdict
 from alexctl.verdicts.rules import sentence as rule_sentence
 from alexctl.verdicts.sentences import amount, describe
 
-UP = frozenset({
-    "acc", "accuracy", "auc", "auroc", "ap", "map", "f1", "score", "scores", "reward", "rewards", "return", "returns",
-    "recall", "bleu", "rouge", "iou", "miou", "dice", "r2", "psnr", "ssim", "ndcg", "mrr",
-})  # fmt: skip
-DOWN = frozenset({
-    "err", "error", "errors", "loss", "losses", "cost", "regret", "rmse", "mse", "mae", "mape", "nll", "perplexity",
-    "ppl", "wer", "cer", "fid", "bpc", "bpb", "epochs", "time", "seconds", "sec", "minutes", "hours", "ms", "runtime",
-    "duration", "latency",
-})  # fmt: skip
-TURNED = frozenset({"neg", "negative", "minus", "inverse"})
-
-
-def guess_direction(column: str) -> bool | None:
-    """Whether higher is better, as the words of a column's name say with one voice; None where they do not."""
-    words = {word.casefold() for word in re.findall(r"[A-Z]?[a-z]+\d*|[A-Z]+\d*(?![a-z])", column)}
-    if words & TURNED or bool(words & UP) == bool(words & DOWN):
-        return None
-    return bool(words & UP)
+FOUND = ("supported", "contradicted", "higher", "lower")  # what may stand or fall after Holm
 
 
 def compare(
@@ -44,8 +29,9 @@ def compare(
     """A line for each arm that is not the control, as in verdict.json, and notes on what was taken for granted.
 
     Effects are above 0 (ratios: above 1) where the arm is better, or where that is not known, lower. Without a claim the
-    verdict says only which side is lower or higher. UserError where an option can't be meant, or a claim needs to
-    be told which arm is the control or which way is better.
+    verdict says only which side is lower or higher. `holm_p` is adjusted for all lines (Holm, 1979), `stands` says
+    whether what was found is still sure enough as one of so many. UserError where an option can't be meant, or a claim
+    needs to be told which arm is the control or which way is better.
     """
     _check(runs, control, claim, margin)
     higher = guess_direction(runs.measure) if higher_is_better is None else higher_is_better
@@ -58,22 +44,46 @@ def compare(
     if control is None:
         control = next(iter(runs.arms))
         notes.append(f"the control is '{short(control)}', the first arm in the file; --control names another")
-    if higher_is_better is None and (higher or claim is not None):
-        way, other = ("higher", "lower") if higher else ("lower", "higher")
-        notes.append(f"{short(runs.measure)}: {way} is taken for better, by its name; else add --{other}-is-better")
+    if higher_is_better is None:
+        notes.append(_direction_note(runs, higher))
     lines = [_line(runs, control, arm, claim, margin, higher) for arm in runs.arms if arm != control]
-    adjusted = holm([1.0 if line["p_value"] is None else line["p_value"] for line in lines])
+    told_by = "option" if higher_is_better is not None else None if higher is None else "name"
+    lines = [line | {"direction_from": told_by} for line in lines]
+    return lines, (*notes, *_after_holm(lines), *runs.notes)
+
+
+def _direction_note(runs: Runs, higher: bool | None) -> str:
+    """Which way was taken for better, and what says it otherwise."""
+    if higher is not None:
+        way, other = ("higher", "lower") if higher else ("lower", "higher")
+        return f"{short(runs.measure)}: {way} is taken for better, by its name; else add --{other}-is-better"
+    effects = "control / arm, above 1" if runs.scale == "ratio" else "control - arm, above 0"
+    return (
+        f"{short(runs.measure)}: its name does not tell which way is better, so effects are {effects} where the arm is "
+        "lower; --higher-is-better turns them round"
+    )
+
+
+def _after_holm(lines: list[dict[str, Any]]) -> list[str]:
+    """Gives each line what Holm's correction for all of them leaves of it; a note on several, so that none is read alone."""
+    adjusted = holm([1.0 if line["p_value"] is None else line["p_value"] for line in lines]).tolist()
     for line, p in zip(lines, adjusted, strict=True):
-        line["holm_p"] = None if line["p_value"] is None else float(p)
-    if len(lines) > 1:
-        stand = [line["arm"] for line, p in zip(lines, adjusted, strict=True) if p < FAMILY]
-        notes.append(
-            f"{len(lines)} comparisons, each with an interval and a verdict of its own; after Holm's correction for their "
-            f"number {len(stand)} differ{'s' * (len(stand) == 1)} at 5%"
-            + f": {short(', '.join(stand), 400)}"
-            * bool(stand)
-        )
-    return lines, (*notes, *runs.notes)
+        found = line["verdict"].startswith(FOUND) and line["p_value"] is not None
+        line["holm_p"] = None if line["p_value"] is None else p
+        line["stands"] = ("yes" if p < FAMILY else "no") if found else None
+        if line["stands"] == "no":
+            line["sentence"] += f" As one of {len(lines)} comparisons it does not stand after Holm's correction."
+    if len(lines) == 1:
+        return []
+    found = [line for line in lines if line["stands"]]
+    if not found:
+        return [f"{len(lines)} comparisons, none of which found a difference"]
+    stand = [line["arm"] for line in found if line["stands"] == "yes"]
+    names = f": {short(', '.join(stand), 400)}" * bool(stand)
+    return [
+        f"{len(lines)} comparisons found {counted(len(found), 'difference')}; after Holm's correction for so many (5% for "
+        f"all together) {len(stand) or 'none'} stand{'s' * (len(stand) < 2)}{names}"
+    ]
 
 
 def _check(runs: Runs, control: str | None, claim: float | None, margin: float | None) -> None:
@@ -94,16 +104,7 @@ def _check(runs: Runs, control: str | None, claim: float | None, margin: float |
 def _line(
     runs: Runs, control: str, arm: str, claim: float | None, margin: float | None, higher: bool | None
 ) -> dict[str, Any]:
-    index = {pair: i for i, pair in enumerate(runs.pairs)}
-    of_control, of_arm = (
-        {index[pair]: outcome for pair, outcome in runs.arms[name].items()} for name in (control, arm)
-    )
-    plain = paired_effect(of_control, of_arm, scale=runs.scale)
-    effect = paired_effect(of_arm, of_control, scale=runs.scale, higher=True) if higher else plain
-    if runs.scale == "ratio":
-        described = describe(effect, sides=("arm", "control") if higher else ("control", "arm"), each="pair")
-    else:  # in words: lower by, higher by
-        described = describe(plain, each="pair")
+    effect, described = _effect(runs, control, arm, higher)
     if margin is None and claim is not None:
         margin = largest_margin(claim, None, runs.scale)
     said = verdict(effect, Claimed(size=claim, margin=margin), each="pair")
@@ -121,6 +122,20 @@ def _line(
         "n": effect.n, "num_left_out": effect.num_left_out, "num_unpaired": effect.num_unpaired,
         "pairs": [runs.pairs[pair.seed] for pair in effect.pairs],
         "values": [pair.value for pair in effect.pairs], "claimed": claim, "margin": margin,
-        **second_opinions(effect),
+        **second_opinions(effect, said),
     }  # fmt: skip
     return line | {"amount": amount(line)}
+
+
+def _effect(runs: Runs, control: str, arm: str, higher: bool | None) -> tuple[Effect, str]:
+    """The effect, above nothing where the arm is better, and the same in words."""
+    index = {pair: i for i, pair in enumerate(runs.pairs)}
+    sides = [{index[pair]: outcome for pair, outcome in runs.arms[name].items()} for name in (control, arm)]
+    plain = paired_effect(*sides, scale=runs.scale)
+    if not higher:
+        return plain, describe(plain, each="pair")
+    turned = replace(
+        paired_effect(*sides[::-1], scale=runs.scale, higher=True),  # whose counts are each side's own again
+        num_diverged_control=plain.num_diverged_control, num_diverged_arm=plain.num_diverged_arm,
+    )  # fmt: skip
+    return turned, describe(turned if runs.scale == "ratio" else plain, each="pair")  # in words: lower by, higher by

@@ -23,12 +23,15 @@ def test_the_table_the_sentence_and_what_was_taken_for_granted(tmp_path, capsys)
     write(tmp_path, "base", "<b>\x1b=cmd()")
     code, out, _ = alexctl(*WORDS, "error", "--scale", "points", capsys=capsys)
     assert code == 0
-    head, first, sentence, note = out.splitlines()
+    head, first, sentence, *notes = out.splitlines()
     assert head.split() == ["arm", "control", "pairs", "effect", "p", "sign-flip", "p", "correlation", "verdict"]
     assert first.split()[:5] == ["<b>\\x1b=cmd()", "base", "6", "+2.25", "points"]
     assert first.split()[-1] == "lower"
     assert "lower by 2.25 points" in sentence
-    assert note == "note: the control is 'base', the first arm in the file; --control names another"
+    assert notes == [
+        "note: the control is 'base', the first arm in the file; --control names another",
+        "note: error: lower is taken for better, by its name; else add --higher-is-better",
+    ]
 
 
 def test_a_claim_and_its_gates(tmp_path, capsys):
@@ -80,11 +83,11 @@ def test_rows_left_out_and_many_arms_are_said(tmp_path, capsys):
         "note: 1 row left out, since seed is 'mean' and they sum up others: line 20",
     ]
     code, out, _ = alexctl(*WORDS, "error", capsys=capsys)
-    assert "p after Holm" in out.splitlines()[0]
-    assert "note: 2 comparisons, each with an interval and a verdict of its own" in out
+    assert "p after Holm  stands" in out.splitlines()[0]
+    assert "note: 2 comparisons found 2 differences; after Holm's correction for so many" in out
     code, out, _ = alexctl(*WORDS, "error", "--json", capsys=capsys)
-    assert [line["holm_p"] < 0.05 for line in json.loads(out)["comparisons"]] == [True, True]
-    assert len(json.loads(out)["notes"]) == 3
+    assert [line["stands"] for line in json.loads(out)["comparisons"]] == ["yes", "yes"]
+    assert len(json.loads(out)["notes"]) == 4
 
 
 @pytest.mark.parametrize("value", ["1e308", "-1e308", "1e400", "5e-324", "nan", "inf", "1e290", "0"])

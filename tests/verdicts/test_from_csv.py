@@ -7,7 +7,7 @@ import pytest
 from alexctl.errors import UserError
 from alexctl.statistics import Outcome, paired_effect
 from alexctl.verdicts.csv_runs import Runs
-from alexctl.verdicts.from_csv import compare, guess_direction
+from alexctl.verdicts.from_csv import compare
 
 
 def runs_of(scale="difference", measure="error", notes=(), **arms):
@@ -95,34 +95,68 @@ def test_no_pair_in_common_is_not_judged():
     )
 
 
-@pytest.mark.parametrize(
-    ("words", "higher"),
-    [
-        ("test_acc testAcc Accuracy@1 F1 eval_F1-score AUC ROC_AUC mAP val/accuracy reward score R2", True),
-        ("test_error loss val.loss epochs_to_target RMSE trainSeconds metrics.err", False),
-        ("value top1 x error_score neg_mean_squared_error one_minus_acc time_to_accuracy faccture scoreboard", None),
-    ],
-)
-def test_a_name_tells_which_way_is_better_only_with_one_voice(words, higher):
-    assert {guess_direction(word) for word in words.split()} == {higher}
-
-
 def test_what_was_taken_for_granted_is_said():
     first = "the control is 'base', the first arm in the file; --control names another"
-    assert compare(runs_of(measure="value", notes=("a row left out",)))[1] == (first, "a row left out")
-    up = "test_acc: higher is taken for better, by its name; else add --lower-is-better"
-    assert compare(runs_of(measure="test_acc"), control="base")[1] == (up,)
-    down = "error: lower is taken for better, by its name; else add --higher-is-better"
-    assert compare(runs_of(), control="base", claim=1)[1] == (down,)
-    assert compare(runs_of(), control="base", claim=1, higher_is_better=False)[1] == ()
-
-
-def test_many_comparisons_are_counted_and_held_against_their_number():
-    lines, notes = compare(runs_of(base=(5, 6, 7), a=(4, 5, 6.01), b=(4, 5.5, 6.8), c=(1, None, None)), control="base")
-    assert [line["holm_p"] for line in lines] == pytest.approx([3 * lines[0]["p_value"], 2 * lines[1]["p_value"], None])
-    assert notes == (
-        "3 comparisons, each with an interval and a verdict of its own; after Holm's correction for their number 1 differs at 5%: a",
+    lines, notes = compare(runs_of(measure="value", notes=("a row left out",)))
+    unknown = (
+        "value: its name does not tell which way is better, so effects are control - arm, above 0 where the arm is lower; "
+        "--higher-is-better turns them round"
     )
+    assert notes == (first, unknown, "a row left out")
+    assert (lines[0]["higher_is_better"], lines[0]["direction_from"]) == (None, None)
+    assert "control / arm, above 1 where the arm is lower" in compare(runs_of("ratio", measure="value"))[1][1]
+    for claim in (None, 0.01):
+        lines, notes = compare(runs_of(measure="test_acc"), control="base", claim=claim)
+        assert notes == ("test_acc: higher is taken for better, by its name; else add --lower-is-better",)
+        assert (lines[0]["higher_is_better"], lines[0]["direction_from"]) == (True, "name")
+        lines, notes = compare(runs_of(), control="base", claim=claim)
+        assert notes == ("error: lower is taken for better, by its name; else add --higher-is-better",)
+        assert (lines[0]["higher_is_better"], lines[0]["direction_from"]) == (False, "name")
+        lines, notes = compare(runs_of(), control="base", claim=claim, higher_is_better=True)
+        assert notes == ()
+        assert (lines[0]["higher_is_better"], lines[0]["direction_from"]) == (True, "option")
+
+
+def test_of_many_comparisons_it_is_said_which_still_stand():
+    arms = {"base": (5, 6, 7), "a": (4, 5, 6.01), "b": (4, 5.4, 6.3), "c": (4, 6.5, 7.5), "d": (1, None, None)}
+    lines, (note,) = compare(runs_of(**arms), control="base", higher_is_better=False)
+    p = [line["p_value"] for line in lines]
+    assert (p[0] < p[1] < 0.05 < p[2], p[3]) == (True, None)
+    assert [line["holm_p"] for line in lines] == pytest.approx([4 * p[0], 3 * p[1], 1.0, None])
+    assert [line["verdict"] for line in lines] == ["lower", "lower", "undecided", "undecided"]
+    assert [line["stands"] for line in lines] == ["yes", "no", None, None]
+    fallen = " As one of 4 comparisons it does not stand after Holm's correction."
+    assert [line["sentence"].endswith(fallen) for line in lines] == [False, True, False, False]
+    assert note == (
+        "4 comparisons found 2 differences; after Holm's correction for so many (5% for all together) 1 stands: a"
+    )
+    alike = {"base": (5, 6, 7), "a": (4, 6, 8), "b": (8, 6, 4)}
+    assert compare(runs_of(**alike), control="base", higher_is_better=False)[1] == (
+        "2 comparisons, none of which found a difference",
+    )
+
+
+def test_of_arms_that_diverge_holm_takes_the_test_that_decides():
+    """Among the survivors a is better at p < 0.001; of all six pairs four say nothing of it."""
+    arms = {"base": (5, 6, 7, 5.5, 6.5, 6.2), "a": (4, 4.99, 6.01, "x", "x", "x"), "b": (5, 6, 7.1, 5, 7, 6)}
+    a, _ = lines_of(runs_of(**arms), control="base")
+    assert (a["verdict"], a["stands"], a["p_value"] > 0.4, a["holm_p"] > 0.4) == ("undecided", None, True, True)
+    few = {side: values[:5] for side, values in arms.items()}
+    assert lines_of(runs_of(**few), control="base")[0]["p_value"] is None
+
+
+@pytest.mark.parametrize("better", [True, False])
+def test_an_arm_that_diverges_more_is_never_supported_whichever_way_is_better(better):
+    base = tuple(10.0 + i / 10 for i in range(12))
+    wide = tuple(v + (1 if better else -1) * (1 + i / 10) for i, v in enumerate(base[:-1]))
+    (line,) = lines_of(runs_of(base=base, wide=(*wide, "x")), control="base", claim=1.0, higher_is_better=better)
+    assert line["verdict"] == "undecided"
+    assert "but more trials of the arm diverged than of the control" in line["sentence"]
+    assert "1 of 12 arm trials diverged" in line["sentence"]
+    (line,) = lines_of(
+        runs_of(base=(*base, "x"), wide=(*wide, "x", 1.0)), control="base", claim=1.0, higher_is_better=better
+    )
+    assert line["verdict"] == "supported"
 
 
 @pytest.mark.parametrize(
