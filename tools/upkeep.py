@@ -21,7 +21,7 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import data_root, prepare
 from alexctl.report import page
 from alexctl.report.rebuild import rebuild_all
-from alexctl.store import files, layout
+from alexctl.store import files, layout, records
 from alexctl.store.reference import reference
 from alexctl.timing.throughput import Crew
 
@@ -34,7 +34,7 @@ import sys; from pathlib import Path; from alexctl.cli import show_ablation as s
 sys.modules["torch"] = None
 try: show.ablation(load("relu-vs-tanh"), Path("results"), as_json=False)
 except ImportError: pass"""
-PATTERN = "relu-vs-tanh-fan-in"  # the reference campaign that many trials are made from
+PATTERN = "relu-vs-tanh-fan-in"  # the reference campaign whose rows many trials are made of
 
 Line = dict[str, Any]
 
@@ -89,7 +89,9 @@ def seconds_of(work: Callable[[Path], object], home: Path) -> float:
 
 def resume(home: Path) -> None:
     """What `alexctl ablate` does where everything is done: it reads all trials and finds that none is left to run."""
-    assert Campaign.open(home).ready() == []
+    campaign = Campaign.open(home)
+    assert not campaign.is_older, "an older plan asks for nothing, so that nothing would be measured"
+    assert campaign.ready() == []
 
 
 def report(home: Path) -> None:
@@ -99,25 +101,28 @@ def report(home: Path) -> None:
 
 
 def many(folder: Path, count: int) -> Path:
-    """A campaign of so many finished trials: the reported ones of a reference campaign, again and again with new seeds."""
+    """A campaign of today with so many finished trials: the rows of the reported ones of a reference campaign, again and
+    again with new seeds. Its learning rate is fixed, so that it has no search.
+    """
     (pattern,) = reference(PATTERN)
-    home = files.make_folder(folder / pattern.name)
-    heads = {trial: _json(trial / layout.SETTING) for trial in sorted((pattern / layout.TRIALS).iterdir())}
+    planned = _json(pattern / layout.PLAN)
     reported: dict[str, list[Path]] = {}
-    for trial, head in heads.items():
+    for trial in sorted((pattern / layout.TRIALS).iterdir()):
+        head = _json(trial / layout.SETTING)
         if head["phase"] == "final":
             reported.setdefault(head["arm"], []).append(trial)
-        else:
-            shutil.copytree(trial, layout.trial(home, trial.name))
-    plan = _json(pattern / layout.PLAN)
-    plan["ablation"]["plan"]["seeds"] = num_seeds = count // len(reported)
-    files.write_json(home / layout.PLAN, plan)
-    for arm, trials in reported.items():
-        for seed in range(num_seeds):
-            trial = trials[seed % len(trials)]
-            copy = layout.trial(home, layout.trial_name(arm, seed, trial.name.rpartition("-")[2]))
-            shutil.copytree(trial, copy)
-            (copy / layout.SETTING).write_text(json.dumps({**heads[trial], "seed": seed}), encoding="utf-8")
+    ablation = load(PATTERN, overrides={"lr": 0.01, "seeds": count // len(reported)})
+    home = files.make_folder(folder / pattern.name)
+    campaign = Campaign(
+        ablation, data_name=planned["data_name"], data_digest=planned["data_digest"], num_classes=planned["num_classes"],
+        folder=home,
+    )  # fmt: skip
+    campaign.write_plan({"git_commit": planned["git_commit"], "git_dirty": planned["git_dirty"]})
+    for job in campaign.ready():
+        trial = reported[job.arm][job.seed % len(reported[job.arm])]
+        copy = layout.trial(home, job.name)
+        shutil.copytree(trial, copy)
+        records.create(copy, ablation=PATTERN, arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     return home
 
 

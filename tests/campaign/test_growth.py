@@ -1,11 +1,14 @@
 """Thousands of trials in one folder: nothing that is done at every event, or for every report, is quadratic in them."""
 
+import shutil
+
 import pytest
 from conftest import TINY
 
 from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.store import records
+from alexctl.verdicts.compare import compare
 from tools import upkeep
 
 
@@ -23,6 +26,17 @@ def test_a_report_and_a_resume_are_linear(tmp_path):
     for few, many in zip(*took.values(), strict=True):
         assert many < 7 * few, took
     assert sum(took[400]) < 10, took
+
+
+def test_what_upkeep_is_measured_on_is_a_campaign_of_today(tmp_path):
+    """Resuming it reads every trial; of an older plan nothing is ever ready, whatever its folder lacks."""
+    home = upkeep.many(tmp_path / "20", 20)
+    upkeep.resume(home)
+    campaign = Campaign.open(home)
+    assert len(campaign.evidence().judged) == 20
+    assert all(line["n"] == 10 for line in compare(campaign.evidence()))
+    shutil.rmtree(next((home / "trials").iterdir()))
+    assert len(Campaign.open(home).ready()) == 1
 
 
 def test_asking_what_is_ready_is_cheap(tmp_path):
