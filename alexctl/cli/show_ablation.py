@@ -75,7 +75,8 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
             grid.add_row(label if i == 0 else "", key, plain(to_toml(value)))
     console.print(grid)
     if which.claim.data.startswith("imagenet") and which.base.get("net") in PROXIES:
-        console.print(f"[dim]for real, as run 145 was:[/] {plain(FOR_REAL.format(name=which.name))}")
+        searched = " --set lr=search" * (which.claim.control_train_error_at_most is not None)  # tells the regime
+        console.print(f"[dim]for real, as run 145 was:[/] {plain(FOR_REAL.format(name=which.name) + searched)}")
     for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
         console.print(f"[yellow]{plain(line)}[/]")
     for campaign in records.campaigns(results_folder):

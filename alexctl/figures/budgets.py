@@ -1,14 +1,19 @@
 """Effect against budget: test error, the gap to the training error, and the effect, after each of several budgets."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from alexctl.figures.labels import Placer, short, width_of
-from alexctl.figures.page import arm_styles, make_room, page, rc_style
+from alexctl.figures.page import make_room, page, rc_style
 from alexctl.figures.palette import GREY
 from alexctl.figures.plotting import Axes, Figure
+from alexctl.figures.styles import arm_styles
 
 
-def effect_by_budget(budgets: pd.DataFrame, *, control: str, scale: str, effect_label: str) -> Figure:
+def effect_by_budget(
+    budgets: pd.DataFrame, *, control: str | Mapping[str, str], scale: str, effect_label: str
+) -> Figure:
     """Three panels over the epochs that trials had: each arm's mean test error, its gap, the effect with its interval.
 
     `budgets` is the table of that name; errors are fractions of 1. The gap is the test error less the error on all

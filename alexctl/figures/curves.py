@@ -1,15 +1,16 @@
 """Figure 1 of the paper, redrawn: training error against epochs, a thin line a seed, the median bold."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from alexctl.figures.labels import Placer, around, short
-from alexctl.figures.page import arm_styles, page, rc_style, sample, sampled
+from alexctl.figures.page import page, rc_style, sample, sampled
 from alexctl.figures.palette import GREY, PAPER
 from alexctl.figures.plotting import Axes, Figure
+from alexctl.figures.styles import arm_styles
 
 
 def learning_curves(
@@ -18,7 +19,7 @@ def learning_curves(
     *,
     measure: str = "epochs_to_target",
     target: float,
-    control: str,
+    control: str | Mapping[str, str],
     budget: float,
     caption: str,
     landmarks: Sequence[tuple[str, float]] = (),
@@ -49,7 +50,7 @@ def learning_curves(
             for arm in styles
         ]
         for x, y, words, colour in sorted(marks, key=lambda mark: (-mark[0], mark[1])):
-            placer.put(words, around(x, y), color=colour, fontweight="bold")
+            placer.put(words, around(x, y, rows=max(5, len(styles))), color=colour, fontweight="bold")
         _draw_landmarks(axes, placer, target, landmarks, styles)
         figure.draw_without_rendering()
     return figure

@@ -1,6 +1,7 @@
 """What the arms came to: their error against epochs, and below it every seed's final value, arm by arm."""
 
 import math
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -8,8 +9,9 @@ from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import draw_seeds, median_curve
 from alexctl.figures.finals import draw_rows, final_values, measure_rows
 from alexctl.figures.labels import wrapped
-from alexctl.figures.page import WIDTH, arm_styles, page, rc_style, sampled
+from alexctl.figures.page import WIDTH, page, rc_style, sampled
 from alexctl.figures.plotting import Axes, Figure
+from alexctl.figures.styles import arm_styles
 from alexctl.store.records import FINISHED
 
 PANEL = 1.8  # inches
@@ -17,7 +19,7 @@ EDGE = 0.1  # inches between the figure's right edge and what stands next to it
 
 
 def arm_comparison(
-    curves: pd.DataFrame, trials: pd.DataFrame, *, measure: str, control: str, caption: str = ""
+    curves: pd.DataFrame, trials: pd.DataFrame, *, measure: str, control: str | Mapping[str, str], caption: str = ""
 ) -> Figure:
     """The measure's error against epochs, a thin line a seed and the median bold; below it each seed's final value.
 

@@ -81,10 +81,9 @@ class Placer:
         outside = outside or box.x1 > self.axes.figure.bbox.x1 - 2
         box = box.padded(1)
         inside = _within(self.points, box).sum()
-        taken = sum(box.overlaps(other) for other in self.boxes) + sum(
-            _within(line, box).any() for line in self.leaders
-        )
-        return 10_000 * outside + 1_000 * taken + inside
+        covered = sum(box.overlaps(other) for other in self.boxes)  # worst of all: neither can be read
+        crossed = sum(_within(line, box).any() for line in self.leaders)
+        return 10_000 * (outside + covered) + 1_000 * crossed + inside
 
 
 def _within(points: np.ndarray, box: Bbox) -> np.ndarray:
@@ -107,9 +106,9 @@ def _dense(line: Line2D) -> np.ndarray:
     return np.stack([np.interp(steps, range(len(points)), column) for column in points.T], axis=1)
 
 
-def around(x: float, y: float) -> list[tuple]:
-    """Places for a label about a mark, the best first: x, y, ha, va, and an offset in points."""
+def around(x: float, y: float, rows: int = 5) -> list[tuple]:
+    """Places for a label about a mark, the best first: x, y, ha, va, and an offset in points; so many rows up and down."""
     near = [(5, 4, "left", "bottom"), (5, -4, "left", "top"), (-5, -4, "right", "top"), (-5, 4, "right", "bottom")]
-    rows = [(dx, side * dy, ha, "top" if side < 0 else "bottom") for dy in (14, 25, 36, 47, 58) for side in (-1, 1)
-            for dx, ha in ((2, "left"), (-2, "right"))]  # fmt: skip
-    return [(x, y, ha, va, dx, dy) for dx, dy, ha, va in near + rows]
+    far = [(dx, side * (14 + 11 * row), ha, "top" if side < 0 else "bottom") for row in range(rows) for side in (-1, 1)
+           for dx, ha in ((2, "left"), (-2, "right"))]  # fmt: skip
+    return [(x, y, ha, va, dx, dy) for dx, dy, ha, va in near + far]

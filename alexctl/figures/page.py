@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.errors import printable
-from alexctl.figures.palette import ARMS, INK, PAPER
+from alexctl.figures.palette import PAPER
 from alexctl.figures.plotting import Axes, Figure, FigureCanvasAgg, Text, matplotlib
 from alexctl.store.files import write_atomic
-
-DASHES = ("-", (0, (5, 1, 1, 1)), (0, (1, 1)), (0, (3, 1, 1, 1, 1, 1)))  # of arms; the control is dark and dashed
 
 WIDTH = 4.2  # inches: one column and a bit, so that 8 pt type is still read at half a page's width
 
@@ -73,15 +71,6 @@ class NotebookFigure(Figure):
 
     def _repr_png_(self) -> bytes:
         return _rendered(self, "png", dpi=110)
-
-
-def arm_styles(arms: Sequence[str], control: str) -> dict[str, dict]:
-    """Colour and line style of each arm, control first: never told apart by colour alone."""
-    others = [arm for arm in dict.fromkeys(arms) if arm != control]
-    styles = {control: {"color": INK, "linestyle": "--"}} if control in set(arms) else {}
-    for i, arm in enumerate(others):
-        styles[arm] = {"color": ARMS[i % len(ARMS)], "linestyle": DASHES[i % len(DASHES)]}
-    return styles
 
 
 def page(

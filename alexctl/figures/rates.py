@@ -8,9 +8,10 @@ import pandas as pd
 
 from alexctl.figures.curves import crossing_label
 from alexctl.figures.labels import Placer, around, short, width_of, wrapped
-from alexctl.figures.page import WIDTH, arm_styles, make_room, page, rc_style
+from alexctl.figures.page import WIDTH, make_room, page, rc_style
 from alexctl.figures.palette import GREY
 from alexctl.figures.plotting import Axes, Figure
+from alexctl.figures.styles import arm_styles
 
 OUTCOMES = {"stopped": ("o", "stopped by the search"), "done": ("v", "ran to the end"), "diverged": ("x", "diverged"),
          "failed": ("+", "failed"), "not finished": ("d", "not finished")}  # fmt: skip
@@ -22,7 +23,7 @@ def learning_rate_search(
     *,
     measure_label: str | None = None,
     winners: Mapping[str, float],
-    control: str,
+    control: str | Mapping[str, str],
     ties: Mapping[str, Sequence[float]] | None = None,
     curves: pd.DataFrame | None = None,
     chosen_by: str | None = None,

@@ -1,16 +1,18 @@
 """The share of each arm's trials that have not met the target yet: a step down where one does, a mark where one never did."""
 
 import itertools
+from collections.abc import Mapping
 
 import pandas as pd
 
 from alexctl.figures.labels import Placer, short
-from alexctl.figures.page import arm_styles, page, rc_style
+from alexctl.figures.page import page, rc_style
 from alexctl.figures.palette import GREY
 from alexctl.figures.plotting import Figure
+from alexctl.figures.styles import arm_styles
 
 
-def survival_curves(survival: pd.DataFrame, *, control: str, target: str) -> Figure:
+def survival_curves(survival: pd.DataFrame, *, control: str | Mapping[str, str], target: str) -> Figure:
     """Kaplan and Meier's curve of each arm; `survival` is the table of that name, `target` says what it is in words.
 
     An arm whose curve does not end at 0 has censored trials; it ends in the mark that Figure 1 has for them.

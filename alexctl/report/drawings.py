@@ -53,7 +53,7 @@ def _comparison(evidence: Evidence, tables: Tables) -> Drawing | None:
         return None
     options = {
         "measure": ablation.measure.name,
-        "control": ablation.first_control,
+        "control": ablation.control,
         "caption": caption(evidence, tables),
     }
     if not ablation.measure.race:
@@ -75,7 +75,7 @@ def _search(evidence: Evidence, tables: Tables) -> Drawing | None:
     if begun.empty:
         return None
     options = {
-        "control": ablation.first_control, "winners": {arm: rates[arm] for arm in ablation.searched if arm in rates},
+        "control": ablation.control, "winners": {arm: rates[arm] for arm in ablation.searched if arm in rates},
         "ties": {search.arm: search.ties for search in evidence.searches if search.study == 0 and search.ties},
     }  # fmt: skip
     if ablation.measure.race or evidence.is_older:
@@ -95,7 +95,7 @@ def _survival(evidence: Evidence, tables: Tables) -> Drawing | None:
         return None
     target = evidence.ablation.target
     words = "the target" if target is None else f"{target.at_most:.0%} {MEASURES[target.metric].label}"
-    options = {"control": evidence.ablation.first_control, "target": words}
+    options = {"control": evidence.ablation.control, "target": words}
     return Drawing(draw=survival_curves, frames=(tables.survival,), options=options)
 
 
@@ -105,7 +105,7 @@ def _budgets(evidence: Evidence, tables: Tables) -> Drawing | None:
         return None
     scale = evidence.ablation.measure.scale
     options = {
-        "control": evidence.ablation.first_control, "scale": scale,
+        "control": evidence.ablation.control, "scale": scale,
         "effect_label": "effect (ratio)" if scale == "ratio" else "effect (points)",
     }  # fmt: skip
     return Drawing(draw=effect_by_budget, frames=(tables.budgets,), options=options)

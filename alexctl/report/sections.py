@@ -9,6 +9,7 @@ from alexctl.ablation.knobs import PROXIES
 from alexctl.ablation.measures import MEASURES, Measure
 from alexctl.errors import printable
 from alexctl.figures.palette import ARMS
+from alexctl.figures.styles import arm_styles
 from alexctl.report.command import remake
 from alexctl.report.forest_plot import axis_row, seed_row, value_axis
 from alexctl.report.traced import ResultsFolder, Traced
@@ -192,6 +193,7 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
         return table
     axis = value_axis(values)
     medians = {row["arm"]: row.get("median") for row in folder.summary}
+    styles = arm_styles(arms, folder.json(layout.PLAN)["ablation"]["control"])
     for i, arm in enumerate(arms):
         mine = [(k, cells.get((arm, seed))) for k, seed in enumerate(seeds)]
         drawn = seed_row(
@@ -199,7 +201,8 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
             values=[(k, float(cell.value)) for k, cell in mine if isinstance(cell, Traced)],
             lost=[k for k, cell in mine if cell in ("censored", "diverged")],
         )  # fmt: skip
-        colour = f"arm-{(i - (control in arms)) % len(ARMS) + 1}" if arm != control else ""  # as in the figures
+        drawn_as = styles[arm]["color"]
+        colour = f"arm-{ARMS.index(drawn_as) + 1}" if drawn_as in ARMS else ""  # as in the figures
         table["dots"].append({
             "arm": folder.word(arm), "control": arm in controls, "colour": colour, "id": f"{folder.id}-arm-{i}", "svg": drawn,
         })  # fmt: skip

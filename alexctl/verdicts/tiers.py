@@ -50,7 +50,7 @@ class Conditions:
         net = " and ".join(sorted(set(self.nets))) + f" instead of {self.claim_net}" * (
             self.claim_net is not None and set(self.nets) != {self.claim_net}
         )
-        whole = self.claim_epochs is None or self.epochs == self.claim_epochs
+        whole = self.claim_epochs is None or self.epochs >= self.claim_epochs
         return f"{net}, {part}{self.data}{other}, {self.epochs}{'' if whole else f' of {self.claim_epochs}'} epochs"
 
 

@@ -123,5 +123,7 @@ def test_what_a_proxy_stands_for_is_named(tmp_path, monkeypatch, capsys):
         said[name, preset] = capsys.readouterr().out
     command = "for real, as run 145 was: alexctl ablate lrn --preset run-145 --data imagefolder:PATH"
     assert command in " ".join(said["lrn", None].split())
+    show_ablation.ablation(load("dropout"), tmp_path, as_json=False)
+    assert f"{command.replace('lrn', 'dropout')} --set lr=search" in " ".join(capsys.readouterr().out.split())
     assert not any("for real" in text for key, text in said.items() if key != ("lrn", None))
     assert 'norm_place          "as-run"' in said["lrn", "run-145"]

@@ -11,8 +11,9 @@ import pytest
 from matplotlib.text import Annotation, Text
 
 from alexctl.figures.curves import crossing_label, learning_curves, median_curve
-from alexctl.figures.page import MOST_LINES, arm_styles, sample, sampled, save
+from alexctl.figures.page import MOST_LINES, sample, sampled, save
 from alexctl.figures.rates import errors_at, learning_rate_search
+from alexctl.figures.styles import arm_styles
 
 NAN = float("nan")
 GHOSTS = [("relu", 6), ("tanh", 36)]
@@ -120,6 +121,38 @@ def test_looks_differ_in_more_than_colour():
     assert list(looks) == ["tanh", "relu", "leaky"]
     assert len({str(look["linestyle"]) for look in looks.values()}) == 3
     assert len({look["color"] for look in looks.values()}) == 3
+
+
+PATH = {f"relu-{step}": f"tanh-{step}" for step in ("2012", "inputs", "weights", "biases")}
+
+
+def test_an_arm_and_its_own_control_are_a_pair():
+    arms = [*PATH, *PATH.values()]
+    looks = arm_styles(arms, PATH)
+    assert looks.keys() == set(arms)
+    for arm, control in PATH.items():
+        assert looks[arm]["color"] == looks[control]["color"]
+        assert (looks[arm]["linestyle"], looks[control]["linestyle"]) == ("-", "--")
+    assert len({look["color"] for look in looks.values()}) == 4
+    chain = {"batch": "lrn", "lrn": "scale"}  # no pairs: lrn would be both
+    assert arm_styles(["batch", "lrn", "scale"], chain) == arm_styles(["batch", "lrn", "scale"], "lrn")
+    assert list(arm_styles(["relu-2012"], PATH)) == ["relu-2012"]
+
+
+def test_the_labels_of_eight_arms_can_all_be_read():
+    """Four crossings close together, and curves wherever a label could stand: then across those, not on another label."""
+    speeds = {"relu-2012": 0.25, "tanh-2012": 0.06, "relu-inputs": 0.2, "tanh-inputs": 0.08, "relu-weights": 0.4,
+              "tanh-weights": 0.35, "relu-biases": 0.42, "tanh-biases": 0.37}  # fmt: skip
+    curves = pd.concat(
+        rows(arm, seed, [0.15 + 0.01 * seed + 0.7 * math.exp(-speed * (i + 1)) for i in range(40)])
+        for arm, speed in speeds.items()
+        for seed in range(3)
+    )
+    trials = pd.DataFrame([trial(arm, seed, math.log(7) / speed) for arm, speed in speeds.items() for seed in range(3)])
+    figure = draw(curves, trials, control=PATH, landmarks=(), budget=40)
+    boxes = [Text.get_window_extent(text) for text in figure.findobj(Annotation) if "epochs" in text.get_text()]
+    assert len(boxes) == 8
+    assert not any(box.overlaps(other) for i, box in enumerate(boxes) for other in boxes[i + 1 :])
 
 
 def test_hostile_names_and_missing_rows_are_drawn_as_they_are(tmp_path):
