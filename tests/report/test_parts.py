@@ -13,7 +13,6 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.report import figure_cache, markdown_tex
 from alexctl.report.command import remake
-from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import Axis, axis_row, effect_axis, effect_row, seed_row, value_axis
 from alexctl.report.rebuild import rebuild
 from alexctl.report.sections import kind_of, size
@@ -99,37 +98,6 @@ def test_how_numbers_are_written():
     assert MEASURES["epochs_to_target"].written(5.0) == "5.00"
     assert size("points")(-0.5) == "−0.50"
     assert kind_of("supported, smaller")[0] == kind_of("supported")[0] != kind_of("not run yet")[0]
-
-
-HOSTILE = """<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 100 90"
- onload="alert(1)"><script>alert(1)</script><style>*{color:red}</style><g id="a"><path id="mark" d="M 1.23456 2
- L 3 4" style="fill: #ffffff; stroke: #0072b2"/><use xlink:href="#mark" clip-path="url(#clip)"/>
- <use xlink:href="http://example.org/x"/><text style="background: url(http://x)">4 &lt; 5</text></g>
- <defs><clipPath id="clip"><rect x="0" y="0"/></clipPath></defs>
- <g id="caption"><text transform="translate(4 80.5)">said elsewhere</text></g></svg>"""
-
-
-def test_a_figure_is_made_fit(tmp_path):
-    path = tmp_path / "figure.svg"
-    path.write_text(HOSTILE)
-    text = inline(path, "x-", "title")
-    svg = ElementTree.fromstring(text)
-    assert svg.get("aria-labelledby") == "title"
-    assert svg.get("viewBox") == "0 0 100 70.5"
-    assert not {"script", "style"} & {node.tag for node in svg.iter()}
-    assert [node.get("id") for node in svg.iter() if node.get("id")] == ["x-mark", "x-clip"]
-    assert [node.get("href") for node in svg.iter("use")] == ["#x-mark", None]
-    assert 'd="M 1.23 2 L 3 4" style="fill:var(--paper);stroke:var(--arm-1)"' in text
-    assert "url(#x-clip)" in text
-    assert "4 &lt; 5" in text
-    for word in ("alert", "http", "said elsewhere", "#ffffff"):
-        assert word not in text
-
-
-def test_what_is_no_svg_is_named(tmp_path):
-    (tmp_path / "figure.svg").write_text("no")
-    with pytest.raises(UserError, match=r"figure\.svg is damaged"):
-        inline(tmp_path / "figure.svg", "x", "y")
 
 
 @pytest.mark.parametrize(
