@@ -205,4 +205,5 @@ def write_report(
     except StorageError:
         problems.append(f"{folder} can't be written, so the page shows its tables and figures as they are there")
         paths = None
-    return write_page(folder, name, paths), tuple(problems)
+    page = write_page(folder, name, paths, problems=problems)
+    return page, tuple(problems)

@@ -79,7 +79,9 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
 
         evidence = campaign.evidence()
-        rebuild(evidence)
+        rebuild(evidence, problems=(left_out := []))
+        for line in left_out:
+            watcher.noted(line)
         return evidence
     finally:
         if new and not (folder / layout.PLAN).exists():  # refused; while it is locked, nobody else has begun in it

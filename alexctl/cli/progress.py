@@ -68,10 +68,14 @@ class Screen:
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
         self.console.print(f"{total} trials to report{first}{already}, on {workers_text}: {self.estimate(campaign)}")
         for note in notes:
-            self.told.print(f"[yellow]note:[/] {plain(note)}")
+            self.noted(note)
         if self.console.is_terminal:
             self.live = Live(console=self.console, refresh_per_second=4, transient=True)
             self.live.start()
+
+    def noted(self, line: str) -> None:
+        """What a person should know of the results."""
+        self.told.print(f"[yellow]note:[/] {plain(line)}")
 
     def estimate(self, campaign: Campaign) -> str:
         """How long what is left will take, and what that assumes."""

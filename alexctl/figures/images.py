@@ -40,6 +40,13 @@ def first_kernels(*kernels: np.ndarray, arms: Sequence[str], towers: Sequence[in
     return figure
 
 
+def sheets_height(kernels: np.ndarray, towers: int) -> float:
+    """Inches that one arm's kernels take in a figure of them."""
+    number, height, width, _ = kernels.shape
+    rows = -(-number // towers // COLUMNS)
+    return towers * (rows * (height + 1) / (COLUMNS * (width + 1)) * WIDTH + 0.24)
+
+
 def _levels(kernels: np.ndarray) -> np.ndarray:
     """(n, height, width, 3) from 0 to 1, zero at the middle."""
     if kernels.shape[3] != 3:

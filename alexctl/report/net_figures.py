@@ -1,6 +1,5 @@
 """Figures 3 and 4 of a campaign, where trials kept their weights: drawn from what those trials laid beside them."""
 
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,16 +11,50 @@ from alexctl.store import files, inspection, layout
 from alexctl.store.inspection import Inspection
 from alexctl.verdicts.evidence import Evidence
 
+REMEDY = "delete that file, or the trial's folder to have `alexctl ablate --keep-weights` make it again"
+TABLES = ((layout.PREDICTIONS, layout.PREDICTIONS_CSV), (layout.NEIGHBOURS, layout.NEIGHBOURS_CSV))
+TALLEST = 80.0  # inches, of a figure of kernels
+FIGURES = (layout.KERNELS, layout.PREDICTIONS, layout.NEIGHBOURS)
 
-def draw(evidence: Evidence) -> None:
-    """Draws the kernels of every arm's seed 0, and images by the ablation's subject.
 
-    Writes predictions.csv and neighbours.csv of that arm too. Where no trial kept its weights there is none of it.
-    UserError where such a file is damaged.
+def draw(evidence: Evidence) -> list[str]:
+    """Draws the kernels of every arm's seed 0, and images by the ablation's subject; a note for each that is damaged.
+
+    Writes predictions.csv and neighbours.csv of that arm too. Where no trial kept its weights there is none of it, and
+    what was drawn before of a damaged one is removed.
     """
-    with_images = (record for record in evidence.final if record.seed == 0 and inspection.is_there(record.folder))
-    found = {record.arm: _read(record.folder) for record in sorted(with_images, key=lambda record: record.arm)}
-    with_kernels = [arm for arm, kept in found.items() if kept.kernels is not None]
+    found, notes = {}, []
+    for record in sorted(evidence.final, key=lambda record: record.arm):
+        if record.seed != 0 or not inspection.is_there(record.folder):
+            continue
+        try:
+            found[record.arm] = inspection.read(record.folder)
+        except files.Unreadable as error:  # for now; what was drawn of it stays
+            raise files.unusable(record.folder.name, error, "") from None
+        except ValueError as error:
+            notes.append(f"{record.folder.name}: {error}, so {evidence.folder.name} goes without its images; {REMEDY}")
+    made = _draw(evidence, found, notes)
+    for stem in set(FIGURES) - made if notes else ():
+        figure_cache.remove(evidence.folder, stem)
+    for stem, table in TABLES if notes else ():
+        if stem not in made:
+            files.remove(evidence.folder / table)
+    return notes
+
+
+def _draw(evidence: Evidence, found: dict[str, Inspection], notes: list[str]) -> set[str]:
+    """Draws what there is of each arm; the figures that are then there."""
+    made, with_kernels, height = set(), [], 0.0
+    for arm, kept in found.items():
+        if kept.kernels is None:
+            continue
+        height += images.sheets_height(kept.kernels, kept.towers)
+        if height <= TALLEST:
+            with_kernels.append(arm)
+        else:
+            notes.append(
+                f"{evidence.folder.name}: the kernels of {arm} are left out, since the figure would be too tall"
+            )
     if with_kernels:
         frames = tuple(found[arm].kernels for arm in with_kernels)
         options = {
@@ -31,9 +64,10 @@ def draw(evidence: Evidence) -> None:
         }  # fmt: skip
         kernels = Drawing(draw=images.first_kernels, frames=frames, options=options)
         figure_cache.draw(evidence.folder, layout.KERNELS, kernels)
+        made.add(layout.KERNELS)
     arm = evidence.ablation.subject
     if arm not in found:
-        return
+        return made
     data, kept = evidence.data_name, found[arm]
     predictions = _frame(evidence, arm, layout.PREDICTIONS_CSV, kept.predictions)
     neighbours = _frame(evidence, arm, layout.NEIGHBOURS_CSV, kept.neighbours)
@@ -50,13 +84,7 @@ def draw(evidence: Evidence) -> None:
     frames = (neighbours, kept.images[: len(kept.near)], kept.near)
     nearest = Drawing(draw=images.nearest_images, frames=frames, options={"caption": words})
     figure_cache.draw(evidence.folder, layout.NEIGHBOURS, nearest)
-
-
-def _read(trial: Path) -> Inspection:
-    try:
-        return inspection.read(trial)
-    except ValueError as error:
-        raise files.unusable(trial.name, error, "delete that file, and the report goes without its figures") from None
+    return made | {layout.PREDICTIONS, layout.NEIGHBOURS}
 
 
 def _frame(evidence: Evidence, arm: str, name: str, rows: list[dict[str, Any]]) -> pd.DataFrame:

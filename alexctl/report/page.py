@@ -52,21 +52,34 @@ class Part:
     content: Markup | str = ""
     name: str = ""
     left_out: bool = field(default=False)
+    problem: str = ""  # why it can't be shown
 
 
-def page(paths: Sequence[Path], *, among_all: bool = True, limit: int = LIMIT) -> str:
-    """The HTML of these campaign folders; UserError where a file in one is missing or damaged.
+def page(
+    paths: Sequence[Path], *, among_all: bool = True, limit: int = LIMIT, problems: list[str] | None = None
+) -> str:
+    """The HTML of these campaign folders; UserError where a table in one is missing or damaged.
 
-    `among_all`: they are all that a results folder holds, so each claim is also judged as one of them.
+    `among_all`: they are all that a results folder holds, so each claim is also judged as one of them. With a list of
+    `problems` such a folder is left out, and what is wrong with it is added there, as is each figure and file that the
+    page has to go without.
     """
-    sections, folders = [], _folders(paths)
-    for folder in folders:
+    sections, folders, faults = [], [], []
+    for folder in _folders(paths):
         try:
             sections.append(_section(folder))
+            folders.append(folder)
+        except UserError as error:
+            faults += error.faults
         except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):  # each reads, together they don't
-            raise UserError(
+            faults.append(
                 f"{folder.name}: its tables do not fit together; `alexctl report` makes them again from the trials"
-            ) from None
+            )
+    if faults and (problems is None or not sections):
+        raise UserError(*faults)
+    if problems is not None:
+        parts = ((one["folder"], part) for one in sections for part in (*one["figures"].values(), *one["downloads"]))
+        problems += [*faults, *(_without(name, part) for name, part in parts if part.problem)]
     if among_all:
         _stand(sections, overview((folder.name, folder.json(layout.VERDICT)) for folder in folders))
     html = _render(sections)
@@ -164,8 +177,16 @@ def _row(axis, entry: dict[str, Any]) -> Markup:
 
 def _figure(folder: ResultsFolder, stem: str) -> Part:
     name = layout.svg(stem)
-    drawn = inline(folder.path / name, f"{folder.id}-{stem}-", f"{folder.id}-{stem}-title")
-    return Part(file=name, content=drawn)
+    try:  # the ids in it are none of the page's own, which have no colon
+        return Part(file=name, content=inline(folder.path / name, f"{folder.id}-{stem}:", f"{folder.id}-{stem}-title"))
+    except ValueError as error:
+        return Part(file=name, problem=str(error))
+
+
+def _without(folder: str, part: Part) -> str:
+    """What to tell of a file that the page has to go without."""
+    again = "ablate" if part.file == layout.svg(layout.NET) else "report"
+    return f"{folder}: {part.problem}, so the page goes without it; delete it, and `alexctl {again}` makes it again"
 
 
 def _download(folder: ResultsFolder, name: str, what: str) -> Part:
@@ -173,7 +194,7 @@ def _download(folder: ResultsFolder, name: str, what: str) -> Part:
     try:
         data = files.read_bytes(folder.path / name)
     except ValueError as error:
-        raise files.unusable(folder.name, error, "make it readable, then try again") from None
+        return Part(file=name, what=what, problem=str(error))
     kind = "application/json" if name.endswith(".json") else "text/csv"
     saved = f"{folder.id}-{name}"
     if name == layout.CURVES_CSV:
@@ -184,7 +205,7 @@ def _download(folder: ResultsFolder, name: str, what: str) -> Part:
 def _leave_out(sections: list[dict[str, Any]], excess: int) -> bool:
     """Leaves out what a reader misses least, the largest first, until the page is that many bytes shorter."""
     parts = [part for one in sections for part in (*one["downloads"], *one["figures"].values())]
-    parts = [part for part in parts if part.file in FIRST_LEFT_OUT]
+    parts = [part for part in parts if part.file in FIRST_LEFT_OUT and not part.problem]
     for part in sorted(parts, key=lambda part: (FIRST_LEFT_OUT.index(part.file), -len(part.content))):
         if excess <= 0:
             break
@@ -193,11 +214,13 @@ def _leave_out(sections: list[dict[str, Any]], excess: int) -> bool:
     return bool(parts)
 
 
-def write_page(folder: Path, name: str | None = None, paths: Sequence[Path] | None = None) -> Path:
+def write_page(
+    folder: Path, name: str | None = None, paths: Sequence[Path] | None = None, *, problems: list[str] | None = None
+) -> Path:
     """Writes a results folder's page: report.html, or NAME-report.html of one ablation; `paths` are its campaigns."""
     file = f"{name}-{layout.REPORT}" if name else layout.REPORT
     paths = campaigns(folder, name) if paths is None else paths
-    return _write_there_or_apart(folder / file, paths, among_all=name is None)
+    return _write_there_or_apart(folder / file, paths, among_all=name is None, problems=problems)
 
 
 def write_reference_page(folder: Path, name: str | None = None) -> Path:
@@ -206,10 +229,13 @@ def write_reference_page(folder: Path, name: str | None = None) -> Path:
     return _write_there_or_apart(folder / file, reference(name), among_all=name is None)
 
 
-def _write_there_or_apart(file: Path, campaigns: Sequence[Path], *, among_all: bool) -> Path:
+def _write_there_or_apart(file: Path, campaigns: Sequence[Path], **how: Any) -> Path:
     """Writes a page, in a temporary folder where its own can't be written; gives the file."""
+    text = page(campaigns, **how)
     try:
         files.make_folder(file.parent)
-        return write(file, campaigns, among_all=among_all)
+        files.write_atomic(file, text)
     except StorageError:
-        return write(Path(tempfile.mkdtemp(prefix="alexctl-")) / file.name, campaigns, among_all=among_all)
+        file = Path(tempfile.mkdtemp(prefix="alexctl-")) / file.name
+        files.write_atomic(file, text)
+    return file

@@ -14,15 +14,20 @@ from alexctl.verdicts.evidence import Evidence
 from alexctl.verdicts.tables import Tables, derive
 
 
-def rebuild(evidence: Evidence) -> Tables:
-    """Derives and writes one campaign's tables, verdict and figures; returns the tables."""
+def rebuild(evidence: Evidence, *, problems: list[str] | None = None) -> Tables:
+    """Derives and writes one campaign's tables, verdict and figures; returns the tables.
+
+    What figures have to go without is added to `problems`.
+    """
     tables = derive(evidence)
     write(tables, evidence.folder)
     try:
         _draw(evidence, tables)
-        net_figures.draw(evidence)
+        left_out = net_figures.draw(evidence)
     except OSError as error:
         raise files.storage_error(evidence.folder, error) from None
+    if problems is not None:
+        problems += left_out
     return tables
 
 
@@ -68,7 +73,7 @@ def rebuild_all(folder: Path, name: str | None = None, *, problems: list[str] | 
         except Locked:
             lock = None
         try:
-            made.append(rebuild(evidence))
+            made.append(rebuild(evidence, problems=problems))
         finally:
             if lock:
                 lock.release()

@@ -18,9 +18,10 @@ from alexctl.store import files, layout
 PREDICTIONS = {"image": int, "truth": str, "rank": int, "class": str, "probability": float}
 NEIGHBOURS = {"image": int, "truth": str, "rank": int, "neighbour": int, "class": str, "distance": float}
 _TENSORS = {  # type, and the largest size of each dimension
-    "kernels": ("f4", (100_000, 512, 512, 100_000)), "images": ("u1", (64, 512, 512, 3)),
+    "kernels": ("f4", (4096, 64, 64, 4096)), "images": ("u1", (64, 512, 512, 3)),
     "near": ("u1", (64, 64, 512, 512, 3)),
 }  # fmt: skip
+MOST_GUESSES = 20  # of an image
 _RENAMED = {"picture": "image", "pictures": "images"}  # what version 0.1.0 called them
 
 
@@ -66,6 +67,8 @@ def read(trial: Path) -> Inspection:
     predictions = _rows(trial / layout.PREDICTIONS_CSV, PREDICTIONS)
     if len({row["image"] for row in predictions}) != len(images):
         raise ValueError(f"{layout.PREDICTIONS_CSV} is of other images")
+    if max(Counter(row["image"] for row in predictions).values()) > MOST_GUESSES:
+        raise ValueError(f"{layout.PREDICTIONS_CSV} has more classes an image than alexctl keeps")
     neighbours = _rows(trial / layout.NEIGHBOURS_CSV, NEIGHBOURS)
     if list(Counter(row["image"] for row in neighbours).values()) != [near.shape[1]] * len(near):
         raise ValueError(f"{layout.NEIGHBOURS_CSV} is of other images")

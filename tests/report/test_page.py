@@ -258,7 +258,6 @@ def test_an_arm_that_has_not_run(tmp_path):
         (lambda f: (f / "verdict.json").write_text('{"schema": 99}'), "verdict.json was written by a newer alexctl"),
         (lambda f: (f / "verdict.json").write_text("{"), "verdict.json is damaged; `alexctl report` makes it again"),
         (lambda f: (f / "summary.csv").unlink(), "summary.csv: No such file or directory; `alexctl report` makes it"),
-        (lambda f: (f / "figure.svg").write_text("<svg"), "figure.svg is damaged; `alexctl report` draws it again"),
     ],
 )
 def test_a_folder_that_is_broken_is_named(everything, tmp_path, break_it, message):
@@ -267,6 +266,42 @@ def test_a_folder_that_is_broken_is_named(everything, tmp_path, break_it, messag
     with pytest.raises(UserError, match="one-seed") as caught:
         page([copy])
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [
+        ("figure.svg", "<svg", "figure.svg is damaged"),
+        ("net.svg", '<textarea xmlns="http://www.w3.org/1999/xhtml"/>', "net.svg is damaged"),
+        ("net.svg", '<svg xmlns="http://www.w3.org/2000/svg"/>', "net.svg has no view box"),
+        ("curves.csv", None, "curves.csv is larger than 67,108,864 bytes"),
+    ],
+)
+def test_a_figure_or_a_file_that_cant_be_shown_is_left_out_alone(everything, tmp_path, name, content, why):
+    copy = shutil.copytree(everything / "one-seed", tmp_path / "one-seed")
+    if content is None:
+        with (copy / name).open("r+b") as file:
+            file.truncate(2**26 + 1)
+    else:
+        (copy / name).write_text(content)
+    problems = []
+    text = " ".join(Reader(page([copy], problems=problems)).elements[0].text.split())
+    command = "ablate" if name == "net.svg" else "report"
+    line = f"one-seed: {why}, so the page goes without it; delete it, and `alexctl {command}` makes it again"
+    assert problems == [line]
+    assert f"left out: {why}" in text.replace("Left", "left")
+    assert "Every seed" in text
+    assert "<textarea" not in text
+
+
+def test_a_damaged_campaign_is_left_out_of_the_page(everything, tmp_path):
+    good, bad = (shutil.copytree(everything / name, tmp_path / name) for name in ("tower-links", "one-seed"))
+    (bad / "verdict.json").write_text("{")
+    problems = []
+    assert 'id="tower-links"' in page([good, bad], problems=problems)
+    assert problems == ["one-seed: verdict.json is damaged; `alexctl report` makes it again from the trials"]
+    with pytest.raises(UserError, match=r"one-seed: verdict\.json is damaged"):
+        page([bad], problems=problems)
 
 
 def test_two_folders_whose_names_would_be_one_id(everything, tmp_path):

@@ -20,7 +20,6 @@ from alexctl.cli.progress import Screen
 from alexctl.data import shapes
 from alexctl.data.batches import Batches
 from alexctl.data.sources import DataSet
-from alexctl.errors import UserError
 from alexctl.nets import build
 from alexctl.report.page import page
 from alexctl.report.rebuild import rebuild
@@ -160,14 +159,60 @@ def test_the_report_shows_it(kept):
     assert {path.name: path.read_bytes() for path in folder.glob("*.*")} == before
 
 
-def test_a_damaged_one_is_named(kept, tmp_path):
+DAMAGES = {  # of the tensors, and why they are not shown
+    "no images": (lambda t: t.pop("images"), "has no images as alexctl keeps them"),
+    "no towers": (lambda t: t.pop("towers"), "has kernels that can't be shown"),
+    "odd shapes": (lambda t: t.update(near=t["images"]), "has no near as alexctl keeps them"),
+    "not finite": (lambda t: t.update(kernels=t["kernels"] * np.float32("nan")), "has kernels that can't be shown"),
+    "empty": (lambda t: t.update(kernels=t["kernels"][:0]), "has no kernels as alexctl keeps them"),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_one_is_named_and_the_rest_is_shown(kept, tmp_path, damage):
+    """Figures of the other arm, and all tables; what was drawn of the damaged one before is gone."""
+    copy = shutil.copytree(kept.folder, tmp_path / "pair")
+    change, why = DAMAGES[damage]
+    file = next(copy.glob("trials/two-s0-*/gallery.safetensors"))
+    tensors = safetensors.numpy.load(file.read_bytes())
+    change(tensors)
+    file.write_bytes(safetensors.numpy.save(tensors))
+    problems = []
+    rebuild(Campaign.open(copy).evidence(), problems=problems)
+    (line,) = problems
+    assert line.startswith(
+        f"{file.parent.name}: gallery.safetensors {why}, so pair goes without its images; delete that file"
+    )
+    left = {path.name for stem in ("kernels", "predictions", "neighbours") for path in copy.glob(f"{stem}.*")}
+    assert left == {"kernels.svg", "kernels.png"}
+    html = page([copy])
+    assert "two, tower 1" not in html
+    assert "pair-kernels-title" in html
+    assert "Every seed" in html
+    file.unlink()  # as the line says
+    rebuild(Campaign.open(copy).evidence(), problems=(none := []))
+    assert none == []
+
+
+def test_kernels_that_would_make_a_figure_too_tall_are_left_out(kept, tmp_path):
     copy = shutil.copytree(kept.folder, tmp_path / "pair")
     file = next(copy.glob("trials/two-s0-*/gallery.safetensors"))
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(UserError, match=r"^two-s0-\w+: gallery.safetensors is damaged; delete that file"):
-        rebuild(Campaign.open(copy).evidence())
-    file.unlink()
-    rebuild(Campaign.open(copy).evidence())  # without its images
+    tensors = safetensors.numpy.load(file.read_bytes())
+    tensors |= {"kernels": np.zeros((4096, 1, 1, 3), np.float32), "towers": np.array([4096])}
+    file.write_bytes(safetensors.numpy.save(tensors))
+    rebuild(Campaign.open(copy).evidence(), problems=(problems := []))
+    assert problems == ["pair: the kernels of two are left out, since the figure would be too tall"]
+    assert "two, tower" not in (copy / "kernels.svg").read_text(encoding="utf-8")
+    assert (copy / "predictions.svg").exists()
+
+
+def test_an_image_with_more_guesses_than_we_keep(kept, tmp_path):
+    copy = shutil.copytree(kept.folder, tmp_path / "pair")
+    file = next(copy.glob("trials/two-s0-*/predictions.csv"))
+    lines = file.read_text().splitlines(keepends=True)
+    file.write_text("".join([*lines, *[lines[-1]] * 50]))
+    rebuild(Campaign.open(copy).evidence(), problems=(problems := []))
+    assert "predictions.csv has more classes an image than alexctl keeps" in problems[0]
 
 
 def test_without_weights_there_is_none(tmp_path, tiny_root, tiny_data):
