@@ -1,6 +1,6 @@
 """`python -m alexctl` is `alexctl`."""
 
-from alexctl.cli.commands import main
+from alexctl.cli.main import main
 
 if __name__ == "__main__":
     main()

@@ -54,7 +54,7 @@ def test_help_is_quick():
 
     def seconds() -> float:
         child = subprocess.Popen(
-            [sys.executable, "-c", "from alexctl.cli.commands import main; main()", "--help"], stdout=subprocess.DEVNULL
+            [sys.executable, "-c", "from alexctl.cli.main import main; main()", "--help"], stdout=subprocess.DEVNULL
         )
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)

@@ -11,7 +11,7 @@ import pytest
 from alexctl import process
 
 FULL = Path("/dev/full")
-MAIN = "from alexctl.cli.commands import main; main()"
+MAIN = "from alexctl.cli.main import main; main()"
 
 
 def python(code: str, *words: str, redirected: str = "") -> subprocess.CompletedProcess:

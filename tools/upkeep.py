@@ -66,7 +66,7 @@ def measure() -> Iterator[Line]:
 def command_seconds(words: list[str], folder: Path) -> float:
     """Processor seconds of one `alexctl` command with this results folder."""
     words = words if words == ["--help"] else [*words, "--results", str(folder)]
-    seconds, status = _child_seconds("from alexctl.cli.commands import main; main()", *words)
+    seconds, status = _child_seconds("from alexctl.cli.main import main; main()", *words)
     if status != 0:
         raise RuntimeError(f"alexctl {' '.join(words)} ended with {status}")
     return seconds

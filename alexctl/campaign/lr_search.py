@@ -88,17 +88,19 @@ Seen = Mapping[float, Sequence[Progress]]
 
 
 def advance(
-    grid: Sequence[float], seen: Seen, *, epochs: float, race: bool = True, lead: float = 0.0, widenings: int = 6
-) -> Decision:
+    grid: Sequence[float], seen: Seen, *, epochs: float, race: bool = True, lead: float = 0.0, widenings: int = 6,
+    checks: Sequence[float] = CHECKS,
+) -> Decision:  # fmt: skip
     """The next step of one arm's search; `seen` has a rate's trials, one a search seed.
 
     `race`: whether trials end at a target; `epochs` is the last point of a curve within the budget, and `lead` how many
-    epochs after a point it is known at the latest. `widenings` is how often the grid may grow.
+    epochs after a point it is known at the latest. `widenings` is how often the grid may grow, `checks` are the shares
+    of the budget at which who is far behind goes no further.
     """
-    decide = _race if race else _finish
     tried = sorted(grid)
     while True:
-        decision = decide(tried, {lr: seen.get(lr) or (Progress(),) for lr in tried}, epochs, lead)
+        trials = {lr: seen.get(lr) or (Progress(),) for lr in tried}
+        decision = _race(tried, trials, epochs, lead, checks) if race else _finish(tried, trials, epochs, lead)
         edge = None if decision.winner is None else _beyond(decision.winner, tried)
         if edge is None or widenings == 0:
             return decision
@@ -124,10 +126,10 @@ def _finish(tried: Sequence[float], trials: Seen, epochs: float, lead: float) ->
     return _decided(tried, scores, trials, {}, dict.fromkeys(tried, until))
 
 
-def _race(tried: Sequence[float], trials: Seen, epochs: float, lead: float) -> Decision:
+def _race(tried: Sequence[float], trials: Seen, epochs: float, lead: float, checks: Sequence[float]) -> Decision:
     """Every rate as far as it may still win."""
     alive, dropped, ends = list(tried), {}, {}
-    for check in (*(min(epochs, math.ceil(share * epochs)) for share in CHECKS), epochs):
+    for check in (*(min(epochs, math.ceil(share * epochs)) for share in checks), epochs):
         goal = _goal([trials[lr] for lr in alive])
         reach = {lr: min(epochs, _reach(trials[lr], min(check, goal))) for lr in alive}
         now = {lr: [trial.until(reach[lr]) for trial in trials[lr]] for lr in alive}

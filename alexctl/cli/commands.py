@@ -1,10 +1,7 @@
 """The face: parse, one library call, print. No logic, and nothing heavy imported before it is needed."""
 
 import json
-import shutil
-import signal
 import sys
-import textwrap
 from pathlib import Path
 from typing import Annotated
 
@@ -33,7 +30,7 @@ from alexctl.cli.options import (
     complete_ablation,
     complete_net,
 )
-from alexctl.cli.usage import Commands, usage_line
+from alexctl.cli.usage import Commands, tell
 from alexctl.errors import UserError, printable
 
 app = typer.Typer(
@@ -127,7 +124,7 @@ def ablate(
     else:
         show_results.result(result)
     if lost := process.lost_output():  # no fault of the campaign's
-        _tell(f"can't write to standard output: {lost.strerror}; the verdict is in {shown(result.folder)}")
+        tell(f"can't write to standard output: {lost.strerror}; the verdict is in {shown(result.folder)}")
     if result.failed:
         raise typer.Exit(1)
     _gate(require, fail_on, [result.verdict], tier)
@@ -302,54 +299,3 @@ def doctor(results: ResultsOption = DEFAULT_RESULTS, data_root: RootOption = Non
 
     if not shown(checks(results, data_root), as_json=json_):
         raise typer.Exit(1)
-
-
-def main() -> None:
-    """Entry point: a UserError is one line and an exit code, never a traceback."""
-    process.open_streams()
-    process.on_stop(process.raise_interrupt)
-    code = _exit_code()
-    if (lost := process.lost_output()) and code == 0:
-        if isinstance(lost, BrokenPipeError):  # `alexctl list | head`
-            sys.exit(128 + getattr(signal, "SIGPIPE", 13))
-        _tell(f"can't write to standard output: {lost.strerror}")
-        sys.exit(1)
-    sys.exit(code)
-
-
-def _exit_code() -> int:
-    try:
-        return app(prog_name="alexctl", standalone_mode=False) or 0
-    except UserError as error:
-        for fault in error.faults:
-            _tell(fault)
-        return error.exit_code
-    except SystemExit as ended:  # alexctl raises none
-        from alexctl.ablation.own_code import in_a_line
-
-        _tell(f"code of your own has ended the command: {in_a_line(ended)}")
-        return 1
-    except (KeyboardInterrupt, typer.Abort):
-        _tell("stopped; run the same command again to resume")
-        return 130
-    except Exception as error:
-        if not hasattr(error, "format_message"):  # what typer raises about the words it was given
-            raise
-        return _misused(error)
-
-
-def _misused(error: Exception) -> int:
-    if type(error).__name__ == "NoArgsIsHelpError":
-        error.show()
-    else:
-        _tell(printable(usage_line(error)))
-    return 2
-
-
-def _tell(fault: str) -> None:
-    """A fault on stderr: one line, its words wrapped where it is a terminal."""
-    line = f"alexctl: {fault}"
-    if sys.stderr.isatty():
-        width = shutil.get_terminal_size().columns
-        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
-    print(line, file=sys.stderr)  # noqa: T201

@@ -1,6 +1,9 @@
 """What the command line itself was given wrong, in the one line that every other fault has; typer's own takes five."""
 
 import contextlib
+import shutil
+import sys
+import textwrap
 from typing import Any
 
 from typer.core import TyperGroup
@@ -47,3 +50,12 @@ def _bad_value(error: Any) -> str:
     with contextlib.suppress(ValueError):  # a number is shown as one
         entry["input"] = float(entry["input"]) if "." in entry["input"] else int(entry["input"])
     return str(fault_of({**entry, "loc": (option,)}))
+
+
+def tell(fault: str) -> None:
+    """A fault on stderr: one line, its words wrapped where it is a terminal."""
+    line = f"alexctl: {fault}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        line = textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False)
+    print(line, file=sys.stderr)  # noqa: T201

@@ -28,7 +28,7 @@ def alexctl(tmp_path):
     def run(command: str, *more: str) -> subprocess.CompletedProcess:
         name, *words = command.split()
         assert name == "alexctl"
-        words = [sys.executable, "-P", "-c", "from alexctl.cli.commands import main; main()", *words, *more]
+        words = [sys.executable, "-P", "-c", "from alexctl.cli.main import main; main()", *words, *more]
         environment = {**os.environ, "ALEXCTL_DATA": str(tmp_path / "data"), "PYTHONSAFEPATH": "1"}
         return subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, encoding="utf-8")
 

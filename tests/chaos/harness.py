@@ -22,6 +22,7 @@ FINAL_TRIALS = 4
 BASE = {
     "lr": "search",
     "lr_grid": [0.003, 0.01, 0.03],
+    "search_seeds": 1,
     "lr_widenings": 0,
     "batch_size": 8,
     "epochs": 8,
@@ -52,7 +53,7 @@ def write_ablation(path: Path, **changes) -> Path:
 
     `changes` go to the base; `claim` and `title` replace those of the file.
     """
-    document = {key: TINY[key] for key in ("title", "control", "varies", "measure")}
+    document = {key: TINY[key] for key in ("title", "control", "varies", "measure", "margin")}
     document |= {key: changes.pop(key) for key in ("title",) if key in changes}
     claim = {**TINY["claim"], **changes.pop("claim", {})}
     lines = [f"{key} = {_toml(value)}" for key, value in document.items()]
@@ -80,7 +81,7 @@ def words(root: Path, *more: str, workers: int = 2, results: str = "results") ->
 
 def command(*said: str) -> list[str]:
     """The command line `alexctl ...` of the Python that runs the tests."""
-    return [sys.executable, "-c", "from alexctl.cli.commands import main; main()", *said]
+    return [sys.executable, "-c", "from alexctl.cli.main import main; main()", *said]
 
 
 def environment(*, sabotage: Mapping[str, str] | None = None) -> dict[str, str]:

@@ -22,7 +22,7 @@ from chaos.harness import (
 
 QUICK = (
     "from alexctl.trials import process_pool as pool; pool.SILENT_SECONDS, pool.GIVEN_UP_SECONDS = 5, 20; "
-    "from alexctl.cli.commands import main; main()"
+    "from alexctl.cli.main import main; main()"
 )
 
 

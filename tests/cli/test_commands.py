@@ -14,6 +14,7 @@ from conftest import TINY
 from typer.testing import CliRunner
 
 from alexctl.cli import commands, progress
+from alexctl.cli.main import main
 from alexctl.data import shapes
 from alexctl.store.lock import FolderLock
 from alexctl.verdicts import compare
@@ -34,7 +35,7 @@ def alexctl(*words, capsys):
     """(exit code, stdout, stderr) of `alexctl words`."""
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr(sys, "argv", ["alexctl", *words])
-        commands.main()
+        main()
     return ended.value.code or 0, *capsys.readouterr()
 
 
@@ -400,7 +401,7 @@ def test_ctrl_c_stops_and_the_same_command_goes_on(tmp_path, capsys):
     """A real process with two workers, interrupted in the middle: exit 130, a checkpoint, and then the same rows."""
     path = mine(tmp_path, epochs=12, seeds=1, evaluate_every=4)
     words = ["ablate", path, "--workers", "2"]
-    command = [sys.executable, "-c", "from alexctl.cli.commands import main; main()", *words]
+    command = [sys.executable, "-c", "from alexctl.cli.main import main; main()", *words]
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
     folder = tmp_path / "results" / "mine"
     first = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from alexctl.cli.commands import main
+from alexctl.cli.main import main
 from alexctl.store import reference
 
 

@@ -24,7 +24,7 @@ def test_smoke(name, root, tmp_path):
     words = ["ablate", name, "--smoke", "--results", tmp_path, "--data-root", root]
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-c", "from alexctl.cli.commands import main; main()", *words],
+        [sys.executable, "-c", "from alexctl.cli.main import main; main()", *words],
         capture_output=True,
         text=True,
         cwd=tmp_path,

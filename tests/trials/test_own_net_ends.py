@@ -9,7 +9,7 @@ from trials import unruly
 
 from alexctl import process
 from alexctl.ablation.own_code import import_module
-from alexctl.cli import commands
+from alexctl.cli.main import main
 from alexctl.errors import UserError
 from alexctl.store import records
 from alexctl.trials import trial
@@ -47,7 +47,7 @@ def test_the_exit_code_says_so(own_code, tiny_root, tiny_data, capsys, monkeypat
     words = ["--workers", "1", "--data-root", str(tiny_root), "--device", "cpu"]
     monkeypatch.setattr("sys.argv", ["alexctl", "ablate", unruly.write(own_code, "os._exit(0)", steps=steps), *words])
     with pytest.raises(SystemExit) as ended:
-        commands.main()
+        main()
     assert ended.value.code == 1
     err = capsys.readouterr().err
     assert said in err

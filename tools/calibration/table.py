@@ -36,9 +36,37 @@ def markdown(lines: list[Line]) -> str:
     ]) + "\n"  # fmt: skip
 
 
-def written(document: str, table: str) -> str:
+def pipeline_markdown(lines: list[Line], dropped: list[Line]) -> str:
+    """The table of the whole procedure: what is planted, which verdicts follow, how often they are wrong."""
+    rows = [
+        "| compared | seeds | true effect | supported | no difference | contradicted | wrong (at most) | interval holds the true effect |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for line in lines:
+        planted = f"{line['planted']:g} points" if line["measure"] == "points" else f"a ratio of {line['planted']:g}"
+        seeds = str(line["seeds"]) if line["studies"] == 1 else f"{line['studies']} studies of {line['seeds']}"
+        holds = "–" if line["holds_planted"] is None else f"{line['holds_planted']:.1%}"
+        rows.append(
+            f"| {'errors' if line['measure'] == 'points' else 'races'} | {seeds} | {planted} | {line['supported']:.1%} | "
+            f"{line['no_difference']:.1%} | {line['contradicted']:.1%} | {line['false']:.1%} ({line['false_at_most']:.1%}) | {holds} |"
+        )  # fmt: skip
+    worst = max(dropped, key=lambda line: line["dropped_at_most"])
+    saved = ", ".join(
+        f"{line['table'].removeprefix('race-')} to {line['target']:.0%}: {line['epochs']:.0f} epochs a search instead of {line['epochs_without']:.0f}"
+        for line in dropped
+    )
+    searches = sum(line["searches"] for line in dropped)
+    return "\n".join([
+        f"{lines[0]['campaigns']:,} campaigns a line:", "", *rows, "",
+        f"In {searches:,} searches for the rate of a race the rule that drops rates early dropped the rate that would have "
+        f"won in at most {worst['dropped']:.2%} of those of a table and target (upper end of the interval: "
+        f"{worst['dropped_at_most']:.2%}). It saves: {saved}.",
+    ]) + "\n"  # fmt: skip
+
+
+def written(document: str, table: str, *, name: str = "calibration") -> str:
     """The document with what stands between its two marks made anew; UserError when they are gone."""
-    return rewritten(document, "calibration", table, file="docs/statistics.md")
+    return rewritten(document, name, table, file="docs/statistics.md")
 
 
 def _plans(lines: Iterable[Line]) -> list[str]:
