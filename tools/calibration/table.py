@@ -6,6 +6,7 @@ from typing import Any
 from tools.marked_blocks import rewritten
 
 Line = dict[str, Any]
+PROMISE = 0.06  # of wrong verdicts, at most
 
 
 def markdown(lines: list[Line]) -> str:
@@ -50,6 +51,17 @@ def pipeline_markdown(lines: list[Line], dropped: list[Line]) -> str:
             f"| {'errors' if line['measure'] == 'points' else 'races'} | {seeds} | {planted} | {line['supported']:.1%} | "
             f"{line['no_difference']:.1%} | {line['contradicted']:.1%} | {line['false']:.1%} ({line['false_at_most']:.1%}) | {holds} |"
         )  # fmt: skip
+    broken = [line for line in lines if line["false_at_most"] > PROMISE]
+    words = [
+        f"{'errors' if line['measure'] == 'points' else 'races'} with {line['seeds']} seeds ({line['false']:.1%}, although "
+        f"{line['holds_conditional']:.1%} of the intervals hold the effect between the rates that were chosen)"
+        for line in broken
+    ]
+    kept = (
+        f"Everywhere at most {PROMISE:.0%} of the verdicts are wrong, by the upper end of that interval." if not broken else
+        f"More than {PROMISE:.0%} of the verdicts may be wrong on {'; '.join(words)}: each arm has one search, whose luck is "
+        "in all of its seeds and in no interval. More seeds don't help against that; `--studies` does."
+    )  # fmt: skip
     worst = max(dropped, key=lambda line: line["dropped_at_most"])
     saved = ", ".join(
         f"{line['table'].removeprefix('race-')} to {line['target']:.0%}: {line['epochs']:.0f} epochs a search instead of {line['epochs_without']:.0f}"
@@ -57,7 +69,7 @@ def pipeline_markdown(lines: list[Line], dropped: list[Line]) -> str:
     )
     searches = sum(line["searches"] for line in dropped)
     return "\n".join([
-        f"{lines[0]['campaigns']:,} campaigns a line:", "", *rows, "",
+        f"{lines[0]['campaigns']:,} campaigns a line:", "", *rows, "", kept, "",
         f"In {searches:,} searches for the rate of a race the rule that drops rates early dropped the rate that would have "
         f"won in at most {worst['dropped']:.2%} of those of a table and target (upper end of the interval: "
         f"{worst['dropped_at_most']:.2%}). It saves: {saved}.",
