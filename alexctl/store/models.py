@@ -5,7 +5,7 @@ Keys that are not named here are let through, since a later alexctl may add some
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from alexctl.ablation.measures import MEASURES
 from alexctl.store import layout
@@ -152,6 +152,13 @@ class _Comparison(_Part):
     seeds: Annotated[list[Count], Field(max_length=1000)]
     values: Annotated[list[float | None], Field(max_length=1000)]
 
+    @model_validator(mode="after")
+    def _ratios_are_above_0(self) -> "_Comparison":
+        sizes = [self.effect, self.low, self.high, self.claimed, self.margin, *self.values]
+        if self.scale == "ratio" and any(size is not None and size <= 0 for size in sizes):
+            raise ValueError("a ratio is above 0")
+        return self
+
 
 class VerdictFile(AnyFile):
     """What a campaign's trials say of its claim."""
@@ -167,6 +174,15 @@ class VerdictFile(AnyFile):
     older: Text | None = None
     rates: Text | None = None
     comparisons: Annotated[list[_Comparison], Field(max_length=500)]
+
+    @field_validator("comparisons")
+    @classmethod
+    def _claimed_ratios_are_above_0(cls, lines: list[_Comparison], info: ValidationInfo) -> list[_Comparison]:
+        if (claim := info.data.get("claim")) and any(line.scale == "ratio" for line in lines):
+            sizes = claim.effect.values() if isinstance(claim.effect, dict) else [claim.effect]
+            if any(size is not None and size <= 0 for size in (*sizes, *(claim.effect_range or ()))):
+                raise ValueError("a claimed ratio is above 0")
+        return lines
 
 
 class _Drawn(_Part):

@@ -252,11 +252,30 @@ def test_an_arm_that_has_not_run(tmp_path):
     assert "no number" in text
 
 
+def edited(folder, change):
+    verdict = json.loads((folder / "verdict.json").read_text())
+    change(verdict)
+    (folder / "verdict.json").write_text(json.dumps(verdict))
+
+
 @pytest.mark.parametrize(
     ("break_it", "message"),
     [
         (lambda f: (f / "verdict.json").write_text('{"schema": 99}'), "verdict.json was written by a newer alexctl"),
         (lambda f: (f / "verdict.json").write_text("{"), "verdict.json is damaged; `alexctl report` makes it again"),
+        (lambda f: edited(f, lambda v: v["comparisons"][0].update(scale="ratio", effect=-1.0)), "a ratio is above 0"),
+        (
+            lambda f: edited(
+                f,
+                lambda v: (
+                    v["comparisons"][0].update(
+                        scale="ratio", effect=2.0, low=1.0, high=3.0, values=[2.0], claimed=None, margin=None
+                    ),
+                    v["claim"].update(effect=-1.0),
+                ),
+            ),
+            "a claimed ratio is above 0",
+        ),
         (lambda f: (f / "summary.csv").unlink(), "summary.csv: No such file or directory; `alexctl report` makes it"),
     ],
 )
