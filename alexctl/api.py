@@ -202,8 +202,9 @@ def write_report(
         return write_reference_page(folder, name), ()
     try:
         paths = [tables.folder for tables in rebuild_all(folder, name, problems=problems)]
-    except StorageError:
-        problems.append(f"{folder} can't be written, so the page shows its tables and figures as they are there")
+    except StorageError as error:
+        reason = str(error).partition(";")[0]
+        problems.append(f"{reason}, so the page shows tables and figures as they are in {folder}")
         paths = None
     page = write_page(folder, name, paths, problems=problems)
     return page, tuple(problems)

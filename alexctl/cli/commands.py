@@ -280,9 +280,11 @@ def bench(
     """Measure training speed on this machine, against PyTorch's tutorial loop and the hardware's limits. About a minute."""
     from alexctl.cli import show_bench
     from alexctl.data import sources
-    from alexctl.store import layout
+    from alexctl.store import files, layout
     from alexctl.timing import bench as measured
 
+    if not quick:
+        files.refuse_link(results / layout.BENCH)  # before a minute goes into it
     found = measured.bench(
         data=data, root=sources.data_root(data_root), device_name=device, workers=workers,
         rounds=1 if quick else rounds, seconds=0.2 if quick else 2.0, progress=show_bench.progress,

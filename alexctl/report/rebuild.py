@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.campaign.campaign import open_results
+from alexctl.errors import UserError
 from alexctl.report import figure_cache, net_figures
 from alexctl.report.drawings import drawings
 from alexctl.store import files, layout
@@ -64,19 +65,32 @@ def write_overview(folder: Path, verdicts: Iterable[tuple[str, dict[str, Any]]])
 def rebuild_all(folder: Path, name: str | None = None, *, problems: list[str] | None = None) -> list[Tables]:
     """Rebuilds every campaign in a results folder and the overview of them all, or only the campaigns of that name.
 
-    It may be done beside a run that is going on. What is damaged is treated as `open_results` says.
+    It may be done beside a run that is going on. What is damaged is treated as `open_results` says; of a campaign that
+    can't be written the files stay as they are.
     """
-    made = []
+    made, refusals = [], []
     for evidence in open_results(folder, name, problems=problems):
         try:
-            lock = FolderLock(evidence.folder)  # a run that began now would sweep up what looks half-written
-        except Locked:
-            lock = None
-        try:
-            made.append(rebuild(evidence, problems=problems))
-        finally:
-            if lock:
-                lock.release()
+            made.append(_rebuild_locked(evidence, problems))
+        except UserError as error:
+            refusals.append(error)
+            made.append(derive(evidence))
+    if refusals and (problems is None or len(refusals) == len(made)):
+        raise refusals[0]
+    if problems is not None:
+        problems += [fault for error in refusals for fault in error.faults]
     if name is None:
         write_overview(folder, ((tables.folder.name, tables.verdict) for tables in made))
     return made
+
+
+def _rebuild_locked(evidence: Evidence, problems: list[str] | None) -> Tables:
+    try:
+        lock = FolderLock(evidence.folder)  # a run that began now would sweep up what looks half-written
+    except Locked:
+        lock = None
+    try:
+        return rebuild(evidence, problems=problems)
+    finally:
+        if lock:
+            lock.release()

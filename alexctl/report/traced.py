@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from alexctl.errors import UserError, printable
-from alexctl.regular_files import is_regular
+from alexctl.regular_files import is_regular, odd_kind
 from alexctl.store import files, layout
 
 
@@ -54,8 +54,11 @@ class ResultsFolder:
         try:
             return read(self.path / name)
         except (ValueError, csv.Error) as error:
-            newer = isinstance(error, files.NewerFile)
-            action = "update this one" if newer else "`alexctl report` makes it again from the trials"
+            action = "`alexctl report` makes it again from the trials"
+            if isinstance(error, files.NewerFile):
+                action = "update this one"
+            elif odd_kind(self.path / name):
+                action = f"move it away, and {action}"
             raise UserError(f"{self.name}: {error}; {action}") from None
 
     def json(self, name: str) -> dict[str, Any]:

@@ -112,9 +112,14 @@ def make_folder(folder: Path) -> Path:
 
 def make_inner(folder: Path) -> Path:
     """A folder of a results folder, made if need be; UserError also where a link stands there, which could lead out."""
+    refuse_link(folder)
+    return make_folder(folder)
+
+
+def refuse_link(folder: Path) -> None:
+    """Raises UserError where a link stands in the place of a folder of a results folder."""
     if odd_kind(folder) == "link":
         raise UserError(f"{folder} is a link, which alexctl does not follow; choose another place with --results PATH")
-    return make_folder(folder)
 
 
 def write_json(path: Path, table: dict[str, Any]) -> None:

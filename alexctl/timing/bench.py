@@ -93,7 +93,7 @@ class Bench:
 
     def write(self, folder: Path) -> None:
         """Writes `bench.csv`, a line a number and round, and `bench.json`, what they come to."""
-        files.make_folder(folder)
+        files.make_inner(folder)
         lines = [{**asdict(one), "unit": one.unit} for one in self.measured]
         files.write_atomic(folder / layout.BENCH_CSV, files.csv_text(COLUMNS, lines))
         files.write_json(folder / layout.BENCH_JSON, self.table())

@@ -5,11 +5,14 @@ from typing import Any
 
 import torch
 
+from alexctl.regular_files import odd_kind
 from alexctl.store import files, layout
 
 
 def latest(folder: Path) -> dict[str, Any] | None:
     """The table of a bench that was kept in this folder; None where there is none that can be read."""
+    if odd_kind(folder) != "folder":  # a link could lead out of the results
+        return None
     try:
         return files.read_json(folder / layout.BENCH_JSON)
     except ValueError:

@@ -109,7 +109,7 @@ def test_a_read_only_disk(tiny_root, place, undisturbed, disk):
     for said in unwritable:
         assert "Read-only file system" in one_line(alexctl(place, *said, within=disk.within)), said
     report = alexctl(place, "report", "--results", "disk/finished", within=disk.within)
-    assert (report.code, "can't be written, so the page shows its tables" in report.err) == (0, True), report.err
+    assert (report.code, "so the page shows tables" in report.err) == (0, True), report.err
     assert_same(finished, undisturbed.campaign)
     disk.remount("rw")
     again = alexctl(place, *words(tiny_root, results="disk/begun"), within=disk.within)

@@ -153,3 +153,27 @@ def test_a_damaged_campaign_does_not_stop_the_others(alexctl, everything, tmp_pa
     assert (code, "Page: results/report.html" in out, "one-seed: plan.json is damaged" in err) == (1, True, True)
     code, _, err = alexctl("report", "one-seed")
     assert (code, err.count("\n")) == (2, 1)
+
+
+def test_a_campaign_that_cant_be_written_does_not_stop_the_others(alexctl, everything, tmp_path):
+    """Its tables are shown as they are, and the line says what stands in the way."""
+    results = shutil.copytree(everything, tmp_path / "results")
+    (results / "tiny" / ".lock").unlink(missing_ok=True)
+    (results / "tiny" / ".lock").symlink_to(tmp_path / "nowhere")
+    (results / "one-seed" / "trials.csv").unlink()
+    (results / "one-seed" / "trials.csv").mkdir()
+    (results / "tower-links" / "summary.csv").unlink()
+    code, out, err = alexctl("report")
+    lines = err.splitlines()
+    assert code == 0, err
+    assert "Page: results/report.html" in out
+    assert "note: results/tiny/.lock is a link, not a file; remove it, then run the same command again" in lines
+    assert any("can't write results/one-seed/trials.csv: Is a directory" in line for line in lines)
+    assert any(
+        "one-seed: trials.csv is a folder, not a file; move it away, and `alexctl report`" in line for line in lines
+    )
+    page = (results / "report.html").read_text(encoding="utf-8")
+    assert 'id="tiny"' in page
+    assert 'id="tower-links"' in page, "another that can be made again"
+    assert 'id="one-seed"' not in page
+    assert not (tmp_path / "nowhere").exists()

@@ -96,6 +96,22 @@ def test_the_page_says_what_the_bench_says():
         performance_page.written(text, TOP)
 
 
+def test_a_bench_folder_that_is_a_link_is_not_followed(tmp_path):
+    """Neither to read, although what lies there is a bench, nor to write."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    table = {"schema": 1, "workers": 2, "ratios": {"workers_to_alone": 1.6}}
+    table |= {"environment": {"cpu": torch.backends.cpu.get_cpu_capability()}}
+    (elsewhere / layout.BENCH_JSON).write_text(json.dumps(table), encoding="utf-8")
+    assert crowding.crowding(elsewhere, 2, CPU) == 1.25
+    (tmp_path / "bench").symlink_to(elsewhere)
+    assert crowding.crowding(tmp_path / "bench", 2, CPU) is None
+    one = Bench(net="n", batch_size=1, data="d", workers=1, tutorial_workers=0, environment={}, measured=())
+    with pytest.raises(UserError, match="bench is a link, which alexctl does not follow"):
+        one.write(tmp_path / "bench")
+    assert [path.name for path in elsewhere.iterdir()] == [layout.BENCH_JSON]
+
+
 def test_estimates_know_how_workers_slow_each_other(tmp_path):
     """Two workers that reach 1.6 times one alone take 1.25 times as long a step; four, in proportion, 1.75 times."""
     cpu = {"cpu": torch.backends.cpu.get_cpu_capability()}
