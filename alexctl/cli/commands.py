@@ -1,6 +1,5 @@
 """The face: parse, one library call, print. No logic, and nothing heavy imported before it is needed."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -97,7 +96,7 @@ def ablate(
     from alexctl import api
     from alexctl.ablation.load import override
     from alexctl.cli import show_results
-    from alexctl.cli.console import shown
+    from alexctl.cli.console import print_json, shown
     from alexctl.cli.progress import Screen
 
     if tier is not None and require is None:
@@ -120,7 +119,7 @@ def ablate(
     finally:
         screen.close()
     if json_:
-        typer.echo(json.dumps(result.verdict, indent=1, ensure_ascii=False))
+        print_json(result.verdict)
     else:
         show_results.result(result)
     if lost := process.lost_output():  # no fault of the campaign's
@@ -187,7 +186,8 @@ def report(
 ) -> None:  # fmt: skip
     """Rebuild CSVs and figures, print a table of verdicts, and write the report page."""
     from alexctl import api
-    from alexctl.cli import show_results
+    from alexctl.cli import show_ablation, show_results
+    from alexctl.cli.console import note
 
     kind = format_ or (Format.json if json_ else Format.html)
     if open_ and kind != "html":
@@ -196,6 +196,7 @@ def report(
     if reference:
         verdicts = api.reference_verdicts(name)
     else:
+        show_ablation.left_out(results)
         found = api.load_results(results, name, problems=problems)
         verdicts = [result.verdict for result in found.values()]
         smoke = any(result.ablation.smoke for result in found.values())
@@ -206,9 +207,9 @@ def report(
         if not reference:
             show_results.overview(found.values())
         page, notes = api.write_report(results, name, reference=reference)
-        for note in notes:
-            if note not in problems:
-                typer.echo(f"note: {printable(note)}", err=True)
+        for line in notes:
+            if line not in problems:
+                note(line, stderr=True)
         show_results.page(page, open_=open_)
     if problems:  # the rest has been shown
         raise UserError(*problems, exit_code=1)

@@ -18,21 +18,33 @@ def plain(value: Any) -> str:
     return escape(printable(str(value)))
 
 
+def print_json(value: Any) -> None:
+    """The value as JSON on standard output; what would drive a terminal, or turn its lines around, is spelled out."""
+    text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False, default=str)
+    print("".join(c if c.isprintable() or c == "\n" else json.dumps(c)[1:-1] for c in text))
+
+
 def new_console(*, stderr: bool = False, quiet: bool = False) -> Console:
     """A terminal wraps lines; a pipe gets them as long as they are, and tables up to 200 columns wide."""
-    console = Console(stderr=stderr, quiet=quiet, highlight=False)
+    plainly = {"stderr": stderr, "quiet": quiet, "highlight": False, "emoji": False}  # `:x:` in a name is a `:x:`
+    console = Console(**plainly)
     if console.is_terminal:  # its width is $COLUMNS, where that is set
         return console
-    return Console(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True, width=200)
+    return Console(**plainly, soft_wrap=True, width=200)
 
 
 def table(rows: list[dict[str, Any]], *, as_json: bool = False, numbers: Collection[str] = ()) -> None:
     """Rows of equal keys, as a table (`numbers` to the right) or as JSON."""
     if as_json:
-        print(json.dumps(rows, indent=1, ensure_ascii=False, default=str))
+        print_json(rows)
         return
     console = new_console()
     console.print(rich_table(rows, console, numbers=numbers))
+
+
+def note(line: str, *, stderr: bool = False) -> None:
+    """Something to know of what is shown."""
+    new_console(stderr=stderr).print(f"[yellow]note:[/] {plain(line)}")
 
 
 def say(*lines: str) -> None:

@@ -19,12 +19,12 @@ def data_fetch(
     data_root: RootOption = None,
 ) -> None:  # fmt: skip
     """Download a data set; an interrupted download resumes."""
+    from alexctl.cli.console import say
     from alexctl.cli.progress import Screen
     from alexctl.data import archives, sources
 
-    typer.echo(
-        f"{name} is in {archives.fetch(name, sources.data_root(data_root), mirror=mirror, progress=Screen().preparing)}"
-    )
+    where = archives.fetch(name, sources.data_root(data_root), mirror=mirror, progress=Screen().preparing)
+    say(f"{name} is in {where}")
 
 
 @data_app.command("verify")
@@ -32,10 +32,11 @@ def data_verify(
     name: Annotated[str, typer.Argument(help="A data set's name, or imagefolder:PATH.")], data_root: RootOption = None
 ) -> None:
     """Check a data set's files against their checksums."""
+    from alexctl.cli.console import say
     from alexctl.data import sources
 
     for line in sources.verify(name, sources.data_root(data_root)):
-        typer.echo(line)
+        say(line)
 
 
 @data_app.command("list")

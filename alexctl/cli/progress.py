@@ -48,7 +48,7 @@ class Screen:
         """The plan, before anything runs."""
         self.seconds, self.workers = seconds, workers
         ablation = campaign.ablation
-        for line in (f"[bold]{plain(ablation.title)}[/] on {campaign.data_name}", plain(ablation.claim)):
+        for line in (f"[bold]{plain(ablation.title)}[/] on {plain(campaign.data_name)}", plain(ablation.claim)):
             self.console.print(line)
         rows = []
         for arm, knobs in ablation.arms.items():
@@ -176,4 +176,4 @@ class Screen:
 
 def _label(job: Job) -> str:
     what = f"search lr {job.setting.training.lr:g}" if job.phase == "search" else f"seed {job.seed}"
-    return f"{job.arm} {what}"
+    return plain(f"{job.arm} {what}")

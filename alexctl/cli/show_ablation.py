@@ -1,6 +1,5 @@
 """Prints what ablations are, and what is known of them here."""
 
-import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +12,11 @@ from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_net import code_notes
 from alexctl.ablation.toml import to_toml
-from alexctl.cli.console import new_console, plain, table
+from alexctl.cli.console import new_console, note, plain, print_json, table
 from alexctl.store import files, layout, plan, records
 from alexctl.verdicts.evidence import OLDER
 
+MOST_LEFT_OUT = 5  # that are named
 FOR_REAL = "alexctl ablate {name} --preset run-145 --data imagefolder:PATH"
 
 
@@ -30,6 +30,16 @@ def ablations(folder: Path, *, as_json: bool) -> None:
             "claim": ablation.claim.says, "results": "; ".join(_states(folder, name)) or "-",
         })  # fmt: skip
     table(rows, as_json=as_json)
+    left_out(folder)
+
+
+def left_out(folder: Path) -> None:
+    """One line on stderr for all that lies in a results folder, may be results, and is passed over."""
+    notes = records.look_into(folder)[1]
+    if len(notes) > MOST_LEFT_OUT:
+        notes[MOST_LEFT_OUT:] = [f"and {len(notes) - MOST_LEFT_OUT} more"]
+    if notes:
+        note("; ".join(notes), stderr=True)
 
 
 def _states(folder: Path, name: str) -> list[str]:
@@ -54,7 +64,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
         from alexctl.timing.costs import costs
 
         found = [asdict(cost) for cost in costs(which, results_folder)]
-        print(json.dumps({**which.model_dump(mode="json"), "costs": found}, indent=1, ensure_ascii=False))
+        print_json({**which.model_dump(mode="json"), "costs": found})
         return
     console = new_console()
     console.print(f"[bold]{plain(which.title)}[/]  compares {which.measure.name}")
@@ -68,11 +78,11 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     grid.add_column("knob", header_style="dim", no_wrap=True)
     grid.add_column("value", header_style="dim", overflow="fold")
     for i, (key, value) in enumerate(base.items()):
-        grid.add_row("base" if i == 0 else "", key, plain(to_toml(value)))
+        grid.add_row("base" if i == 0 else "", plain(key), plain(to_toml(value)))
     for arm, knobs in which.arms.items():
-        label = arm + (" (control)" if arm in which.controls.values() else "")
+        label = plain(arm) + (" (control)" if arm in which.controls.values() else "")
         for i, (key, value) in enumerate(knobs.items()):
-            grid.add_row(label if i == 0 else "", key, plain(to_toml(value)))
+            grid.add_row(label if i == 0 else "", plain(key), plain(to_toml(value)))
     console.print(grid)
     if which.claim.data.startswith("imagenet") and which.base.get("net") in PROXIES:
         searched = " --set lr=search" * (which.claim.control_train_error_at_most is not None)  # tells the regime
@@ -81,7 +91,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
         console.print(f"[yellow]{plain(line)}[/]")
     for campaign in records.campaigns(results_folder):
         if layout.is_of(campaign, which.name) and plan.is_older(campaign):
-            console.print(f"[yellow]note:[/] {plain(f'{campaign.name}: {OLDER}')}")
+            note(f"{campaign.name}: {OLDER}")
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
     sys.stdout.flush()

@@ -1,10 +1,9 @@
 """Prints what `alexctl bench` measured."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from alexctl.cli.console import new_console, say, shown, table
+from alexctl.cli.console import new_console, print_json, say, shown, table
 
 if TYPE_CHECKING:
     from alexctl.timing.bench import Bench
@@ -28,7 +27,7 @@ def progress(done: int, total: int) -> None:
 def bench(bench: "Bench", folder: Path | None, *, as_json: bool) -> None:
     """`alexctl bench`: rates, ratios, peaks, and where a step's time goes."""
     if as_json:
-        print(json.dumps(bench.table(), indent=1))
+        print_json(bench.table())
         return
     medians, ratios = bench.medians(), bench.ratios()
     env = bench.environment

@@ -1,13 +1,12 @@
 """Prints what nets are made of and what they cost, as a table a person understands or as JSON."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from alexctl import numbers
 from alexctl.ablation.knobs import NETS
-from alexctl.cli.console import say, shown, table
+from alexctl.cli.console import print_json, say, shown, table
 from alexctl.errors import UserError
 from alexctl.figures.architecture import figure_2
 from alexctl.nets import find
@@ -56,7 +55,7 @@ def costs(found: "list[Cost]") -> None:
 def net(described: Description, drawn: Path | None, *, as_json: bool) -> None:
     """`alexctl show --net NET`."""
     if as_json:
-        print(json.dumps(asdict(described), indent=1, ensure_ascii=False))
+        print_json(asdict(described))
         return
     height, width, channels = described.image_shape
     say(f"{described.title}, for images of {height}x{width}x{channels} and {described.num_classes} classes")

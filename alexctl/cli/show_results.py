@@ -1,6 +1,5 @@
 """Prints what results say: of one campaign at its end, of all in a folder, of anybody's CSV, and after a stop."""
 
-import json
 import webbrowser
 from collections.abc import Collection
 from pathlib import Path
@@ -8,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from alexctl import numbers
 from alexctl.ablation.measures import MEASURES
-from alexctl.cli.console import new_console, plain, rich_table, say, shown, table
+from alexctl.cli.console import new_console, note, plain, print_json, rich_table, say, shown, table
 from alexctl.store import layout
 
 if TYPE_CHECKING:
@@ -115,7 +114,7 @@ def overview(found: "Collection[Result]") -> None:
     ])  # fmt: skip
     console = new_console()
     if older := [result.folder.name for result in found if "older" in result.verdict]:
-        console.print(f"[yellow]note:[/] {plain(', '.join(older))}: {OLDER}")
+        note(f"{', '.join(older)}: {OLDER}")
     for result in found:
         for line in failures(result.trials, result.folder):
             console.print(plain(line))
@@ -141,7 +140,7 @@ def verdicts(found: list[dict[str, Any]], kind: str) -> None:
     from alexctl.report import markdown_tex
 
     if kind == "json":
-        print(json.dumps(found, indent=1, ensure_ascii=False))
+        print_json(found)
     else:
         print(markdown_tex.markdown(found) if kind == "md" else markdown_tex.tex(found))
 
@@ -154,7 +153,7 @@ def _sides(line: dict[str, Any]) -> str:
 def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: bool) -> None:
     """`alexctl stats`: one line a comparison, then each in a sentence."""
     if as_json:
-        print(json.dumps({"comparisons": lines, "notes": notes}, indent=1, ensure_ascii=False, allow_nan=False))
+        print_json({"comparisons": lines, "notes": notes})
         return
     table([
         {
@@ -172,8 +171,8 @@ def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: 
         if line["sign_flip_note"]:
             words += f" Sign-flip test: {line['sign_flip_note']}."
         console.print(plain(words))
-    for note in notes:
-        console.print(f"[yellow]note:[/] {plain(note)}")
+    for line in notes:
+        note(line)
 
 
 def _short(value: float | None) -> str:
