@@ -24,6 +24,7 @@ from alexctl.cli.options import (
     Retry,
     RootOption,
     Scale,
+    SvgOption,
     Tier,
     TierOption,
     complete_ablation,
@@ -144,7 +145,7 @@ def show_(
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a knob of the base, or of the net.")] = None,
     preset: PresetOption = None,
     image: Annotated[int | None, typer.Option(min=1, max=4096, metavar="SIZE", help="With --net: side of the images in pixels.")] = None,
-    svg: Annotated[Path | None, typer.Option(metavar="FILE", help="With --net: draw it as Figure 2 of the paper.")] = None,
+    svg: SvgOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
@@ -166,9 +167,14 @@ def show_(
     from alexctl.cli.show_net import draw
     from alexctl.nets.description import describe
 
+    to_stdout = str(svg) == "-"
+    if to_stdout and json_:
+        raise UserError("--svg - and --json both print to standard output; give --svg a file")
     described = describe(net, knobs, image)
     if svg:
         draw(described, svg)
+    if to_stdout:
+        return
     show_net.net(described, svg, as_json=json_)
 
 

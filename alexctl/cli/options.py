@@ -116,4 +116,7 @@ TierOption = Annotated[
 FailOnOption = Annotated[
     list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict, or none at all; may be given twice.")
 ]  # fmt: skip
+SvgOption = Annotated[
+    Path | None, typer.Option("--svg", metavar="FILE", callback=_home, help="With --net: draw it as Figure 2 of the paper; - is standard output.")
+]  # fmt: skip
 DEFAULT_RESULTS = Path("results")

@@ -100,15 +100,8 @@ def _compact(number: int | None) -> str:
 
 
 def draw(described: Description, path: Path) -> None:
-    """Writes Figure 2 of a net as SVG, whole or not at all.
-
-    UserError for a net that is not of its kind, or (exit 1) a path that can't be written.
-    """
+    """Writes Figure 2 of a net as SVG; UserError for a net that is not of its kind, and as `write_named`."""
     if not described.drawable:
         names = " and ".join(name for name in NETS if find(name).is_figure_2)
         raise UserError(f"--svg draws {names}, the nets of Figure 2, not {described.net}")
-    try:
-        files.write_atomic(path, figure_2(described))
-    except UserError as error:
-        reason = getattr(error.__context__, "strerror", None) or "no such place"
-        raise UserError(f"can't write {path}: {reason}; give --svg another path", exit_code=1) from None
+    files.write_named(path, figure_2(described), "--svg")

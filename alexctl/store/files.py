@@ -10,6 +10,7 @@ import io
 import json
 import math
 import re
+import sys
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
@@ -62,6 +63,28 @@ def write_atomic(path: Path, content: str | bytes) -> None:
             file.write(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise storage_error(path, error) from None
+
+
+def write_named(path: Path, content: str, option: str) -> None:
+    """Writes a file that the user named with an option, whole; `-` is standard output.
+
+    UserError where anything but a file has that name, a link too: what it stands for may be precious. UserError of exit
+    code 1 where it can't be written.
+    """
+    if str(path) == "-":
+        sys.stdout.write(content)
+        return
+    try:
+        if kind := odd_kind(path):
+            raise UserError(
+                f"{option} {path}: a {kind} is there, not a file; give {option} another path, or - for stdout"
+            )
+        with replacing(path) as file:
+            file.write(content.encode())
+    except OSError as error:
+        raise UserError(
+            f"can't write {path}: {error.strerror or 'no such place'}; give {option} another path", exit_code=1
+        ) from None
 
 
 def settle(folder: Path) -> None:

@@ -390,6 +390,48 @@ def test_a_net_drawn(tmp_path, capsys):
     assert (tmp_path / "net.svg").read_text("utf-8").count(">256</text>") == 4
 
 
+def test_a_drawing_goes_to_standard_output(capsys, tmp_path, monkeypatch):
+    code, out, _ = alexctl("show", "--net", "alexnet32", "--svg", "-", capsys=capsys)
+    assert code == 0
+    assert out.startswith("<?xml")
+    assert out.endswith("</svg>\n")
+    code, out, err = alexctl("show", "--net", "alexnet32", "--svg", "-", "--json", capsys=capsys)
+    assert (code, out) == (2, "")
+    assert "--svg - and --json both print to standard output" in err
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    assert alexctl("show", "--net", "alexnet32", "--svg=~/net.svg", capsys=capsys)[0] == 0
+    assert [path.name for path in tmp_path.rglob("*")] == ["home", "net.svg"]
+
+
+@pytest.mark.parametrize("kind", ["link", "link to nothing", "pipe", "folder", "device"])
+def test_a_drawing_takes_the_place_of_a_file_and_of_nothing_else(capsys, tmp_path, kind):
+    """As root, a device would be replaced like any name; a pipe would be waited for, a link lose what it stands for."""
+    (tmp_path / "precious").write_text("mine")
+    path = tmp_path / "net.svg"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    elif kind == "device":
+        path = Path(os.devnull)
+    else:
+        path.symlink_to(tmp_path / ("precious" if kind == "link" else "nothing"))
+    before = path.lstat()
+    code, out, err = alexctl("show", "--net", "alexnet32", "--svg", str(path), capsys=capsys)
+    assert (code, out) == (2, "")
+    assert (
+        err
+        == f"alexctl: --svg {path}: a {kind.split()[0]} is there, not a file; give --svg another path, or - for stdout\n"
+    )
+    assert (path.lstat().st_ino, path.lstat().st_mode) == (before.st_ino, before.st_mode)
+    assert (tmp_path / "precious").read_text() == "mine"
+    assert not (tmp_path / "nothing").exists()
+    (tmp_path / "old.svg").write_text("old")
+    assert alexctl("show", "--net", "alexnet32", "--svg", "old.svg", capsys=capsys)[0] == 0
+    assert (tmp_path / "old.svg").read_text("utf-8").startswith("<?xml")
+
+
 def test_doctor_and_version(capsys):
     checks = json.loads(alexctl("doctor", "--json", capsys=capsys)[1])
     assert {check["check"] for check in checks} >= {"torch", "device", "results folder"}
