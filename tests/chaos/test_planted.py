@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import TINY
 
-from alexctl.cli import commands
+from alexctl.cli import main
 from alexctl.data import shapes
 from alexctl.store import layout
 from chaos import tally
@@ -86,7 +86,7 @@ def settle_in(patch, home, tiny_root):
 def run(words) -> int:
     with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as ended:
         patch.setattr(sys, "argv", ["alexctl", *words])
-        commands.main()
+        main.main()
     return ended.value.code or 0
 
 

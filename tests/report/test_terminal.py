@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import TINY
 
-from alexctl.cli import commands, console
+from alexctl.cli import console, main
 from alexctl.cli.progress import Screen
 from alexctl.store import files
 
@@ -25,7 +25,7 @@ def alexctl(tmp_path, monkeypatch, capsys):
         """(exit code, what was printed to both), once it is sure that it drives no terminal."""
         monkeypatch.setattr(sys, "argv", ["alexctl", *words])
         with pytest.raises(SystemExit) as ended:
-            commands.main()
+            main.main()
         out, err = capsys.readouterr()
         assert not FORBIDDEN & {*out, *err}
         assert "\nnext" not in out + err
