@@ -99,6 +99,7 @@ def own_code(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "path", [path for path in sys.path if path])
     monkeypatch.setattr(own_net, "_registered", {})
     monkeypatch.setattr(own_code_module, "_RAN", {})
+    monkeypatch.setattr(own_code_module, "_OWN", set())
     monkeypatch.setattr(os, "_exit", os._exit)  # importing replaces it
     monkeypatch.setattr(own_code_module, "_BESIDE", [])
     yield tmp_path

@@ -20,12 +20,14 @@ from alexctl.errors import UserError, nearest
 
 _BESIDE: list[Path] = []  # folders of ablation files, where their nets may lie
 _RAN: dict[Path, bytes] = {}  # what was compiled in this process, whatever the file has come to hold since
+_OWN: set[str] = set()  # names of the user's own modules that were imported
 
 
 class _Anew(SourceFileLoader):
     """Compiles the file as it is; a .pyc would be believed by nothing but its size and the second it was made."""
 
     def get_code(self, fullname: str):
+        _OWN.add(fullname)
         _RAN[Path(self.path)] = source = self.get_data(self.path)
         return self.source_to_code(source, self.path)
 
@@ -59,9 +61,9 @@ class _NoEnd:
 
 
 def look_beside(folder: Path) -> None:
-    """From now on, what the current folder lacks is looked for in this one too."""
-    if folder.resolve() not in [Path.cwd(), *_BESIDE]:
-        _BESIDE.append(folder.resolve())
+    """From now on, what the current folder lacks is looked for in this one, and then in those of before."""
+    if (folder := folder.resolve()) != Path.cwd():
+        _BESIDE[:] = [folder, *(other for other in _BESIDE if other != folder)]
 
 
 def folders_beside() -> list[Path]:
@@ -75,10 +77,7 @@ def import_module(name: str) -> ModuleType:
     UserError says that there is none, with the nearest file, or what importing it raised, and in which line.
     """
     os._exit = _NoEnd()
-    if not {"", str(Path.cwd())} & set(sys.path):
-        sys.path.insert(0, str(Path.cwd()))
-    here = next(place for place, path in enumerate(sys.path) if path in ("", str(Path.cwd())))
-    sys.path[here + 1 : here + 1] = [str(folder) for folder in _BESIDE if str(folder) not in sys.path]
+    _search_beside()
     importlib.invalidate_caches()
     finder = _Finder()
     sys.meta_path.insert(0, finder)
@@ -93,6 +92,35 @@ def import_module(name: str) -> ModuleType:
         raise UserError(f"importing {name} raised {in_a_line(error)}") from error
     finally:
         sys.meta_path.remove(finder)
+
+
+def _search_beside() -> None:
+    """Has Python look for modules in the current folder, then beside the ablation file."""
+    beside = [str(folder) for folder in _BESIDE]
+    sys.path[:] = [path for path in sys.path if path not in beside]
+    if not {"", str(Path.cwd())} & set(sys.path):
+        sys.path.insert(0, str(Path.cwd()))
+    here = next(place for place, path in enumerate(sys.path) if path in ("", str(Path.cwd())))
+    sys.path[here + 1 : here + 1] = beside
+
+
+def forget_others(name: str) -> bool:
+    """Forgets the user's own modules where that name now stands for another file than the one that was imported.
+
+    Two ablation files may each have a `net.py` beside them; true where it was so.
+    """
+    top = name.partition(".")[0]
+    if top not in _OWN or top not in sys.modules:
+        return False
+    _search_beside()
+    importlib.invalidate_caches()
+    found, before = PathFinder.find_spec(top), sys.modules[top].__spec__
+    if found is None or before is None or found.origin == before.origin:
+        return False
+    for module in _OWN:
+        sys.modules.pop(module, None)
+    _OWN.clear()
+    return True
 
 
 def _no_module(name: str) -> str:

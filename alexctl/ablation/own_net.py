@@ -4,12 +4,13 @@ Nothing is imported before `register`, and reading stored results never calls it
 takes whatever was stored.
 """
 
+import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
-from types import NoneType, UnionType
+from types import ModuleType, NoneType, UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
@@ -17,9 +18,10 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from alexctl.ablation.faults import fault_of
 from alexctl.ablation.knobs import NETS, PUBLISHED, Knobs
 from alexctl.ablation.measures import MEASURES
-from alexctl.ablation.own_code import import_module, in_a_line, is_here, shown, source_digest
+from alexctl.ablation.own_code import forget_others, import_module, in_a_line, is_here, shown, source_digest
 from alexctl.ablation.toml import key_values, quoted
 from alexctl.errors import UserError, nearest
+from alexctl.process import is_interrupt
 
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
 COLUMNS = (  # of trials.csv, where a knob that varies has a column of its own
@@ -119,10 +121,25 @@ def register(name: str, taken: Collection[str] = ()) -> OwnNet:
 
     `taken` are names that a knob can't have. UserError has a line for everything that is wrong with it.
     """
+    module_name, _, factory_name = name.partition(":")
+    if forget_others(module_name):
+        _registered.clear()
     if name in _registered:
         return _registered[name]
-    module_name, _, factory_name = name.partition(":")
     module = import_module(module_name)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # a module may have a `__getattr__`, and types in quotes are code
+            return _register(name, module, factory_name, taken)
+    except UserError:
+        raise
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise UserError(f"{name}: reading what it takes raised {in_a_line(error)}") from error
+
+
+def _register(name: str, module: ModuleType, factory_name: str, taken: Collection[str]) -> OwnNet:
+    module_name = module.__name__
     file = shown(Path(module.__file__)) if getattr(module, "__file__", None) else module_name
     factory = getattr(module, factory_name, None)
     makers = [key for key, value in vars(module).items() if getattr(value, "__module__", None) == module_name]

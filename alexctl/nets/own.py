@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -14,6 +14,7 @@ from alexctl.ablation.own_net import OwnNet, register
 from alexctl.ablation.toml import quoted
 from alexctl.errors import UserError, nearest
 from alexctl.nets.contract import DEFAULTS, SCALINGS, Net
+from alexctl.process import is_interrupt
 from alexctl.randomness import derived_seed
 
 
@@ -31,20 +32,30 @@ def build_own(name: str, knobs: Knobs, *, image_shape: tuple[int, int, int], num
     if table.get("net_source") != own.source:
         raise UserError(f"{own.file} has changed since this trial was planned; run the same command again", exit_code=1)
     arguments = own.arguments(table, image_shape=image_shape, num_classes=num_classes, seed=seed)
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
         torch.manual_seed(derived_seed(seed, "init"))
-        net = _made(name, own, arguments)
-        _check_extras(name, net)
-        _try(name, net, image_shape, num_classes)
-    return net.train()
+        with _told(f"{name} raised {{}}"):
+            net = _made(name, own, arguments)
+            _check_extras(name, net)
+            _try(name, net, image_shape, num_classes)
+            return net.train()
+
+
+@contextlib.contextmanager
+def _told(words: str) -> Iterator[None]:
+    """Whatever the user's code raises, SystemExit too, as a UserError of these words; a person's Ctrl-C goes on upwards."""
+    try:
+        yield
+    except UserError:
+        raise
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
+        raise UserError(words.format(in_a_line(error))) from error
 
 
 def _made(name: str, own: OwnNet, arguments: dict[str, Any]) -> nn.Module:
-    try:
-        with contextlib.redirect_stdout(sys.stderr):
-            net = own.factory(**arguments)
-    except Exception as error:
-        raise UserError(f"{name} raised {in_a_line(error)}") from error
+    net = own.factory(**arguments)
     if not isinstance(net, nn.Module):
         what = "no net but None; it lacks a `return`" if net is None else f"no torch.nn.Module but {_kind(net)}"
         raise UserError(f"{name} returned {what}")
@@ -73,11 +84,8 @@ def _try(name: str, net: nn.Module, image_shape: tuple[int, int, int], num_class
     net.eval()  # no running mean moves
     for num in (2, 1):
         shape = (num, channels, height, width)
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                logits = net(torch.zeros(shape))
-        except Exception as error:
-            raise UserError(f"{name} can't take images of shape {shape}: {in_a_line(error)}; {wanted}") from error
+        with _told(f"{name} can't take images of shape {shape}: {{}}; {wanted}"):
+            logits = net(torch.zeros(shape))
         check_logits(name, logits, num, num_classes, f"for images of shape {shape}")
     known = dict(net.named_parameters())
     if not known:

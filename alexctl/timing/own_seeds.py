@@ -7,6 +7,7 @@ from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.setting import Setting
 from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
+from alexctl.process import is_interrupt
 from alexctl.training.loop import Training
 
 ROUNDING = 1e-3  # of an accelerator, whose sums have no fixed order; a CPU's have
@@ -62,7 +63,9 @@ def _try_last_batch(training: Training) -> None:
     images, labels = next(batches.epoch(training.seed, 0))
     try:
         training._learn(images[:1], labels[:1], 1.0)
-    except Exception as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         knobs = training.setting.training
         raise UserError(
             f"{knobs.net} can't train on a batch of one image ({in_a_line(error)}), and num_train = {batches.num_train} "

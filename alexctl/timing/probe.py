@@ -2,6 +2,7 @@
 
 import contextlib
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import median_high
@@ -77,7 +78,8 @@ def _setting(campaign: Campaign, arm: str) -> Setting:
 def _blamed(arm: str) -> Iterator[None]:
     """Whatever the arm's net raises, as a UserError."""
     try:
-        yield
+        with contextlib.redirect_stdout(sys.stderr):  # what a net of the user's own prints is no result
+            yield
     except UserError as error:
         if error.__cause__ is None:
             raise

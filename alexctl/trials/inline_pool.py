@@ -1,5 +1,7 @@
 """Trials in this very process, one at a time: what `--workers 1` does, and what a debugger wants."""
 
+import contextlib
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -44,15 +46,19 @@ class InlinePool:
             "should_stop": self.should_stop, "datasets": self.datasets,
         }  # fmt: skip
         try:
-            if len(orders) == 1:
-                ((folder, until),) = orders
-                said = {"event": "row", "folder": folder.name}
-                ends.append((folder, trial.run(folder, until=until, on_row=lambda row: self.tell(said | row), **how)))
-            else:
-                stacked.run(
-                    orders, on_row=lambda folder, row: self.tell({"event": "row", "folder": folder.name, **row}),
-                    on_end=lambda folder, state: ends.append((folder, state)), **how,
-                )  # fmt: skip
+            with contextlib.redirect_stdout(
+                sys.stderr
+            ):  # a net of the user's own may print; standard output is for results
+                if len(orders) == 1:
+                    ((folder, until),) = orders
+                    said = {"event": "row", "folder": folder.name}
+                    end = trial.run(folder, until=until, on_row=lambda row: self.tell(said | row), **how)
+                    ends.append((folder, end))
+                else:
+                    stacked.run(
+                        orders, on_row=lambda folder, row: self.tell({"event": "row", "folder": folder.name, **row}),
+                        on_end=lambda folder, state: ends.append((folder, state)), **how,
+                    )  # fmt: skip
         except Locked:
             ends.append((orders[0][0], "locked"))
         except UserError as error:

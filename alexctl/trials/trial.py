@@ -220,7 +220,9 @@ class TrialRun:
             inspection.write(self.folder, kept)
         except (Interrupted, Locked, UserError):
             raise
-        except Exception:
+        except BaseException as failure:
+            if is_interrupt(failure):
+                raise
             self.log_exception()
 
     def _on_batch(self, training: Training) -> None:

@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--keep-weights", action="store_true")
     parser.add_argument("--code", type=Path, action="append", default=[], help="a folder with nets of the user's own")
     options = parser.parse_args()
-    for folder in options.code:
+    for folder in reversed(options.code):  # the first is looked into first
         look_beside(folder)
     torch.set_num_threads(options.threads)
     keeping = Keeping(checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights)

@@ -1,6 +1,8 @@
 """Whatever a net of the user's own raises, and however it tries to end the process, its trial fails with a reason."""
 
+import json
 import os
+import sys
 import threading
 
 import pytest
@@ -8,9 +10,12 @@ import torch
 from trials import unruly
 
 from alexctl import process
+from alexctl.ablation.load import load
 from alexctl.ablation.own_code import import_module
+from alexctl.ablation.own_net import register
 from alexctl.cli.main import main
 from alexctl.errors import UserError
+from alexctl.nets import build
 from alexctl.store import records
 from alexctl.trials import trial
 
@@ -63,6 +68,95 @@ def test_importing_it_is_no_end_either(own_code, ending):
     (own_code / "mynet.py").write_text(f"import os, sys\nclass Mute(Exception): __str__ = sys.exit\n{ending}\n")
     with pytest.raises(UserError, match=r"^importing mynet raised .* \(mynet\.py, line 3\)$"):
         import_module("mynet")
+
+
+NET = """
+import os, sys
+from torch import nn
+
+class Mute(Exception):
+    __str__ = sys.exit
+
+class Net(nn.Sequential):
+    def forward(self, images):
+        {looking}
+        return super().forward(images)
+
+    def train(self, mode=True):
+        {training}
+        return super().train(mode)
+
+def make(*, num_classes: int):
+    {making}
+    return Net(nn.Flatten(), nn.LazyLinear(num_classes))
+"""
+SAID = {  # where in the module it happens, and what is then said
+    "making": r"^mynet:make raised ",
+    "looking": r"^mynet:make can't take images of shape \(2, ",
+    "training": r"^mynet:make raised ",
+}
+
+
+@pytest.mark.parametrize("place", SAID)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_making_it_is_no_end_either(own_code, place, ending):
+    """Of a trial's process, nor of the command's before the first trial."""
+    (own_code / "mynet.py").write_text(NET.format(**{**dict.fromkeys(SAID, "pass"), place: ending}))
+    knobs = register("mynet:make").knobs.model_validate({"net_source": register("mynet:make").source})
+    with pytest.raises(UserError, match=SAID[place]) as caught:
+        build("mynet:make", knobs, image_shape=(8, 8, 3), num_classes=10, seed=0)
+    assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "where", ["def __getattr__(name):\n    {}\n", "def make(*, width: 'mean()' = 1): pass\ndef mean():\n    {}\n"]
+)
+def test_reading_what_it_takes_is_no_end_either(own_code, where, ending):
+    (own_code / "mynet.py").write_text(
+        "import os, sys\nclass Mute(Exception): __str__ = sys.exit\n" + where.format(ending)
+    )
+    with pytest.raises(UserError, match=r"^mynet:make: .* (raised|can't be read)") as caught:
+        register("mynet:make")
+    assert len(caught.value.faults) == 1
+
+
+def test_what_it_prints_is_no_result(own_code, tiny_root, tiny_data, capsys, monkeypatch):
+    """With one worker, all in this process: when it is imported, made, tried and trained."""
+    words = ["ablate", unruly.write(own_code, "print('a step')", steps=0), "--workers", "1", "--json", "--epochs", "1"]
+    module = own_code / "mynet.py"
+    module.write_text(
+        "print('imported')\n" + module.read_text().replace("    return Net(", "    print('made')\n    return Net(")
+    )
+    monkeypatch.setattr("sys.argv", ["alexctl", *words, "--data-root", str(tiny_root), "--device", "cpu"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    assert ended.value.code == 0, err
+    assert json.loads(out)["measure"] == "test_error"
+    for word in ("imported", "made", "a step"):
+        assert word in err
+
+
+def test_two_modules_of_one_name_are_two(own_code):
+    """Each beside its ablation file, and each the file's own again when it is asked for again; both use a helper."""
+    files, digests = {}, {}
+    for number, name in enumerate(("first", "second"), start=1):
+        folder = own_code / name
+        folder.mkdir()
+        unruly.write(folder, "pass", steps=0)
+        (folder / "helper.py").write_text(f"FACTOR = {number}\n")
+        module = folder / "mynet.py"
+        module.write_text("from helper import FACTOR\n" + module.read_text())
+        files[name] = str(folder / "mine.toml")
+    for name in ("first", "second", "first"):
+        setting = load(files[name], run_code=True).setting("wide", "shapes", "0" * 16)
+        digests.setdefault(name, setting.net.net_source)
+        assert setting.net.net_source == digests[name]
+        net = build("mynet:make", setting.net, image_shape=(8, 8, 3), num_classes=10, seed=0)
+        module = sys.modules[type(net).__module__]
+        assert (module.FACTOR, module.__file__) == ({"first": 1, "second": 2}[name], str(own_code / name / "mynet.py"))
+    assert digests["first"] != digests["second"]
 
 
 def test_what_it_forks_ends_as_it_should(own_code):
