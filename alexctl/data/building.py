@@ -20,12 +20,20 @@ WORTH_SAYING = 1.0  # seconds of checking, from which on a person is told
 
 
 @dataclass(frozen=True, kw_only=True)
+class Looked:
+    """In place of a block: nothing will come of this data, and so many images were looked at for further faults."""
+
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Part:
     """Half of a data set as it is being read: labels (n,), the shape of one image, blocks (k, *shape) uint8."""
 
     labels: np.ndarray
     shape: tuple[int, int, int]
-    blocks: Iterable[np.ndarray]
+    blocks: Iterable[np.ndarray | Looked]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +134,7 @@ def _build(source: Source, root: Path, index: Path, progress: Progress | None) -
             part = reading.parts[name]
             digest.start(part.shape, part.labels)
             _write_npy(temporary / f"{name}_labels.npy", part.labels.shape, np.int64, [part.labels])
-            blocks = _told(part, f"{source.verb} {source.name}, {name}", digest, progress)
+            blocks = _told(part, source, name, digest, progress)
             _write_npy(temporary / f"{name}_images.npy", (len(part.labels), *part.shape), np.uint8, blocks)
         about = {"name": source.name, "digest": digest.hex(), "notes": reading.notes()}
         _write_json(temporary / "dataset.json", {"schema": SCHEMA, **about, "classes": reading.classes})
@@ -150,10 +158,14 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _told(part: Part, what: str, digest: Digest, progress: Progress | None) -> Iterator[np.ndarray]:
+def _told(part: Part, source: Source, name: str, digest: Digest, progress: Progress | None) -> Iterator[np.ndarray]:
     """The blocks, each taken up into the digest and told of."""
-    done = 0
+    what, done = f"{source.verb} {source.name}, {name}", 0
     for block in part.blocks:
+        if isinstance(block, Looked):
+            if progress:
+                progress(f"looking for more broken images in {source.name}", block.done, block.total)
+            continue
         whole = np.ascontiguousarray(block)
         digest.add(whole)
         yield whole

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from alexctl.data.building import Part, Reading
+from alexctl.data.building import Looked, Part, Reading
 from alexctl.data.file_faults import FileFaults
 from alexctl.data.folders import ImageFolder
 from alexctl.regular_files import open_regular
@@ -53,8 +53,11 @@ def read(folder: ImageFolder, image_size: int) -> Reading:
 
 def _decode_all(
     root: Path, files: list[str], later: list[str], image_size: int, counts: Counter
-) -> Iterator[np.ndarray]:
-    """The images in blocks; after a broken one no block, and in the end one UserError for it and those in `later`."""
+) -> Iterator[np.ndarray | Looked]:
+    """The images in blocks; after a broken one none, but how far it got, and in the end one UserError for all of them.
+
+    Those in `later` are then looked at too.
+    """
     faults: list[str] = []
     with _threads(lambda file: _decode(root, file, image_size)) as decoded:
 
@@ -68,10 +71,13 @@ def _decode_all(
 
         for start in range(0, len(files), BLOCK):
             pixels = block(files[start : start + BLOCK])
-            if not faults:
+            if faults:
+                yield Looked(done=min(start + BLOCK, len(files)), total=len(files) + len(later))
+            else:
                 yield np.stack(pixels)
         for start in range(0, len(later) if faults else 0, BLOCK):
             block(later[start : start + BLOCK])
+            yield Looked(done=len(files) + min(start + BLOCK, len(later)), total=len(files) + len(later))
     if faults:
         raise FileFaults(faults)
 

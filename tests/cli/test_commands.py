@@ -229,17 +229,22 @@ def test_a_gate_does_not_pass_on_nothing(tmp_path, capsys, gate):
 
 
 def test_a_refused_command_leaves_no_trace(tmp_path, capsys):
-    """Neither a plan nor an empty folder, be it the first command or one on finished results."""
+    """Neither a plan nor an empty folder, be it the first command or one on finished results, a torn trial among them."""
     mine_ = mine(tmp_path)
     code, _, err = alexctl("ablate", mine_, "--set", "crop=64", capsys=capsys)
     assert (code, "crop: 64 does not fit" in err) == (2, True)
     assert not (tmp_path / "results" / "mine").exists()
     alexctl("ablate", mine_, "--workers", "1", capsys=capsys)
-    before = (tmp_path / "results" / "mine" / "plan.json").read_bytes()
+    rows = next((tmp_path / "results" / "mine" / "trials").glob("relu-s0-*/rows.csv"))
+    rows.write_text("".join(rows.read_text().splitlines(keepends=True)[:-1]))
+    files = [path for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    before = {path: path.read_bytes() for path in files}
     for change in ("crop=64", "num_train=999999"):
         code, _, _ = alexctl("ablate", mine_, "--set", change, capsys=capsys)
         assert code == 2
-    assert (tmp_path / "results" / "mine" / "plan.json").read_bytes() == before
+    assert {path: path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()} == before
+    code, _, err = alexctl("ablate", mine_, "--workers", "1", capsys=capsys)
+    assert (code, f"{rows.parent.name} starts again: rows.csv has " in err) == (0, True)
 
 
 def test_another_question_needs_another_name(tmp_path, capsys):

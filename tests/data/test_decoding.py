@@ -12,6 +12,7 @@ from PIL import Image, features
 from small_folders import BLUE, RED, faults, image, load, pets
 
 from alexctl.data import decoding
+from alexctl.errors import UserError
 
 
 @pytest.fixture
@@ -91,6 +92,28 @@ def test_broken_images_are_named_ten_at_most(folder, tmp_path):
     assert every[:10] == list(lines[:10])
     assert [line.split()[0] for line in every[10:]] == ["train/dog/x6.png", "train/dog/x7.png", "train/dog/x8.png"]
     assert not list((tmp_path / "root/prepared").glob("*pets*/*"))  # nothing half-made is left
+
+
+@pytest.mark.parametrize(
+    ("broken", "read", "looked"),
+    [
+        ("train/cat/1.png", [], [2, 3, 5]),
+        ("train/dog/1.png", [("train", 2)], [3, 5]),
+        ("test/cat/1.png", [("train", 2), ("train", 3)], [2]),
+    ],
+)
+def test_it_goes_on_counting_after_a_broken_one(folder, tmp_path, monkeypatch, broken, read, looked):
+    """Blocks of two: of three training images and two test images, which are looked at too."""
+    monkeypatch.setattr(decoding, "BLOCK", 2)
+    (folder / broken).write_bytes(b"")
+    told = []
+    with pytest.raises(UserError):
+        load(folder, tmp_path, progress=lambda *words: told.append(words))
+    total = 5 if broken.startswith("train") else 2
+    assert told == [
+        *((f"decoding pets, {part}", done, 3) for part, done in read),
+        *(("looking for more broken images in pets", done, total) for done in looked),
+    ]
 
 
 def test_faults_that_cannot_be_listed_are_counted_all_the_same(folder, tmp_path):
