@@ -131,6 +131,23 @@ def _no_module(name: str) -> str:
     return f"no module '{name}' in this folder{', beside the file' * bool(_BESIDE)} or installed, {found}"
 
 
+@contextlib.contextmanager
+def raised_told(words: str) -> Iterator[None]:
+    """Whatever code of the user's own raises, SystemExit too, as a UserError of these words, `{}` being what it was.
+
+    What it prints goes to stderr, and a person's Ctrl-C goes on upwards.
+    """
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            yield
+    except UserError:
+        raise
+    except BaseException as error:
+        if process.is_interrupt(error):
+            raise
+        raise UserError(words.format(in_a_line(error))) from error
+
+
 def in_a_line(error: BaseException) -> str:
     """`ValueError: too wide (mynet.py, line 3)`: the last line of the user's own code that the exception came through."""
     text = error.msg if isinstance(error, SyntaxError) else (_text(error).splitlines() or [""])[0]

@@ -4,7 +4,6 @@ Nothing is imported before `register`, and reading stored results never calls it
 takes whatever was stored.
 """
 
-import contextlib
 import inspect
 import sys
 from collections.abc import Callable, Collection
@@ -18,10 +17,17 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
 from alexctl.ablation.faults import fault_of
 from alexctl.ablation.knobs import NETS, PUBLISHED, Knobs
 from alexctl.ablation.measures import MEASURES
-from alexctl.ablation.own_code import forget_others, import_module, in_a_line, is_here, shown, source_digest
+from alexctl.ablation.own_code import (
+    forget_others,
+    import_module,
+    in_a_line,
+    is_here,
+    raised_told,
+    shown,
+    source_digest,
+)
 from alexctl.ablation.toml import key_values, quoted
 from alexctl.errors import UserError, nearest
-from alexctl.process import is_interrupt
 
 GIVEN = ("image_shape", "num_classes", "seed")  # what alexctl gives a factory that asks for it; never knobs
 COLUMNS = (  # of trials.csv, where a knob that varies has a column of its own
@@ -127,15 +133,10 @@ def register(name: str, taken: Collection[str] = ()) -> OwnNet:
     if name in _registered:
         return _registered[name]
     module = import_module(module_name)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # a module may have a `__getattr__`, and types in quotes are code
-            return _register(name, module, factory_name, taken)
-    except UserError:
-        raise
-    except BaseException as error:
-        if is_interrupt(error):
-            raise
-        raise UserError(f"{name}: reading what it takes raised {in_a_line(error)}") from error
+    with raised_told(
+        f"{name}: reading what it takes raised {{}}"
+    ):  # a module may have a `__getattr__`, and types are code
+        return _register(name, module, factory_name, taken)
 
 
 def _register(name: str, module: ModuleType, factory_name: str, taken: Collection[str]) -> OwnNet:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from alexctl.ablation.knobs import Knobs, TrainingKnobs
+from alexctl.ablation.own_code import raised_told
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.toml import key_values
 from alexctl.nets import find
@@ -50,12 +51,14 @@ def describe(name: str, knobs: Knobs, image_size: int | None = None, num_classes
     height, width, channels = spec.native_shape
     shape = (image_size or height, image_size or width, channels)
     num_classes = num_classes or spec.native_classes
-    with nullcontext() if is_own(name) else torch.device("meta"):  # there nothing is drawn or kept
-        net = spec.factory(knobs, image_shape=shape, num_classes=num_classes, seed=0)
-    layers = layer_table(net, shape)
+    own = is_own(name)
+    with raised_told(f"{name} raised {{}}") if own else nullcontext():
+        with nullcontext() if own else torch.device("meta"):  # there nothing is drawn or kept
+            net = spec.factory(knobs, image_shape=shape, num_classes=num_classes, seed=0)
+        layers, memory = layer_table(net, shape), training_bytes(net, shape, num_classes, BATCH_SIZE)
     return Description(
         net=name, knobs=knobs.model_dump(mode="json", exclude={"net_source"}),
         changed=knobs.model_dump(exclude_defaults=True, exclude={"net_source"}),
         image_shape=shape, num_classes=num_classes, layers=layers, totals=totals(layers), batch_size=BATCH_SIZE,
-        training_bytes=training_bytes(net, shape, num_classes, BATCH_SIZE),
+        training_bytes=memory,
     )  # fmt: skip

@@ -1,20 +1,17 @@
 """Builds a net of the user's own: what its factory gives is checked, and its draws are derived like all others."""
 
-import contextlib
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from alexctl.ablation.knobs import Knobs
-from alexctl.ablation.own_code import in_a_line
+from alexctl.ablation.own_code import raised_told
 from alexctl.ablation.own_net import OwnNet, register
 from alexctl.ablation.toml import quoted
 from alexctl.errors import UserError, nearest
 from alexctl.nets.contract import DEFAULTS, SCALINGS, Net
-from alexctl.process import is_interrupt
 from alexctl.randomness import derived_seed
 
 
@@ -32,26 +29,13 @@ def build_own(name: str, knobs: Knobs, *, image_shape: tuple[int, int, int], num
     if table.get("net_source") != own.source:
         raise UserError(f"{own.file} has changed since this trial was planned; run the same command again", exit_code=1)
     arguments = own.arguments(table, image_shape=image_shape, num_classes=num_classes, seed=seed)
-    with torch.random.fork_rng(devices=[]), contextlib.redirect_stdout(sys.stderr):
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "init"))
-        with _told(f"{name} raised {{}}"):
+        with raised_told(f"{name} raised {{}}"):
             net = _made(name, own, arguments)
             _check_extras(name, net)
             _try(name, net, image_shape, num_classes)
             return net.train()
-
-
-@contextlib.contextmanager
-def _told(words: str) -> Iterator[None]:
-    """Whatever the user's code raises, SystemExit too, as a UserError of these words; a person's Ctrl-C goes on upwards."""
-    try:
-        yield
-    except UserError:
-        raise
-    except BaseException as error:
-        if is_interrupt(error):
-            raise
-        raise UserError(words.format(in_a_line(error))) from error
 
 
 def _made(name: str, own: OwnNet, arguments: dict[str, Any]) -> nn.Module:
@@ -84,7 +68,7 @@ def _try(name: str, net: nn.Module, image_shape: tuple[int, int, int], num_class
     net.eval()  # no running mean moves
     for num in (2, 1):
         shape = (num, channels, height, width)
-        with _told(f"{name} can't take images of shape {shape}: {{}}; {wanted}"):
+        with raised_told(f"{name} can't take images of shape {shape}: {{}}; {wanted}"):
             logits = net(torch.zeros(shape))
         check_logits(name, logits, num, num_classes, f"for images of shape {shape}")
     known = dict(net.named_parameters())

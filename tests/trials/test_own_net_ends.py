@@ -108,6 +108,20 @@ def test_making_it_is_no_end_either(own_code, place, ending):
     assert len(caught.value.faults) == 1
 
 
+@pytest.mark.parametrize("ending", ["print('looked')", *ENDINGS])
+def test_showing_it_is_no_end_either(own_code, capsys, monkeypatch, ending):
+    (own_code / "mynet.py").write_text(NET.format(**{**dict.fromkeys(SAID, "pass"), "looking": ending}))
+    monkeypatch.setattr("sys.argv", ["alexctl", "show", "--net", "mynet:make", "--json"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    out, err = capsys.readouterr()
+    if ending in ENDINGS:
+        assert (ended.value.code, out, err.count("\n")) == (2, "", 1)
+        assert err.startswith("alexctl: mynet:make can't take images of shape (2, ")
+    else:
+        assert (ended.value.code, json.loads(out)["net"], "looked" in err) == (0, "mynet:make", True)
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize(
     "where", ["def __getattr__(name):\n    {}\n", "def make(*, width: 'mean()' = 1): pass\ndef mean():\n    {}\n"]
