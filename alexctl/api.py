@@ -118,6 +118,7 @@ def ablate(
     fail_fast: bool = False,
     checkpoint_seconds: float = 20.0,
     keep_weights: bool = False,
+    keep_predictions: bool = False,
     watcher: "Watcher | None" = None,
 ) -> Result:
     """Runs an ablation, by its name or the path of its file, or goes on with it; the same words as `alexctl ablate`.
@@ -140,7 +141,7 @@ def ablate(
     options = Options(
         results=Path(results), name=folder_name, root=None if data_root is None else Path(data_root), device=device,
         workers=workers, threads=threads, stack=stack, retry_failed=retry_failed, fail_fast=fail_fast,
-        keeping=Keeping(checkpoint_seconds=checkpoint_seconds, weights=keep_weights),
+        keeping=Keeping(checkpoint_seconds=checkpoint_seconds, weights=keep_weights, predictions=keep_predictions),
     )  # fmt: skip
     return Result.of(run(ablation, options, watcher or Silent()))
 

@@ -13,13 +13,12 @@ from alexctl.figures.architecture import figure_2
 from alexctl.machine import default_workers
 from alexctl.nets import find
 from alexctl.nets.description import describe
-from alexctl.store import files, layout, plan
+from alexctl.store import files, layout, plan, test_images
 from alexctl.store.environment import git_state, threads_of
 from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import seconds_per_epoch, seed_notes
 from alexctl.training.device import choose_device
-from alexctl.trials.trial import Keeping
 from alexctl.verdicts.evidence import Evidence
 
 
@@ -49,7 +48,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         )
         campaign.retry_failed = options.retry_failed
         restarted = campaign.restart_torn()
-        shared = FinishedElsewhere(campaign, weights=options.keeping.weights)
+        shared = FinishedElsewhere(campaign, weights=options.keeping.weights, predictions=options.keeping.predictions)
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
         seconds = seconds_per_epoch(campaign, data, device, options.threads) if unknown else {}
@@ -60,8 +59,10 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
             *precision.notes(ablation, device),
             *campaign.write_plan(git_state()),
             *restarted,
-            *_weightless(campaign, options.keeping),
+            *_without(campaign, layout.WEIGHTS, "weights", options.keeping.weights),
+            *_without(campaign, layout.PROBABILITIES, "probabilities", options.keeping.predictions),
         ]
+        test_images.write_labels(folder, data_digest=data.digest, classes=data.classes, labels=data.test_labels)
         taken = shared.take_ready()
         if campaign.ready() and not seconds:
             seconds = seconds_per_epoch(campaign, data, device, options.threads)
@@ -112,13 +113,13 @@ def _other_threads(campaign: Campaign, threads: int) -> list[str]:
     ]
 
 
-def _weightless(campaign: Campaign, keeping: Keeping) -> list[str]:
-    """A note where weights are wanted of trials that were done without keeping them."""
+def _without(campaign: Campaign, file: str, what: str, wanted: bool) -> list[str]:
+    """A note where a file is wanted of trials that were done without keeping it."""
     done = [r for r in campaign.records.values() if r.state == "done" and r.phase == "final"]
-    without = [record for record in done if not (record.folder / layout.WEIGHTS).exists()]
-    if not (keeping.weights and without):
+    without = [record for record in done if not (record.folder / file).exists()]
+    if not (wanted and without):
         return []
     return [
-        f"{len(without)} finished trials kept no weights; to get them, delete the trial's folder "
+        f"{len(without)} finished trials kept no {what}; to get them, delete the trial's folder "
         "and run the same command again"
     ]

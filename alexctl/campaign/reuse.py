@@ -19,8 +19,8 @@ class FinishedElsewhere:
     they count within one run only.
     """
 
-    def __init__(self, campaign: Campaign, *, weights: bool):
-        self.campaign, self.weights = campaign, weights
+    def __init__(self, campaign: Campaign, *, weights: bool, predictions: bool = False):
+        self.campaign, self.weights, self.predictions = campaign, weights, predictions
         self.folders: dict[str, list[Path]] = {}
         if campaign.ablation.measure.one_machine:
             return
@@ -59,7 +59,10 @@ class FinishedElsewhere:
             folder = make_inner(layout.trial(self.campaign.folder, job.name))
             write_json(folder / layout.SETTING, head)
             settle(folder)
-            if self.weights:  # older trials have none
+            # Older trials have none of these.
+            if record.right is not None:
+                files[layout.CORRECT] = record.right.bits
+            if self.weights:
                 files |= {n: read_bytes(path, ANY_BYTES) for n in layout.INSPECTION if (path := source / n).is_file()}
             status = files.pop(layout.STATUS)
             for name, content in files.items():
@@ -71,7 +74,8 @@ class FinishedElsewhere:
         return None
 
     def _wanted(self) -> tuple[str, ...]:
-        return (layout.WEIGHTS, *ABOUT_A_TRIAL) if self.weights else ABOUT_A_TRIAL
+        wanted = (layout.WEIGHTS,) * self.weights + (layout.PROBABILITIES,) * self.predictions
+        return (*wanted, *ABOUT_A_TRIAL)
 
 
 def _identity(name: str) -> str:

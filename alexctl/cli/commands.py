@@ -84,6 +84,7 @@ def ablate(
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="Time between checkpoints: what a killed trial may lose.")] = 20.0,
     keep_weights: Annotated[bool, typer.Option("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
+    keep_predictions: Annotated[bool, typer.Option("--keep-predictions", help="Keep each trial's class probabilities for the test images, from which ensembles.csv is made.")] = False,
     require: RequireOption = None,
     tier: TierOption = None,
     fail_on: FailOnOption = None,
@@ -110,7 +111,7 @@ def ablate(
             epochs=epochs, precision=None if precision is Precision.auto else precision.value, preset=preset, knobs=override(set_ or []),
             results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
             threads=threads, stack=stack, retry_failed=retry is not None, fail_fast=fail_fast,
-            checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, watcher=screen,
+            checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, keep_predictions=keep_predictions, watcher=screen,
         )  # fmt: skip
     except api.Stopped as stopped:
         screen.close()

@@ -22,6 +22,7 @@ COSTS_CSV, UPKEEP_CSV, CALIBRATION, CALIBRATION_CSV = "costs.csv", "upkeep.csv",
 PLAN, VERDICT, TRIALS = "plan.json", "verdict.json", "trials"
 TRIALS_CSV, CURVES_CSV, SUMMARY_CSV = "trials.csv", "curves.csv", "summary.csv"
 SURVIVAL_CSV, BUDGETS_CSV = "survival.csv", "budgets.csv"
+TEST_LABELS = "test_labels.json"
 PREDICTIONS_CSV, NEIGHBOURS_CSV = "predictions.csv", "neighbours.csv"  # of one trial, and in its folder too
 DRAWN_FROM = "figures.json"
 FIGURE, SEARCH, SURVIVAL, BUDGETS, NET = "figure", "search", "survival", "budgets", "net"  # each STEM.svg and .png
@@ -30,11 +31,14 @@ KERNELS, PREDICTIONS, NEIGHBOURS = "kernels", "predictions", "neighbours"
 # A trial's folder
 SETTING, ENV, STATUS, ROWS, LOG = "setting.json", "env.json", "status.json", "rows.csv", "stderr.log"
 CHECKPOINT, WEIGHTS, GALLERY = "checkpoint.pt", "weights.safetensors", "gallery.safetensors"
+CORRECT, PROBABILITIES = "correct.bits", "probabilities.safetensors"
 INSPECTION = (GALLERY, PREDICTIONS_CSV, NEIGHBOURS_CSV)  # beside the weights of seed 0
 
 # Either, while it is worked on
 LOCK, HEARTBEAT = ".lock", ".heartbeat"
-OF_A_TRIAL = {SETTING, ENV, STATUS, ROWS, LOG, CHECKPOINT, WEIGHTS, *INSPECTION, LOCK, HEARTBEAT}
+OF_A_TRIAL = {
+    SETTING, ENV, STATUS, ROWS, LOG, CHECKPOINT, WEIGHTS, CORRECT, PROBABILITIES, *INSPECTION, LOCK, HEARTBEAT,
+}  # fmt: skip
 
 _TRIAL = re.compile(r"(?P<arm>[A-Za-z0-9][A-Za-z0-9_.-]*)-s(?P<seed>\d+)-(?P<hash8>[0-9a-f]{8})", re.ASCII)
 

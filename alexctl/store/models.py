@@ -27,6 +27,7 @@ Measured = Annotated[Name, AfterValidator(_known)]
 Count = Annotated[int, Field(ge=0, le=10**15)]
 Seconds = Annotated[float, Field(ge=0, le=1e10)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
 class _Part(BaseModel):
@@ -58,18 +59,28 @@ class SettingFile(AnyFile):
 
 
 class StatusFile(AnyFile):
-    """How a trial ended. From schema 2 on it holds the digest of the rows."""
+    """How a trial ended. From schema 2 on it holds the digest of the rows, and that of what else is counted if it is there."""
 
     newest: ClassVar[int] = 2
     state: Literal[STATES]
     error: str | None = None
     num_rows: Count
     epochs_run: Annotated[float, Field(ge=0, le=1e6)]
-    rows_digest: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    rows_digest: Digest | None = None
+    num_test: Annotated[int, Field(ge=1, le=10**8)] | None = None
+    correct_digest: Digest | None = None
     train_seconds: Seconds | None = None
     eval_seconds: Seconds | None = None
     prepare_seconds: Seconds | None = None
     parameters: Count | None = None
+
+
+class TestLabelsFile(AnyFile):
+    """The right classes of the test images; `labels` is base64 of a 16-bit number each, the lower byte first."""
+
+    data_digest: Name
+    classes: Annotated[list[Annotated[str, Field(max_length=2000)]], Field(min_length=1)]
+    labels: str
 
 
 class EnvFile(AnyFile):
@@ -209,4 +220,5 @@ class BenchFile(AnyFile):
 MODELS: dict[str, type[AnyFile]] = {
     layout.SETTING: SettingFile, layout.STATUS: StatusFile, layout.ENV: EnvFile, layout.PLAN: PlanFile,
     layout.VERDICT: VerdictFile, layout.DRAWN_FROM: DrawnFromFile, layout.BENCH_JSON: BenchFile,
+    layout.TEST_LABELS: TestLabelsFile,
 }  # fmt: skip

@@ -11,7 +11,7 @@ from alexctl.ablation.model import SEARCH_SEED
 from alexctl.ablation.setting import Setting, hash_of
 from alexctl.errors import UserError, printable
 from alexctl.regular_files import is_regular, odd_kind
-from alexctl.store import layout, rows_csv
+from alexctl.store import layout, rows_csv, test_images
 from alexctl.store.files import SCHEMA, Unreadable, make_inner, read_json, remove, settle, sweep, unusable, write_json
 from alexctl.store.models import StatusFile
 
@@ -36,6 +36,7 @@ def read_setting(folder: Path) -> tuple[Setting, int]:
 def write_end(
     folder: Path, state: str, error: str | None, rows: Sequence[dict[str, Any]], *,
     train_seconds: float, eval_seconds: float, prepare_seconds: float | None = None, parameters: int | None = None,
+    right: test_images.Right | None = None,
 ) -> None:  # fmt: skip
     """Writes down the state a trial is left in, and which rows it has then; `rows.csv` and all else are there before."""
     settle(folder)
@@ -45,6 +46,8 @@ def write_end(
         "epochs_run": rows[-1]["epoch"] if rows else 0.0, "train_seconds": train_seconds,
         "eval_seconds": eval_seconds, "prepare_seconds": prepare_seconds, "parameters": parameters,
     }  # fmt: skip
+    if right is not None:
+        status |= {"num_test": right.count, "correct_digest": right.digest}
     write_json(folder / layout.STATUS, status)
 
 
@@ -91,6 +94,7 @@ class TrialRecord:
     setting: dict[str, Any] = field(default_factory=dict)
     status: dict[str, Any] = field(default_factory=dict)
     rows: tuple[dict[str, float | None], ...] = ()
+    right: test_images.Right | None = None
     problem: str | None = None
     torn: bool = False  # the problem is that rows and status are of different moments, which running it anew mends
     unreadable: bool = False  # the problem is the disk, for now
@@ -143,12 +147,17 @@ def read_trial(folder: Path) -> TrialRecord | None:
         rows = rows_csv.read(folder) if is_regular(folder / layout.ROWS) else ()
         if status:
             _check_status(status, rows)
+        right = None
+        if status.get("correct_digest") and status.get("num_test") and rows:
+            right = test_images.read_right(
+                folder, status["num_test"], status["correct_digest"], rows[-1].get("test_error")
+            )
     except ValueError as error:
         how = {"torn": isinstance(error, _Torn), "unreadable": isinstance(error, Unreadable)}
         return TrialRecord(**names, problem=cut(str(error)), **how)
     if status.get("error"):  # version 0.1.0 wrote them whole
         status["error"] = cut(status["error"])
-    return TrialRecord(**names, phase=phase, setting=setting, status=status, rows=rows)
+    return TrialRecord(**names, phase=phase, setting=setting, status=status, rows=rows, right=right)
 
 
 def _check_entries(folder: Path) -> None:

@@ -159,6 +159,9 @@ class Training(Loop):
         self.own, self.num_classes = is_own(knobs.net), len(data.classes)
         self.clock = clock or Clock(sync=synchroniser(device))
         self.step = 0
+        self.right: Tensor | None = None  # (images,) bool: which test images the last evaluation of them found right
+        self.probabilities: Tensor | None = None  # (images, classes) float16 of it, if they are kept
+        self.keeps_probabilities = False
         self.sums = torch.zeros(3, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
         if state is not None:
             self._load(state)
@@ -215,15 +218,23 @@ class Training(Loop):
         views = 1 if part == "train" else self.setting.training.test_views
         self.net.eval()
         wrong, wrong5 = 0, 0
+        rights: list[Tensor] = []
+        probabilities: list[Tensor] = []
         for seen, labels in self.batches.in_order(part, views=views):
             with arithmetic(self.setting, self.device):
                 each = [self.net(view).float() for view in seen]
             scores = sum(one.softmax(1) for one in each) if views > 1 else each[0]
-            wrong = wrong + (scores.argmax(1) != labels).sum()
+            rights.append(scores.argmax(1) == labels)
+            wrong = wrong + (~rights[-1]).sum()
+            if part == "test" and self.keeps_probabilities:
+                probabilities.append((scores / views if views > 1 else scores.softmax(1)).half())
             best = scores.topk(min(5, scores.shape[1])).indices
             wrong5 = wrong5 + (best != labels[:, None]).all(1).sum()
             self.on_batch(self)
         self.net.train()
+        if part == "test":
+            self.right = torch.cat(rights)
+            self.probabilities = torch.cat(probabilities) if probabilities else None
         count = len(getattr(self.batches, f"{part}_labels"))
         return wrong.item() / count, wrong5.item() / count
 
@@ -235,11 +246,15 @@ class Training(Loop):
             "seconds": dict(self.clock.seconds),
             "net": self.net.state_dict(),
             "velocity": self.optimiser.velocity,
+            "right": self.right,
+            "probabilities": self.probabilities,
         }
 
     def _load(self, state: dict[str, Any]) -> None:
         self.step = state["step"]
         self.sums.copy_(state["sums"])
+        known = (state.get(name) for name in ("right", "probabilities"))  # a checkpoint of before has neither
+        self.right, self.probabilities = (None if one is None else one.to(self.device) for one in known)
         self.clock.seconds.update(state["seconds"])
         self.net.load_state_dict(state["net"])
         for name, velocity in self.optimiser.velocity.items():

@@ -70,6 +70,7 @@ class Stack(Loop):
         buffers: list[dict[str, Tensor]] = []
         velocities: list[dict[str, Tensor]] = []
         sums, steps, self.seconds_before = [], set(), {}
+        rights, probabilities = [], []
         batches: Batches | None = None
         for setting, seed, state in zip(settings, seeds, states or [None] * len(settings), strict=True):
             one = Training(setting, seed, data, device=device, state=state, batches=batches)
@@ -80,6 +81,8 @@ class Stack(Loop):
             buffers.append(dict(one.net.named_buffers()))
             velocities.append(one.optimiser.velocity)
             sums.append(one.sums)
+            rights.append(one.right)
+            probabilities.append(one.probabilities)
             steps.add(one.step)
             self.seconds_before[member] = dict(one.clock.seconds)
         if len(steps) != 1:
@@ -93,6 +96,9 @@ class Stack(Loop):
         self.buffers = {name: torch.stack([each[name] for each in buffers]) for name in buffers[0]}
         self.velocity = {name: torch.stack([each[name] for each in velocities]) for name in velocities[0]}
         self.sums = torch.stack(sums)
+        self.right = _together(rights)  # as a Training has them, with a dimension of members before
+        self.probabilities = _together(probabilities)
+        self.keeps_probabilities = False
         self.rates = torch.tensor([member.lr for member in self.members], dtype=torch.float64)
         self.clock = clock or Clock(sync=synchroniser(device))
 
@@ -107,6 +113,8 @@ class Stack(Loop):
         self.buffers = {name: buffer[index] for name, buffer in self.buffers.items()}
         self.velocity = {name: velocity[index] for name, velocity in self.velocity.items()}
         self.sums = self.sums[index]
+        self.right = None if self.right is None else self.right[index]
+        self.probabilities = None if self.probabilities is None else self.probabilities[index]
 
     def state(self, member: Member) -> dict[str, Any]:
         """The member's checkpoint, which it could go on from alone."""
@@ -118,6 +126,8 @@ class Stack(Loop):
             "seconds": self.seconds(member),
             "net": {name: whole[name][i].detach().clone() for name in self.net.state_dict()},
             "velocity": {name: velocity[i].clone() for name, velocity in self.velocity.items()},
+            "right": None if self.right is None else self.right[i].clone(),
+            "probabilities": None if self.probabilities is None else self.probabilities[i].clone(),
         }
 
     def seconds(self, member: Member) -> dict[str, float]:
@@ -216,16 +226,29 @@ class Stack(Loop):
         views = 1 if part == "train" else self.setting.training.test_views
         self.net.eval()
         wrong, wrong5 = 0, 0
+        rights: list[Tensor] = []
+        probabilities: list[Tensor] = []
         for seen, labels in self.batches.in_order(part, views=views):
             scores = [self._call(view, self.buffers, images_each=False) for view in seen]
             total = sum(one.softmax(2) for one in scores) if views > 1 else scores[0]
-            wrong = wrong + (total.argmax(2) != labels).sum(1)
+            rights.append(total.argmax(2) == labels)
+            wrong = wrong + (~rights[-1]).sum(1)
+            if part == "test" and self.keeps_probabilities:
+                probabilities.append((total / views if views > 1 else total.softmax(2)).half())
             best = total.topk(min(5, total.shape[2])).indices
             wrong5 = wrong5 + (best != labels[:, None]).all(2).sum(1)
             self.on_batch(self)
         self.net.train()
+        if part == "test":
+            self.right = torch.cat(rights, 1)
+            self.probabilities = torch.cat(probabilities, 1) if probabilities else None
         count = len(getattr(self.batches, f"{part}_labels"))
         return [(one / count, five / count) for one, five in zip(wrong.tolist(), wrong5.tolist(), strict=True)]
+
+
+def _together(each: Sequence[Tensor | None]) -> Tensor | None:
+    """What all members know, as one tensor; None where one does not."""
+    return None if any(one is None for one in each) else torch.stack(list(each))
 
 
 @torch.no_grad()

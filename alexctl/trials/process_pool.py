@@ -120,7 +120,7 @@ class LocalPool:
         command = [sys.executable, "-P", str(START), "--serve", "--data-root", str(root)]
         command += ["--device", device, "--threads", str(threads)]
         command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
-        command += ["--keep-weights"] * keeping.weights
+        command += ["--keep-weights"] * keeping.weights + ["--keep-predictions"] * keeping.predictions
         command += [word for folder in folders_beside() for word in ("--code", str(folder))]
         self.workers = [WorkerProcess(command, threads, self.queue) for _ in range(workers)]
         self.looked = time.monotonic()

@@ -103,6 +103,7 @@ class _Stacked:
             [run.setting for run in self.runs], [run.seed for run in self.runs], self.runs[0].data, device=self.device,
             on_batch=self._on_batch, states=[run.state for run in self.runs],
         )  # fmt: skip
+        stack.keeps_probabilities = self.runs[0].keeping.predictions
         self.of = dict(zip(stack.members, self.runs, strict=True))
         for run in self.runs:
             run.prepare_seconds = time.monotonic() - self.runs[0].started

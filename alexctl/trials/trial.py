@@ -18,7 +18,7 @@ from alexctl.errors import UserError
 from alexctl.process import is_interrupt
 from alexctl.regular_files import open_regular
 from alexctl.statistics import target_epoch
-from alexctl.store import files, inspection, layout, records, rows_csv
+from alexctl.store import files, inspection, layout, records, rows_csv, test_images
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged, Row, Training, evaluation_columns
@@ -30,10 +30,11 @@ ROWS_SECONDS = 5.0
 @dataclass(frozen=True, kw_only=True)
 class Keeping:
     """What a trial leaves beside its rows, none of which moves a number: a checkpoint every so many seconds while it
-    runs, and its final weights (`weights.safetensors`) if they are wanted."""
+    runs, and its final weights and its probabilities for the test images if they are wanted."""
 
     checkpoint_seconds: float = 20.0
     weights: bool = False
+    predictions: bool = False
 
 
 ROWS_ONLY = Keeping()
@@ -119,6 +120,7 @@ class TrialRun:
         self.training = Training(
             self.setting, self.seed, self.data, device=self.device, on_batch=self._on_batch, state=self.state
         )
+        self.training.keeps_probabilities = self.keeping.predictions
         self.prepare_seconds = time.monotonic() - self.started
         return self._train()
 
@@ -193,9 +195,10 @@ class TrialRun:
     def finish(self) -> str:
         """The last evaluation, where one is owed, and what is kept of the net to look at."""
         training, last, part = self.training, self.rows[-1], self.training.evaluated
+        training.keeps_probabilities = self.keeping.predictions
         if self.setting.training.evaluate_every:
             training.clock.switch("eval")
-            if last[f"{part}_error"] is None:
+            if last[f"{part}_error"] is None or self._images_missing():
                 last |= evaluation_columns(part, training.errors_on(part))
             last["train_error_pass"], _ = training.errors_on("train")  # as evaluated, without dropout or flips
             training.clock.switch(None)
@@ -205,6 +208,26 @@ class TrialRun:
             if self.seed == 0:  # one of an arm is enough to look at
                 self._show()
         return "done"
+
+    @property
+    def _keeps_images(self) -> bool:
+        """Whether it is known of each test image whether it was right: not of a trial that ends as its target is met."""
+        knobs = self.setting.training
+        return self.training.evaluated == "test" and knobs.evaluate_every > 0 and knobs.epochs_after_target != 0
+
+    def _images_missing(self) -> bool:
+        """Whether the last evaluation was made when nothing of it was kept, and has to be made again."""
+        training = self.training
+        known = training.right is not None and (training.probabilities is not None or not self.keeping.predictions)
+        return self._keeps_images and not known
+
+    def _keep_images(self) -> test_images.Right:
+        """Writes down which test images were right, and how probable the net found each class if that is wanted."""
+        right = test_images.Right.of(self.training.right.cpu().numpy())
+        files.write_atomic(self.folder / layout.CORRECT, right.bits)
+        if self.keeping.predictions:
+            test_images.write_probabilities(self.folder, self.training.probabilities.cpu().numpy())
+        return right
 
     def _keep_weights(self) -> None:
         self.lock.check()
@@ -251,6 +274,7 @@ class TrialRun:
 
     def _record(self, state: str, error: str | None) -> None:
         self.lock.check()
+        right = self._keep_images() if state == "done" and self._keeps_images else None
         if self.training:
             rows_csv.write(self.folder, self.rows)
         seconds = self.training.clock.seconds if self.training else {}
@@ -258,7 +282,7 @@ class TrialRun:
             self.folder, state, error, self.rows,
             train_seconds=seconds.get("train", 0.0), eval_seconds=seconds.get("eval", 0.0),
             prepare_seconds=getattr(self, "prepare_seconds", None),
-            parameters=sum(p.numel() for p in self.training.net.parameters()) if self.training else None,
+            parameters=sum(p.numel() for p in self.training.net.parameters()) if self.training else None, right=right,
         )  # fmt: skip
         if state in records.FINISHED:
             with suppress(OSError):  # one that stays is of no use and does no harm: the campaign tidies up at its end

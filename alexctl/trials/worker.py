@@ -47,12 +47,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--checkpoint-every", type=float, default=ROWS_ONLY.checkpoint_seconds)
     parser.add_argument("--keep-weights", action="store_true")
+    parser.add_argument("--keep-predictions", action="store_true")
     parser.add_argument("--code", type=Path, action="append", default=[], help="a folder with nets of the user's own")
     options = parser.parse_args()
     for folder in reversed(options.code):  # the first is looked into first
         look_beside(folder)
     torch.set_num_threads(options.threads)
-    keeping = Keeping(checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights)
+    keeping = Keeping(
+        checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights, predictions=options.keep_predictions,
+    )  # fmt: skip
     Worker(data_root(options.data_root), options.device, keeping).work(options.folders, serve=options.serve)
     process.end(0)  # everything is written; Python would take a second to put torch away
 

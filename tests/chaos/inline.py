@@ -30,4 +30,6 @@ def prepare(folder: Path, patch: pytest.MonkeyPatch, **changes) -> None:
 
 def ablate(results: Path, root: Path) -> api.Result:
     """Runs the campaign in the current folder, or goes on with it."""
-    return api.ablate("./small.toml", results=results, data_root=root, workers=1, keep_weights=True)
+    return api.ablate(
+        "./small.toml", results=results, data_root=root, workers=1, keep_weights=True, keep_predictions=True
+    )

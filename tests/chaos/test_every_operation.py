@@ -12,7 +12,7 @@ from chaos import tally
 from chaos.harness import environment, numbers, torn
 
 FAULT = "SIGKILL before and after each file operation of a trial"
-KEPT = {"env.json", "rows.csv", "setting.json", "status.json"}
+KEPT = {"correct.bits", "env.json", "rows.csv", "setting.json", "status.json"}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ OF_RESULTS = (
 )  # fmt: skip
 OF_A_CAMPAIGN = (
     layout.PLAN, layout.VERDICT, layout.TRIALS, layout.TRIALS_CSV, layout.CURVES_CSV, layout.SUMMARY_CSV, layout.SURVIVAL_CSV,
-    layout.BUDGETS_CSV, layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV, layout.DRAWN_FROM, layout.LOCK, layout.HEARTBEAT,
+    layout.BUDGETS_CSV, layout.TEST_LABELS, layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV, layout.DRAWN_FROM, layout.LOCK, layout.HEARTBEAT,
     *(f"{stem}.{kind}" for stem in STEMS for kind in ("svg", "png")),
 )  # fmt: skip
 ELSEWHERE = {  # what the makers of alexctl measure, in a checkout
@@ -42,7 +42,7 @@ FOLDERS = {layout.BENCH, layout.TRIALS}
 KINDS = ("link", "link to a folder", "link to nothing", "pipe", "folder", "device")
 WORDS = {
     "list": ["list"], "show": ["show", "./mine.toml"], "report": ["report"], "md": ["report", "--format", "md"],
-    "json": ["report", "--format", "json"], "ablate": ["ablate", "./mine.toml", "--workers", "1", "--keep-weights"],
+    "json": ["report", "--format", "json"], "ablate": ["ablate", "./mine.toml", "--workers", "1", "--keep-weights", "--keep-predictions"],
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_twice_the_same(tiny_root, tiny_data, tmp_path):
     assert rows_of(first) == rows_of(second)
     assert len(rows_of(first)) == 8
     assert sorted(p.name for p in first.iterdir() if p.name != ".lock") == [
-        "env.json", "rows.csv", "setting.json", "status.json",
+        "correct.bits", "env.json", "rows.csv", "setting.json", "status.json",
     ]  # fmt: skip
 
 
