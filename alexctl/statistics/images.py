@@ -1,0 +1,143 @@
+"""Trials compared image by image: McNemar's test, seeds and images resampled together, agreement, ensembles; and kernels
+by how coloured they are."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import special
+
+DRAWS = 2000  # of the crossed bootstrap
+SUBSETS = 50  # of the nets of an ensemble, at most
+
+
+def mcnemar(only_first: int, only_second: int) -> tuple[float, float]:
+    """McNemar's two-sided test of two classifiers on the same images: (exact p, mid-p).
+
+    `only_first` images are wrong by the first alone, `only_second` by the second alone; if they err alike, each such
+    image is as likely on either side. The mid-p value counts what was observed by half (Fagerland et al., 2013): the
+    exact one, whose errors are below its level, is larger.
+    """
+    total, fewer = only_first + only_second, min(only_first, only_second)
+    if not total:
+        return 1.0, 1.0
+    exact = min(1.0, 2 * float(special.bdtr(fewer, total, 0.5)))
+    log_chance = special.gammaln(total + 1) - special.gammaln(fewer + 1) - special.gammaln(total - fewer + 1)
+    chance = math.exp(log_chance - total * math.log(2))
+    return exact, exact - chance if only_first != only_second else 1 - chance / 2
+
+
+def crossed_interval(differences: np.ndarray, level: float = 0.95, *, draws: int = DRAWS) -> tuple[float, float]:
+    """Both ends of the interval of the mean of (seeds, images) differences, with other seeds and other images.
+
+    A crossed bootstrap: each draw takes as many seeds and, apart from them, as many images with replacement, and the
+    ends are percentiles of the draws' means (Owen, 2007). It counts what is left after seeds and images threefold, so it
+    errs on the wide side. The draws are the same every time.
+    """
+    generator = np.random.default_rng(0)
+    num_seeds, num_images = differences.shape
+    # Images on which all seeds do the same are drawn together, which is quicker by far.
+    kinds, counts = np.unique(differences, axis=1, return_counts=True)
+    seeds = generator.multinomial(num_seeds, np.full(num_seeds, 1 / num_seeds), size=draws) / num_seeds
+    images = generator.multinomial(num_images, counts / num_images, size=draws) / num_images
+    means = ((seeds @ kinds) * images).sum(1)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """How alike pairs of trials are on the same images, averaged over the pairs.
+
+    `share` of the images both have right or both wrong. `kappa` is Cohen's (1960): 0 where the share is what their
+    errors alone would give, 1 where they agree on every image; None where that can't be told, as each is always right.
+    """
+
+    num_pairs: int
+    share: float
+    kappa: float | None
+
+
+def agreement(right: np.ndarray) -> Agreement:
+    """Of (trials, images) bool, at least two trials."""
+    shares, kappas = [], []
+    for first, second in combinations(right, 2):
+        share, p, q = float((first == second).mean()), first.mean(), second.mean()
+        chance = float(p * q + (1 - p) * (1 - q))
+        shares.append(share)
+        kappas.append(None if chance == 1 else (share - chance) / (1 - chance))
+    known = None not in kappas
+    return Agreement(
+        num_pairs=len(shares),
+        share=math.fsum(shares) / len(shares),
+        kappa=math.fsum(kappas) / len(kappas) if known else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ensemble:
+    """The error of `size` nets whose probabilities are averaged, in the mean over `num_subsets` choices of them."""
+
+    size: int
+    num_subsets: int
+    error: float
+    top5_error: float
+
+
+def ensembles(probabilities: Sequence[np.ndarray], labels: np.ndarray) -> list[Ensemble]:
+    """From one net to all of them; each net's probabilities are (images, classes), `labels` (images,)."""
+    made = []
+    for size in range(1, len(probabilities) + 1):
+        chosen = list(_subsets(len(probabilities), size))
+        errors = [_errors(sum(probabilities[i].astype(np.float32) for i in subset), labels) for subset in chosen]
+        error, top5_error = np.mean(errors, axis=0).tolist()
+        made.append(Ensemble(size=size, num_subsets=len(chosen), error=error, top5_error=top5_error))
+    return made
+
+
+def _subsets(total: int, size: int) -> Iterator[tuple[int, ...]]:
+    """All subsets of that size, or where there are more than SUBSETS so many of them, drawn the same way every time."""
+    if math.comb(total, size) <= SUBSETS:
+        yield from combinations(range(total), size)
+        return
+    generator, drawn = np.random.default_rng(size), set()
+    while len(drawn) < SUBSETS:
+        drawn.add(tuple(sorted(generator.choice(total, size, replace=False).tolist())))
+    yield from sorted(drawn)
+
+
+def _errors(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """(error, top-5 error) of (images, classes) scores."""
+    own = scores[np.arange(len(labels)), labels][:, None]
+    better = (scores > own).sum(1)
+    equal = (scores == own) & (np.arange(scores.shape[1]) < labels[:, None])  # of equals the first counts, as in argmax
+    place = better + equal.sum(1)
+    return float((place > 0).mean()), float((place > 4).mean())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Colour:
+    """How coloured kernels are: the `share` of their energy off the grey axis, and how many are off it for the most part."""
+
+    num_kernels: int
+    num_coloured: int
+    share: float
+
+
+def colour(kernels: np.ndarray) -> Colour:
+    """Of (n, height, width, 3) kernels.
+
+    A kernel's energy is the sum of its squared weights. Its grey part has the mean of the three weights at each place;
+    the rest is colour. A kernel counts as coloured if that is more than half. Weights drawn independently have two
+    thirds there; in the share of all, kernels that stayed near zero count for little.
+    """
+    whole = np.square(kernels, dtype=np.float64).sum((1, 2, 3))
+    grey = 3 * np.square(kernels.mean(3, dtype=np.float64)).sum((1, 2))
+    off = np.clip(whole - grey, 0.0, None)
+    return Colour(
+        num_kernels=len(kernels),
+        num_coloured=int((off > whole / 2).sum()),
+        share=float(off.sum() / whole.sum()) if whole.any() else 0.0,
+    )
