@@ -34,8 +34,13 @@ def typographic(text: str) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """'1 worker', '2,000 workers'."""
-    return f"{number:,} {what}{'s' * (number != 1)}"
+    """'1 worker', '2,000 workers', '3 studies'."""
+    return f"{number:,} {what if number == 1 else plural(what)}"
+
+
+def plural(what: str) -> str:
+    """'workers', 'studies'."""
+    return f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
 
 
 def compact(number: float) -> str:

@@ -23,6 +23,7 @@ def test_effects():
 
 def test_counts_and_bytes():
     assert [numbers.counted(n, "worker") for n in (0, 1, 2000)] == ["0 workers", "1 worker", "2,000 workers"]
+    assert [numbers.counted(n, "study") for n in (1, 3)] == ["1 study", "3 studies"]
     assert [numbers.compact(n) for n in (12, 1000, 104_940_000, 2.5e9)] == ["12", "1 k", "105 M", "2.5 G"]
     assert [numbers.byte_size(n) for n in (96e6, 3.21e9)] == ["96 MB", "3.2 GB"]
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def result(found: "Result") -> None:
     """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
+    from alexctl.report.image_tables import sentences
+
     console = new_console()
     which, summary = found.ablation, found.summary
     lost = "not reached" if which.measure.race else "left out"  # without a target nothing is censored
@@ -37,6 +39,8 @@ def result(found: "Result") -> None:
     console.print(rich_table(rows, console))
     for line in found.verdict["comparisons"]:
         console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]")
+    for words in sentences(found.verdict):
+        console.print(plain(words))
     if rates := found.verdict["rates"]:
         console.print(plain(rates))
     console.print(plain(which.claim))
@@ -46,7 +50,8 @@ def result(found: "Result") -> None:
         console.print(f"[red]{plain(line)}[/]")
     names = (
         *map(layout.svg, (layout.FIGURE, layout.SEARCH, layout.SURVIVAL, layout.BUDGETS)), layout.TRIALS_CSV,
-        layout.CURVES_CSV, layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.BUDGETS_CSV, layout.VERDICT,
+        layout.CURVES_CSV, layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.BUDGETS_CSV, layout.IMAGES_CSV,
+        layout.BY_CLASS_CSV, layout.ENSEMBLES_CSV, layout.KERNELS_CSV, layout.VERDICT,
     )  # fmt: skip
     written = ", ".join(name for name in names if (found.folder / name).exists())
     console.print(f"Files: {plain(shown(found.folder))}/ ({written})")

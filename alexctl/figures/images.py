@@ -9,6 +9,7 @@ from alexctl.figures.labels import short
 from alexctl.figures.page import WIDTH, page, rc_style
 from alexctl.figures.palette import GREY, INK, LINE, MARKED
 from alexctl.figures.plotting import Axes, Figure
+from alexctl.statistics.images import colour
 
 COLUMNS = 16  # kernels a row, as in Figure 3
 MARGIN = 0.06  # inches
@@ -19,25 +20,31 @@ def first_kernels(*kernels: np.ndarray, arms: Sequence[str], towers: Sequence[in
     """Figure 3: each arm's first-layer kernels, (n, height, width, channels), its towers apart.
 
     Zero is mid grey, and one scale holds for all kernels of an arm. Kernels of 3 channels are shown as colours, of
-    others by the mean of their channels.
+    others by the mean of their channels. Above each tower of several stands how many of its kernels are coloured.
     """
-    panels = [(arm, tower, part) for arm, all_, number in zip(arms, kernels, towers, strict=True)
-              for tower, part in enumerate(np.split(_levels(all_), number))]  # fmt: skip
-    number_of = dict(zip(arms, towers, strict=True))
-    sheets = [_mosaic(part) for _, _, part in panels]
+    panels = [(_titled(arm, tower, number, raw), part) for arm, all_, number in zip(arms, kernels, towers, strict=True)
+              for tower, (raw, part) in enumerate(zip(np.split(all_, number), np.split(_levels(all_), number), strict=True))]  # fmt: skip
+    sheets = [_mosaic(part) for _, part in panels]
     wide = WIDTH - 2 * MARGIN
     heights = [wide * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
     with rc_style():
         figure, whole = page(sum(heights) + 0.24 * len(heights) - FOOT, caption)
         whole.set_axis_off()
         total = y = figure.get_figheight()
-        for (arm, tower, _), sheet, high in zip(panels, sheets, heights, strict=True):
+        for (title, _), sheet, high in zip(panels, sheets, heights, strict=True):
             y -= high + 0.24
             ax = figure.add_axes((MARGIN / WIDTH, (y + 0.02) / total, wide / WIDTH, high / total))
             _show(ax, sheet)
-            name = short(arm) + (f", tower {tower + 1}" if number_of[arm] > 1 else "")
-            ax.set_title(name, loc="left", fontsize=8, pad=3)
+            ax.set_title(title, loc="left", fontsize=8, pad=3)
     return figure
+
+
+def _titled(arm: str, tower: int, number: int, kernels: np.ndarray) -> str:
+    if number == 1:
+        return short(arm)
+    found = colour(kernels) if kernels.shape[3] == 3 else None
+    coloured = f": {found.num_coloured} of {found.num_kernels} coloured" if found else ""
+    return f"{short(arm)}, tower {tower + 1}{coloured}"
 
 
 def sheets_height(kernels: np.ndarray, towers: int) -> float:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 from alexctl import numbers
 from alexctl.errors import printable
+from alexctl.report.image_tables import sentences
 from alexctl.report.sections import claimed_size, size
 
 HEAD = ("claim", "on", "arm", "seeds", "effect", "interval", "claimed", "verdict")
@@ -46,7 +47,7 @@ def _effect(line: dict[str, Any], form: Callable[[float], str]) -> tuple[str, st
 
 
 def markdown(verdicts: Sequence[dict[str, Any]], figures: Sequence[str] = ()) -> str:
-    """A table for a README, and below it what its files say to bear in mind.
+    """A table for a README, and below it what its files say to bear in mind, and effects for other test images too.
 
     `figures` are addresses, one a verdict, that the titles then link to.
     """
@@ -62,8 +63,9 @@ def markdown(verdicts: Sequence[dict[str, Any]], figures: Sequence[str] = ()) ->
 
 
 def _notes(verdicts: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
-    """(title, note) of those that have one."""
-    return [(printable(v["title"]), printable(note)) for v in verdicts if (note := v.get("note"))]
+    """(title, what to bear in mind or to add), where there is something."""
+    found = [(v["title"], note) for v in verdicts for note in (v.get("note"), *sentences(v)) if note]
+    return [(printable(title), printable(note)) for title, note in found]
 
 
 def _escaped_md(text: str) -> str:

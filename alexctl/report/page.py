@@ -32,7 +32,8 @@ LIMIT = 2_900_000
 HERE = Path(__file__).parent
 DOWNLOADS = (  # file, what a line of it is; the last is the largest, and goes as gzip
     (layout.SUMMARY_CSV, "arm"), (layout.TRIALS_CSV, "trial"), (layout.SURVIVAL_CSV, "step of an arm’s survival curve"),
-    (layout.BUDGETS_CSV, "arm at one budget"),
+    (layout.BUDGETS_CSV, "arm at one budget"), (layout.IMAGES_CSV, "pair of trials, image by image"),
+    (layout.BY_CLASS_CSV, "class"), (layout.ENSEMBLES_CSV, "number of nets averaged"), (layout.KERNELS_CSV, "tower of a trial"),
     (layout.PREDICTIONS_CSV, "image and probable class"), (layout.NEIGHBOURS_CSV, "test image and near training image"),
     (layout.VERDICT, "the comparison and its claim"),
     (layout.PLAN, "the plan: what was compared"), (layout.CURVES_CSV, "measurement of a trial"),

@@ -12,6 +12,7 @@ from alexctl.store import files, layout
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.verdicts import overview
 from alexctl.verdicts.evidence import Evidence
+from alexctl.verdicts.images import COLUMNS
 from alexctl.verdicts.tables import Tables, derive
 
 
@@ -22,13 +23,15 @@ def rebuild(evidence: Evidence, *, problems: list[str] | None = None) -> Tables:
     """
     tables = derive(evidence)
     write(tables, evidence.folder)
+    for name in COLUMNS.keys() - tables.images.frames.keys():
+        files.remove(evidence.folder / name)
     try:
         _draw(evidence, tables)
         left_out = net_figures.draw(evidence)
     except OSError as error:
         raise files.storage_error(evidence.folder, error) from None
     if problems is not None:
-        problems += left_out
+        problems += [*tables.images.notes, *left_out]
     return tables
 
 
@@ -51,7 +54,7 @@ def write(tables: Tables, folder: Path) -> None:
         layout.TRIALS_CSV: tables.trials, layout.CURVES_CSV: tables.curves, layout.SUMMARY_CSV: tables.summary,
     }  # fmt: skip
     sometimes = {layout.SURVIVAL_CSV: tables.survival, layout.BUDGETS_CSV: tables.budgets}
-    frames |= {name: frame for name, frame in sometimes.items() if not frame.empty}
+    frames |= {name: frame for name, frame in sometimes.items() if not frame.empty} | tables.images.frames
     for name, frame in frames.items():
         files.write_atomic(folder / name, files.csv_text(tuple(frame.columns), frame.to_dict("records")))
     files.write_json(folder / layout.VERDICT, tables.verdict)

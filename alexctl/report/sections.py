@@ -12,6 +12,7 @@ from alexctl.figures.palette import ARMS
 from alexctl.figures.styles import arm_styles
 from alexctl.report.command import remake
 from alexctl.report.forest_plot import axis_row, seed_row, value_axis
+from alexctl.report.image_tables import image_tables
 from alexctl.report.traced import ResultsFolder, Traced
 from alexctl.store import layout
 from alexctl.store.environment import CLOCK, clock
@@ -114,7 +115,7 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
                       for arm in claim.get("landmarks", {})],
         "interval": at("interval"), "comparisons": comparisons(folder), "machines": used,
         "mixed": measure.one_machine and len({one["clock"] for one in used}) > 1,
-        "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure),
+        "arms": _arms(folder, measure), "lost": _lost(folder), **_seeds(folder, measure), **image_tables(folder),
         "command": [folder.word(word, layout.PLAN) for word in command.words], "notes": command.notes,
     }  # fmt: skip
 

@@ -70,7 +70,9 @@ class ResultsFolder:
     def has(self, name: str) -> bool:
         return is_regular(self.path / name)
 
-    def _table(self, name: str) -> list[dict[str, str]]:
+    def table(self, name: str) -> list[dict[str, str]]:
+        """The rows of a CSV, each cell as text."""
+
         def read(path: Path) -> list[dict[str, str]]:
             lines = csv.DictReader(io.StringIO(files.read_text(path), newline=""))
             return [{k: v or "" for k, v in row.items() if k is not None} for row in lines]
@@ -79,11 +81,11 @@ class ResultsFolder:
 
     @cached_property
     def trials(self) -> list[dict[str, str]]:
-        return self._table(layout.TRIALS_CSV)
+        return self.table(layout.TRIALS_CSV)
 
     @cached_property
     def summary(self) -> list[dict[str, str]]:
-        return self._table(layout.SUMMARY_CSV)
+        return self.table(layout.SUMMARY_CSV)
 
     def word(self, text: str, file: str = layout.TRIALS_CSV) -> Traced:
         """A name that stands in a file."""

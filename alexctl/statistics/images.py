@@ -119,11 +119,11 @@ def _errors(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
 
 @dataclass(frozen=True, kw_only=True)
 class Colour:
-    """How coloured kernels are: the `share` of their energy off the grey axis, and how many are off it for the most part."""
+    """How coloured kernels are: the share of their energy off the grey axis, and how many are off it for the most part."""
 
     num_kernels: int
     num_coloured: int
-    share: float
+    colour_share: float
 
 
 def colour(kernels: np.ndarray) -> Colour:
@@ -131,13 +131,15 @@ def colour(kernels: np.ndarray) -> Colour:
 
     A kernel's energy is the sum of its squared weights. Its grey part has the mean of the three weights at each place;
     the rest is colour. A kernel counts as coloured if that is more than half. Weights drawn independently have two
-    thirds there; in the share of all, kernels that stayed near zero count for little.
+    thirds there; in the share of all, kernels that stayed near zero count for little. Weights that are not finite count
+    as none.
     """
+    kernels = np.where(np.isfinite(kernels), kernels, 0.0)
     whole = np.square(kernels, dtype=np.float64).sum((1, 2, 3))
     grey = 3 * np.square(kernels.mean(3, dtype=np.float64)).sum((1, 2))
     off = np.clip(whole - grey, 0.0, None)
     return Colour(
         num_kernels=len(kernels),
         num_coloured=int((off > whole / 2).sum()),
-        share=float(off.sum() / whole.sum()) if whole.any() else 0.0,
+        colour_share=float(off.sum() / whole.sum()) if whole.any() else 0.0,
     )

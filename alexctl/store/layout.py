@@ -23,6 +23,7 @@ PLAN, VERDICT, TRIALS = "plan.json", "verdict.json", "trials"
 TRIALS_CSV, CURVES_CSV, SUMMARY_CSV = "trials.csv", "curves.csv", "summary.csv"
 SURVIVAL_CSV, BUDGETS_CSV = "survival.csv", "budgets.csv"
 TEST_LABELS = "test_labels.json"
+IMAGES_CSV, BY_CLASS_CSV, ENSEMBLES_CSV, KERNELS_CSV = "images.csv", "by_class.csv", "ensembles.csv", "kernels.csv"
 PREDICTIONS_CSV, NEIGHBOURS_CSV = "predictions.csv", "neighbours.csv"  # of one trial, and in its folder too
 DRAWN_FROM = "figures.json"
 FIGURE, SEARCH, SURVIVAL, BUDGETS, NET = "figure", "search", "survival", "budgets", "net"  # each STEM.svg and .png

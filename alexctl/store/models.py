@@ -58,6 +58,14 @@ class SettingFile(AnyFile):
     setting: _Setting
 
 
+class _Kernels(_Part):
+    """Of one tower's first kernels, as `statistics.images.colour` counts them."""
+
+    num_kernels: Count
+    num_coloured: Count
+    colour_share: Share
+
+
 class StatusFile(AnyFile):
     """How a trial ended. From schema 2 on it holds the digest of the rows, and that of what else is counted if it is there."""
 
@@ -73,6 +81,7 @@ class StatusFile(AnyFile):
     eval_seconds: Seconds | None = None
     prepare_seconds: Seconds | None = None
     parameters: Count | None = None
+    kernels: Annotated[list[_Kernels], Field(max_length=1000)] | None = None
 
 
 class TestLabelsFile(AnyFile):
@@ -171,6 +180,33 @@ class _Comparison(_Part):
         return self
 
 
+class _OverImages(_Part):
+    arm: Name
+    control: Name
+    n: Count
+    effect: float
+    low: float | None
+    high: float | None
+    level: Share
+    sentence: Said
+
+
+class _Alike(_Part):
+    arm: Name
+    n: Count
+    agreement: Share
+    kappa: Annotated[float, Field(ge=-1, le=1)] | None
+    ensemble_size: Count | None
+    one_error: Share | None
+    ensemble_error: Share | None
+
+
+class _Images(_Part):
+    num_images: Count
+    comparisons: Annotated[list[_OverImages], Field(max_length=500)]
+    arms: Annotated[list[_Alike], Field(max_length=500)]
+
+
 class VerdictFile(AnyFile):
     """What a campaign's trials say of its claim."""
 
@@ -185,6 +221,7 @@ class VerdictFile(AnyFile):
     older: Text | None = None
     rates: Text | None = None
     comparisons: Annotated[list[_Comparison], Field(max_length=500)]
+    images: _Images | None = None
 
     @field_validator("comparisons")
     @classmethod

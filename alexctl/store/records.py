@@ -36,7 +36,7 @@ def read_setting(folder: Path) -> tuple[Setting, int]:
 def write_end(
     folder: Path, state: str, error: str | None, rows: Sequence[dict[str, Any]], *,
     train_seconds: float, eval_seconds: float, prepare_seconds: float | None = None, parameters: int | None = None,
-    right: test_images.Right | None = None,
+    right: test_images.Right | None = None, kernels: list[dict[str, Any]] | None = None,
 ) -> None:  # fmt: skip
     """Writes down the state a trial is left in, and which rows it has then; `rows.csv` and all else are there before."""
     settle(folder)
@@ -48,6 +48,8 @@ def write_end(
     }  # fmt: skip
     if right is not None:
         status |= {"num_test": right.count, "correct_digest": right.digest}
+    if kernels is not None:
+        status["kernels"] = kernels
     write_json(folder / layout.STATUS, status)
 
 

@@ -1,12 +1,15 @@
 """What Figures 3 and 4 of the paper show, taken from a trained net; a report draws it with neither net nor data at hand."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from alexctl.statistics.images import colour
 from alexctl.store.inspection import Inspection
 from alexctl.training.loop import Training
 
@@ -44,13 +47,25 @@ def inspect(training: Training, classes: Sequence[str]) -> Inspection:
         for rank, (index, distance) in enumerate(zip(near, far, strict=True))
     ]  # fmt: skip
     net.train()
-    first = next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)
     return Inspection(
         images=_small(images), near=np.stack([_small(batches.images("train", row)) for row in indices]),
         predictions=predictions, neighbours=neighbours,
-        kernels=None if first is None else first.weight.permute(0, 2, 3, 1).cpu().float().numpy(),
-        towers=getattr(net, "num_towers", 1),
+        kernels=first_kernels(net), towers=getattr(net, "num_towers", 1),
     )  # fmt: skip
+
+
+def first_kernels(net: nn.Module) -> np.ndarray | None:
+    """(n, height, width, channels) of the first convolution, tower after tower; None where there is none."""
+    first = next((m for m in net.modules() if isinstance(m, nn.Conv2d)), None)
+    return None if first is None else first.weight.detach().permute(0, 2, 3, 1).cpu().float().numpy()
+
+
+def kernel_colours(net: nn.Module) -> list[dict[str, Any]] | None:
+    """How coloured each tower's first kernels are (section 6.1); None of a net that is not in towers or sees no colours."""
+    kernels, towers = first_kernels(net), getattr(net, "num_towers", None)
+    if kernels is None or kernels.shape[3] != 3 or not isinstance(towers, int) or towers < 1 or len(kernels) % towers:
+        return None
+    return [asdict(colour(part)) for part in np.split(kernels, towers)]
 
 
 def spread(labels: np.ndarray, num_classes: int, count: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from alexctl.store import files, inspection, layout, records, rows_csv, test_ima
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training.loop import Diverged, Row, Training, evaluation_columns
-from alexctl.trials.inspection import inspect
+from alexctl.trials.inspection import inspect, kernel_colours
 
 ROWS_SECONDS = 5.0
 
@@ -81,6 +81,7 @@ class TrialRun:
         self.shown = -ROWS_SECONDS
         self.pause = keeping.checkpoint_seconds
         self.training: Training | None = None
+        self.kernels: list[dict[str, Any]] | None = None  # how coloured they are
 
     def go(self) -> str:
         """Runs it to its end, alone, and records how it ended."""
@@ -203,6 +204,7 @@ class TrialRun:
             last["train_error_pass"], _ = training.errors_on("train")  # as evaluated, without dropout or flips
             training.clock.switch(None)
             last["eval_seconds"] = training.clock.seconds["eval"]
+        self.kernels = kernel_colours(training.net)
         if self.keeping.weights:
             self._keep_weights()
             if self.seed == 0:  # one of an arm is enough to look at
@@ -283,6 +285,7 @@ class TrialRun:
             train_seconds=seconds.get("train", 0.0), eval_seconds=seconds.get("eval", 0.0),
             prepare_seconds=getattr(self, "prepare_seconds", None),
             parameters=sum(p.numel() for p in self.training.net.parameters()) if self.training else None, right=right,
+            kernels=self.kernels if state == "done" else None,
         )  # fmt: skip
         if state in records.FINISHED:
             with suppress(OSError):  # one that stays is of no use and does no harm: the campaign tidies up at its end

@@ -54,6 +54,17 @@ def describe(
     return f"{say(effect, [effect.estimate], '')} ({interval}, {n}{notes})"
 
 
+def with_other_images(effect: Effect, num_images: int, each: str, *, paid: bool) -> str:
+    """A difference whose interval is over seeds and images together; `paid` is false after looks that nobody planned."""
+    size = _in_words(effect, [effect.estimate], "")
+    about = f"n = {numbers.counted(effect.n, each)}, {numbers.counted(num_images, 'image')}"
+    if effect.low is None:
+        return f"Test error {size} ({about}, no interval)."
+    interval = f"{numbers.level(effect.level)} interval for other {numbers.plural(each)} and other test images: {_ends(effect)}"
+    unpaid = "" if paid else "; seeds were added after results were seen, so it promises no error rate"
+    return f"Test error {size} ({interval}; {about}{unpaid})."
+
+
 def _ratio(effect: Effect, values: list[float], between: str) -> str:
     words = {"exact": "", "at_least": "at least ", "at_most": "at most "}
     kinds = [pair.bound for pair in effect.pairs] if effect.n < 3 else ["exact"]

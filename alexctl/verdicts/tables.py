@@ -16,6 +16,7 @@ from alexctl.store.records import TrialRecord
 from alexctl.verdicts.budgets import budgets
 from alexctl.verdicts.compare import compare, interval_words
 from alexctl.verdicts.evidence import OLDER, Evidence
+from alexctl.verdicts.images import Images, images
 from alexctl.verdicts.searches import rates_sentence
 
 CURVE_COLUMNS = (
@@ -45,11 +46,14 @@ class Tables:
     summary: pd.DataFrame
     survival: pd.DataFrame  # empty unless a final trial is censored
     budgets: pd.DataFrame  # empty unless the plan has several
+    images: Images  # as far as the trials kept what it takes
     verdict: dict[str, Any]
 
 
 def derive(evidence: Evidence) -> Tables:
     """All tables of a campaign."""
+    found = images(evidence)
+    about_images = {} if found.summary is None else {"images": found.summary}
     return Tables(
         folder=evidence.folder,
         trials=_trials(evidence),
@@ -57,7 +61,8 @@ def derive(evidence: Evidence) -> Tables:
         summary=_summary(evidence),
         survival=_survival(evidence),
         budgets=budgets(evidence),
-        verdict=_verdict(evidence),
+        images=found,
+        verdict=_verdict(evidence) | about_images,
     )
 
 

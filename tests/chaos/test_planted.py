@@ -27,7 +27,7 @@ OF_RESULTS = (
 )  # fmt: skip
 OF_A_CAMPAIGN = (
     layout.PLAN, layout.VERDICT, layout.TRIALS, layout.TRIALS_CSV, layout.CURVES_CSV, layout.SUMMARY_CSV, layout.SURVIVAL_CSV,
-    layout.BUDGETS_CSV, layout.TEST_LABELS, layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV, layout.DRAWN_FROM, layout.LOCK, layout.HEARTBEAT,
+    layout.BUDGETS_CSV, layout.TEST_LABELS, layout.IMAGES_CSV, layout.BY_CLASS_CSV, layout.ENSEMBLES_CSV, layout.KERNELS_CSV, layout.PREDICTIONS_CSV, layout.NEIGHBOURS_CSV, layout.DRAWN_FROM, layout.LOCK, layout.HEARTBEAT,
     *(f"{stem}.{kind}" for stem in STEMS for kind in ("svg", "png")),
 )  # fmt: skip
 ELSEWHERE = {  # what the makers of alexctl measure, in a checkout

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from conftest import TINY
 
 from alexctl.ablation.load import load
@@ -12,7 +13,8 @@ from alexctl.ablation.model import Ablation
 from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign, Job
 from alexctl.report.rebuild import rebuild
-from alexctl.store import files, layout, records, rows_csv
+from alexctl.store import files, layout, records, rows_csv, test_images
+from alexctl.store.test_images import Right
 
 ENVIRONMENT = {
     "schema": 1, "alexctl": "0.1.0", "python": "3.11.9", "packages": {"numpy": "2.4.6", "torch": "2.15.0"},
@@ -38,17 +40,23 @@ def shipped(name: str, **overrides: Any) -> Ablation:
 def lay(
     results_folder: Path, ablation: Ablation, errors: Callable[[Job], list[float]], *, data: str = "shapes",
     ends: Callable[[Job], str] = lambda job: "done", environment: Callable[[Job], dict] = lambda job: {},
+    scores: Callable[[Job], np.ndarray] | None = None, labels: np.ndarray | None = None, kernels: list[dict] | None = None,
 ) -> Campaign:  # fmt: skip
     """A campaign whose trials have these errors, a row an epoch of 2 s, its tables and figures made.
 
-    `ends` says how a trial ended, `environment` what its machine had otherwise than ENVIRONMENT.
+    `ends` says how a trial ended, `environment` what its machine had otherwise than ENVIRONMENT. With `labels` of test
+    images its reported trials keep which they found right, by the probabilities that are their `scores`; these too.
     """
     folder = files.make_folder(results_folder / layout.campaign_name(ablation, data))
     campaign = Campaign(ablation, data_name=data, data_digest="c211c25063117f08", num_classes=10, folder=folder)
     campaign.write_plan({"git_commit": "3" * 40, "git_dirty": False})
+    if labels is not None:
+        classes = [f"class {i}" for i in range(10)]
+        test_images.write_labels(folder, data_digest=campaign.data_digest, classes=classes, labels=labels)
     while jobs := campaign.ready():
         for job in jobs:
-            _finish(campaign, job, errors(job), ends(job))
+            kept = scores(job) if scores and job.phase == "final" else None
+            _finish(campaign, job, errors(job), ends(job), kept, labels, kernels)
             files.write_json(folder / "trials" / job.name / "env.json", ENVIRONMENT | environment(job))
         if not any(job.phase == "search" for job in jobs):
             break
@@ -56,7 +64,7 @@ def lay(
     return campaign
 
 
-def _finish(campaign: Campaign, job: Job, errors: list[float], state: str) -> None:
+def _finish(campaign: Campaign, job: Job, errors: list[float], state: str, scores, labels, kernels) -> None:
     folder = campaign.folder / "trials" / job.name
     records.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     rows = [
@@ -65,8 +73,15 @@ def _finish(campaign: Campaign, job: Job, errors: list[float], state: str) -> No
          "train_seconds": 2.0 * (i + 1) * (1 + 0.1 * job.seed), "eval_seconds": 0.5}
         for i, error in enumerate(errors)
     ]  # fmt: skip
+    about = {}
+    if scores is not None:
+        right = Right.of(scores.argmax(1) == labels)
+        (folder / layout.CORRECT).write_bytes(right.bits)
+        test_images.write_probabilities(folder, scores)
+        rows[-1]["test_error"] = right.error
+        about = {"num_test": right.count, "correct_digest": right.digest}
     rows_csv.write(folder, rows)
-    status = {
+    status = about | {"kernels": kernels} | {
         "schema": 1, "state": state, "num_rows": len(rows), "epochs_run": float(len(rows)), "parameters": 89578,
         "error": "RuntimeError: <b>out of memory</b>" if state == "failed" else None,
     }  # fmt: skip

@@ -115,13 +115,13 @@ def test_colour_by_hand():
     for weights, share in ((grey, 0.0), (red, 2 / 3), (opposed, 1.0)):
         found = colour(weights.reshape(1, 1, 1, 3))
         assert (found.num_kernels, found.num_coloured) == (1, int(share > 0.5))
-        assert found.share == pytest.approx(share)
+        assert found.colour_share == pytest.approx(share)
     # Energies 3 and 2: of five parts two are colour. A kernel of zeros counts for nothing.
     mixed = colour(np.stack([grey, opposed, np.zeros(3)]).reshape(3, 1, 1, 3))
-    assert (mixed.num_kernels, mixed.num_coloured, mixed.share) == (3, 1, pytest.approx(0.4))
-    assert colour(np.zeros((2, 5, 5, 3))).share == 0.0
+    assert (mixed.num_kernels, mixed.num_coloured, mixed.colour_share) == (3, 1, pytest.approx(0.4))
+    assert colour(np.zeros((2, 5, 5, 3))).colour_share == 0.0
 
 
 def test_weights_drawn_independently_are_two_thirds_colour():
     kernels = np.random.default_rng(0).normal(size=(200, 11, 11, 3)).astype(np.float32)
-    assert colour(kernels).share == pytest.approx(2 / 3, abs=0.01)
+    assert colour(kernels).colour_share == pytest.approx(2 / 3, abs=0.01)

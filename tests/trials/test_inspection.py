@@ -145,9 +145,11 @@ def test_the_report_shows_it(kept):
     assert {row["arm"] for row in table(folder / "predictions.csv")} == {"two"}  # the arm that is not the control
     assert "Zero is mid grey" in (folder / "kernels.svg").read_text(encoding="utf-8")
     html = page(reference.campaigns(folder.parent))
+    towers = [row for row in table(folder / "kernels.csv") if (row["arm"], row["seed"]) == ("two", "0")]
+    coloured = [row["num_coloured"] for row in towers]
     for words in (
-        "two, tower 1",
-        "two, tower 2",
+        f"two, tower 1: {coloured[0]} of {towers[0]['num_kernels']} coloured",
+        f"two, tower 2: {coloured[1]} of {towers[0]['num_kernels']} coloured",
         "Inside the trained nets",
         "pair-neighbours-title",
         ">conv5<",
@@ -184,7 +186,7 @@ def test_a_damaged_one_is_named_and_the_rest_is_shown(kept, tmp_path, damage):
         f"{file.parent.name}: gallery.safetensors {why}, so pair goes without its images; delete that file"
     )
     left = {path.name for stem in ("kernels", "predictions", "neighbours") for path in copy.glob(f"{stem}.*")}
-    assert left == {"kernels.svg", "kernels.png"}
+    assert left == {"kernels.svg", "kernels.png", "kernels.csv"}  # the table is of the trials, not of the gallery
     html = page([copy])
     assert "two, tower 1" not in html
     assert "pair-kernels-title" in html
@@ -236,3 +238,28 @@ def test_large_images_are_kept_small():
     small = inspection._small(torch.randint(256, (2, 200, 100, 3), dtype=torch.uint8))
     assert small.shape == (2, 64, 32, 3)
     assert small.dtype == np.uint8
+
+
+def test_how_coloured_each_tower_is(kept):
+    """Of every seed, from the weights that were kept; of nets that are not in towers, or see no colours, nothing."""
+    rows = table(kept.folder / "kernels.csv")
+    assert [(row["arm"], row["seed"], row["tower"]) for row in rows] == [
+        ("one", "0", "1"), ("one", "1", "1"), ("two", "0", "1"), ("two", "0", "2"), ("two", "1", "1"), ("two", "1", "2"),
+    ]  # fmt: skip
+    record = next(r for r in records.trials_of(kept.folder) if r.arm == "two" and r.seed == 1)
+    weights = safetensors.numpy.load_file(record.folder / layout.WEIGHTS)["conv1.weight"]
+    for row, part in zip(rows[4:], np.split(weights.astype(np.float64), 2), strict=True):
+        off = np.square(part - part.mean(1, keepdims=True)).sum((1, 2, 3))
+        whole = np.square(part).sum((1, 2, 3))
+        assert float(row["colour_share"]) == pytest.approx(off.sum() / whole.sum())
+        assert (int(row["num_kernels"]), int(row["num_coloured"])) == (len(part), (off > whole / 2).sum())
+    for net in (nn.Linear(3, 3), nn.Sequential(nn.Conv2d(3, 4, 1)), nn.Conv2d(1, 4, 1)):
+        assert inspection.kernel_colours(net) is None
+    for net, towers in (
+        (nn.Conv2d(1, 4, 1), 2),
+        (nn.Conv2d(3, 3, 1), 2),
+        (nn.Conv2d(3, 4, 1), "2"),
+        (nn.Conv2d(3, 4, 1), 0),
+    ):
+        net.num_towers = towers
+        assert inspection.kernel_colours(net) is None
