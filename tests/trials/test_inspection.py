@@ -146,7 +146,7 @@ def test_the_report_shows_it(kept):
     assert "Zero is mid grey" in (folder / "kernels.svg").read_text(encoding="utf-8")
     html = page(reference.campaigns(folder.parent))
     towers = [row for row in table(folder / "kernels.csv") if (row["arm"], row["seed"]) == ("two", "0")]
-    coloured = [row["num_coloured"] for row in towers]
+    coloured = [f"{row['num_coloured']} of {row['num_kernels']} coloured" for row in towers]
     for words in (
         f"two, tower 1: {coloured[0]} of {towers[0]['num_kernels']} coloured",
         f"two, tower 2: {coloured[1]} of {towers[0]['num_kernels']} coloured",
