@@ -68,6 +68,11 @@ class Result:
         return self.tables.summary
 
     @property
+    def images(self) -> dict[str, "pd.DataFrame"]:
+        """What is known image by image: the frames of images.csv, by_class.csv, ensembles.csv and kernels.csv that there are."""
+        return self.tables.images.frames
+
+    @property
     def failed(self) -> tuple["TrialRecord", ...]:
         """The trials that failed; `ablate(..., retry_failed=True)` runs them again."""
         return tuple(record for record in self.evidence.counted if record.failed)

@@ -38,10 +38,14 @@ def clean(tmp_path_factory):
     folder = tmp_path_factory.mktemp("clean")
     race = small("epochs_to_target", base={"lr": "search", "lr_grid": [0.01, 0.02], "lr_widenings": 0, "epochs": 8, "seeds": 2},
                  claim={**TINY["claim"], "landmarks": {"relu": 6.0, "tanh": 36.0}})  # fmt: skip
+    labels = np.arange(20) % 10
     lay(
         folder,
         race.model_copy(update={"name": "relu-vs-tanh"}),
         lambda job: falling(0.05, 8, speed=(1.2 if job.arm == "relu" else 0.6) + 0.1 * wobble(job.seed)),
+        scores=lambda job: np.eye(10)[np.where(np.arange(20) < 3 + job.seed + len(job.arm), labels - 1, labels)],
+        labels=labels,
+        kernels=[{"num_kernels": 4, "num_coloured": 2, "colour_share": 0.5}] * 2,
     )
     one = small(base={"seeds": 1}).model_copy(update={"name": "lrn"})
     kept = lay(folder, one, lambda job: [0.5, 0.3])
@@ -114,11 +118,11 @@ def value_changed(rng, path):
         cells[rng.randrange(len(cells))] = rng.choice(CELLS)
         lines[at] = ",".join(cells)
         path.write_text("\n".join(lines) + "\n", "utf-8")
-    elif path.name == layout.GALLERY:
+    elif path.suffix == ".safetensors":
         tensors = safetensors.numpy.load(path.read_bytes())
         key = rng.choice(list(tensors))
         odd = [None, np.zeros(3), np.full((4, 5, 5, 3), np.nan, np.float32), np.zeros((0, 8, 8, 3), np.uint8),
-               np.zeros((2, 8, 8, 7), np.uint8), np.zeros((2, 8, 0, 3), np.uint8), np.zeros((1, 1, 8, 8, 3), np.uint8)]  # fmt: skip
+               np.zeros((20, 10), np.float16), np.full((20, 10), np.nan, np.float16), np.zeros((2, 8, 8, 7), np.uint8), np.zeros((2, 8, 0, 3), np.uint8), np.zeros((1, 1, 8, 8, 3), np.uint8)]  # fmt: skip
         tensors[key] = rng.choice(odd)
         path.write_bytes(safetensors.numpy.save({k: v for k, v in tensors.items() if v is not None}))
     else:

@@ -332,6 +332,8 @@ def test_weights_come_too_when_asked_for(tmp_path, capsys):
     assert not list(tmp_path.glob("results/mine/trials/*/weights.safetensors"))
     _, _, err = alexctl("ablate", mine(tmp_path), "--keep-weights", capsys=capsys)
     assert "4 finished trials kept no weights" in err
+    _, _, err = alexctl("ablate", mine(tmp_path), "--keep-predictions", capsys=capsys)
+    assert "4 finished trials kept no probabilities" in err
 
 
 def test_list_show_and_data(capsys):

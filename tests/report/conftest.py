@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import TINY
 
@@ -10,6 +11,7 @@ from alexctl.report.rebuild import write_overview
 from alexctl.store import files, records
 from report.made_up import falling, lay, shipped, small, wobble
 
+LABELS = np.arange(200) % 10
 EVIL = "=cmd() <script>alert(1)</script>"
 
 
@@ -22,14 +24,21 @@ def race(job) -> list[float]:
     return falling(0.05, 8, speed=(1.2 if job.arm == "relu" else 0.5) + 0.1 * wobble(job.arm, job.seed))
 
 
+def scores(job) -> np.ndarray:
+    """Of 200 test images each net takes some, the same ones in part, for the class before the right one."""
+    wrong = [wobble("image", i) + 0.5 * wobble(job.arm, job.seed, i) > 0.6 for i in range(200)]
+    return 0.9 * np.eye(10)[np.where(wrong, LABELS - 1, LABELS)] + 0.01
+
+
 @pytest.fixture(scope="session")
 def everything(tmp_path_factory) -> Path:
-    """A results folder: a race with a search and a censored trial on proxy data; four arms, one of whose trials failed
+    """A results folder: a race with a search and a censored trial on proxy data, whose trials kept what there is of test images; four arms, one of whose trials failed
     and one diverged; seconds of several machines under a hostile title; one seed; a smoke run that learned nothing;
     an interaction."""
     folder = tmp_path_factory.mktemp("results")
     lay(folder, small("epochs_to_target", base={"lr": "search", "lr_grid": [0.01, 0.02], "lr_widenings": 0, "epochs": 8},
-                      claim={**TINY["claim"], "landmarks": {"relu": 6.0, "tanh": 36.0}}), race)  # fmt: skip
+                      claim={**TINY["claim"], "landmarks": {"relu": 6.0, "tanh": 36.0}}), race,
+        scores=scores, labels=LABELS, kernels=[{"num_kernels": 48, "num_coloured": 12, "colour_share": 0.25}] * 2)  # fmt: skip
     ends = {("4-for-3", 2): "diverged", ("without-3", 1): "failed"}
     lay(folder, shipped("tower-links", epochs=5, lr_drops=[4]),
         lambda job: falling(0.3 + 0.01 * wobble(job.arm, job.seed), 5, speed=1.0), data="cifar10",

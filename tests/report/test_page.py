@@ -126,7 +126,9 @@ def test_it_asks_no_network(html, elements):
 def test_downloads_are_the_files(everything, elements):
     links = {e.attributes["download"]: e.attributes["href"] for e in elements if "download" in e.attributes}
     campaigns = records.campaigns(everything)
-    assert len(links) == 5 * len(campaigns) + sum((campaign / "survival.csv").exists() for campaign in campaigns)
+    sometimes = ("survival.csv", "images.csv", "by_class.csv", "ensembles.csv", "kernels.csv")
+    assert len(links) == 5 * len(campaigns) + sum((c / name).exists() for c in campaigns for name in sometimes)
+    assert {name for name in sometimes if (everything / "tiny" / name).exists()} == {*sometimes}
     for campaign in records.campaigns(everything):
         stem = campaign.name.replace("@", "_")
         for name in ("summary.csv", "trials.csv", "verdict.json", "curves.csv"):
