@@ -10,7 +10,7 @@ import numpy as np
 from scipy import special
 
 DRAWS = 2000  # of the crossed bootstrap
-SUBSETS = 50  # of the nets of an ensemble, at most
+SUBSETS = 20  # of the nets of an ensemble, at most: all that there are of six
 
 
 def mcnemar(only_first: int, only_second: int) -> tuple[float, float]:

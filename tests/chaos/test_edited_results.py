@@ -50,10 +50,17 @@ def row_left_out(trial):
     (trial / "rows.csv").write_text("\n".join([header, *rest]) + "\n")
 
 
+def other_image(trial):
+    bits = bytearray((trial / "correct.bits").read_bytes())
+    bits[0] ^= 0b10000000
+    (trial / "correct.bits").write_bytes(bits)
+
+
 @pytest.mark.parametrize(
     ("fault", "change", "named"),
     [
         ("a number in rows.csv edited", other_number, "rows.csv was changed after the trial ended"),
+        ("a test image in correct.bits edited", other_image, "correct.bits was changed after the trial ended"),
         ("rows out of order", other_order, "rows.csv line 3 is out of order"),
         ("a row left out", row_left_out, "rows where status.json counts"),
         (
