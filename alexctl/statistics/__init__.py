@@ -30,6 +30,7 @@ from alexctl.statistics.intervals import (
     signed_ranks,
     smallest_effect,
 )
+from alexctl.statistics.unpaired import UnpairedEffect, rank_sum, unpaired_effect
 
 __all__ = [
     "HALF_WINDOW",
@@ -38,6 +39,7 @@ __all__ = [
     "Outcome",
     "Pair",
     "Scale",
+    "UnpairedEffect",
     "epochs_to_target",
     "from_theta",
     "half_width",
@@ -48,6 +50,7 @@ __all__ = [
     "mean_interval",
     "paired_effect",
     "race_curve",
+    "rank_sum",
     "share_interval",
     "sign_flip_p",
     "signed_ranks",
@@ -55,5 +58,6 @@ __all__ = [
     "survival",
     "target_epoch",
     "to_theta",
+    "unpaired_effect",
     "whole_epochs",
 ]  # fmt: skip

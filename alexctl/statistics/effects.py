@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from scipy import special  # a tenth of the import time of scipy.stats
 
-from alexctl.statistics.intervals import mean_interval, near_one, signed_ranks
+from alexctl.statistics.intervals import half_width, mean_interval, near_one, signed_ranks, smallest_effect
 
 Scale = Literal["ratio", "points", "difference"]
 Bound = Literal["exact", "at_least", "at_most", "none"]
@@ -81,6 +81,14 @@ class Effect:
     @property
     def n(self) -> int:
         return len(self.pairs)
+
+    def half_width(self, more: int = 0) -> float:
+        """Half the width of the interval, as a theta; with so many pairs `more` if their spread stays."""
+        return half_width(self.sd, self.n + more, self.level)
+
+    def smallest(self) -> float:
+        """The least true effect, as a theta, that so many pairs tell from none four times in five."""
+        return smallest_effect(self.sd, self.n, self.level)
 
 
 def paired_effect(

@@ -41,8 +41,13 @@ def half_width(sd: float, n: int, level: float = 0.95) -> float:
 
 def smallest_effect(sd: float, n: int, level: float = 0.95, power: float = 0.8) -> float:
     """The least true mean that n values of this standard deviation tell from 0 in a share `power` of samples."""
-    t = special.stdtrit(n - 1, (1 + level) / 2)
-    return float(special.nctdtrinc(n - 1, 1 - power, t)) * sd / math.sqrt(n)
+    return least_mean(sd / math.sqrt(n), n - 1, level, power)
+
+
+def least_mean(error: float, df: float, level: float = 0.95, power: float = 0.8) -> float:
+    """The same of any mean with this standard error, on so many degrees of freedom."""
+    t = special.stdtrit(df, (1 + level) / 2)
+    return float(special.nctdtrinc(df, 1 - power, t)) * error
 
 
 def learned(errors: Sequence[float], chance: float, level: float = 0.95) -> bool:
