@@ -168,8 +168,9 @@ def stats(
     runs: "str | Path | pd.DataFrame",
     *,
     arm: str,
-    pair: str,
     measure: str,
+    pair: str | None = None,
+    unpaired: bool = False,
     control: str | None = None,
     where: Sequence[str] = (),
     scale: Literal["difference", "points", "ratio"] = "difference",
@@ -180,14 +181,16 @@ def stats(
     """The same statistics for anybody's runs, a CSV file or a frame with a row per run; the words of `alexctl stats`.
 
     `arm`, `pair` and `measure` name columns: a run's arm, what pairs runs across arms (such as the seed), and what is
-    compared. Returns a line for each arm against the control, as in verdict.json, and notes on what was taken for
-    granted or left out. UserError for a table or an option that can't be meant.
+    compared. `unpaired` instead of a `pair` compares runs that share nothing, by Welch's t. Returns a line for each arm
+    against the control, as in verdict.json, and notes on what was taken for granted or left out. `stands` says of what
+    was found whether it stands after Holm's correction for all lines. UserError for a table or an option that can't be
+    meant.
     """
     from alexctl.verdicts.csv_runs import read
     from alexctl.verdicts.from_csv import compare
 
     source = Path(runs) if isinstance(runs, str | Path) else runs
-    found = read(source, arm=arm, pair=pair, measure=measure, scale=scale, where=where)
+    found = read(source, arm=arm, pair=pair, measure=measure, scale=scale, where=where, unpaired=unpaired)
     return compare(found, control=control, claim=claim, margin=margin, higher_is_better=higher_is_better)
 
 

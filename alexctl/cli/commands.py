@@ -247,8 +247,9 @@ def _refuse_gate_on_smoke(require: Require | None, fail_on: list[FailOn] | None,
 def stats(
     file: Annotated[Path, typer.Argument(metavar="FILE.csv", help="A tidy CSV, such as a W&B or MLflow export: one run per row.")],
     arm: Annotated[str, typer.Option(metavar="COLUMN", help="The column that names a run's arm.")],
-    pair: Annotated[str, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")],
     measure: Annotated[str, typer.Option(metavar="COLUMN", help="The column that is compared.")],
+    pair: Annotated[str | None, typer.Option(metavar="COLUMN", help="The column that pairs runs across arms, such as the seed.")] = None,
+    unpaired: Annotated[bool, typer.Option("--unpaired", help="Instead of --pair: runs share nothing, and are compared by Welch's t.")] = False,
     control: Annotated[str | None, typer.Option(metavar="NAME", help="The arm that the others are compared with. Default: the first in the file; --claim needs it.")] = None,
     where: Annotated[list[str] | None, typer.Option(metavar="COLUMN=VALUE", help="Only rows in which the column has this value; may be repeated.")] = None,
     scale: Annotated[Scale, typer.Option(help="difference: control - arm in the column's own unit. points: the column holds fractions of 1, the difference is in percentage points. ratio: control / arm. Where higher is better, arm - control and arm / control.")] = Scale.difference,
@@ -259,7 +260,7 @@ def stats(
     fail_on: FailOnOption = None,
     json_: JsonOption = False,
 ) -> None:  # fmt: skip
-    """Compare runs in any CSV file: effect, interval, sign-flip test and verdict."""
+    """Compare runs in any CSV file: effect, interval, second opinions and verdict."""
     from alexctl import api
     from alexctl.cli import show_results
 
@@ -267,8 +268,8 @@ def stats(
         option = "--fail-on contradicted" if require is None else "--require"
         raise UserError(f"{option}: judges what a claim says of the arms; add --claim X")
     lines, notes = api.stats(
-        file, arm=arm, pair=pair, measure=measure, control=control, where=where or (), scale=scale.value,
-        higher_is_better=better, claim=claim, margin=margin,
+        file, arm=arm, pair=pair, measure=measure, unpaired=unpaired, control=control, where=where or (),
+        scale=scale.value, higher_is_better=better, claim=claim, margin=margin,
     )  # fmt: skip
     show_results.statistics(lines, notes, as_json=json_)
     _gate(require, fail_on, [{"comparisons": lines}])

@@ -160,22 +160,30 @@ def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: 
     if as_json:
         print_json({"comparisons": lines, "notes": notes})
         return
+    paired = lines[0]["paired_by"] is not None
     table([
         {
-            "arm": line["arm"], "control": line["control"], "pairs": line["n"], "effect": line["amount"],
-            "p": _short(line["p_value"]),
+            "arm": line["arm"], "control": line["control"],
+            "pairs" if paired else "runs": line["n"] if paired else f"{len(line['arm_values'])} / {len(line['control_values'])}",
+            "effect": line["amount"], "p": _short(line["p_value"]),
             **({"p after Holm": _short(line["holm_p"]), "stands": line["stands"] or "-"} if len(lines) > 1 else {}),
-            "sign-flip p": _short(line["sign_flip_p"]),
-            "correlation": _short(line["correlation"]), "verdict": line["verdict"],
+            **({"sign-flip p": _short(line["sign_flip_p"]), "correlation": _short(line["correlation"])} if paired
+               else {"rank-sum p": _short(line["rank_sum_p"])}),
+            "verdict": line["verdict"],
         }
         for line in lines
     ])  # fmt: skip
     console = new_console()
     for line in lines:
         words = f"{line['arm']} against {line['control']}: {line['sentence']}"
-        if line["sign_flip_note"]:
+        if line["sign_flip_note"] and paired:
             words += f" Sign-flip test: {line['sign_flip_note']}."
         console.print(plain(words))
+    console.print(plain(
+        f"Paired by {lines[0]['paired_by']}: Student's t; sign-flip p is an exact second opinion, correlation that of a pair's sides."
+        if paired
+        else "Unpaired: Welch's t; rank-sum p is an exact second opinion. Runs are taken to share nothing."
+    ))  # fmt: skip
     for line in notes:
         note(line)
 

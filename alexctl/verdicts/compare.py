@@ -162,13 +162,15 @@ def second_opinions(effect: statistics.Effect, said: rules.Verdict) -> dict[str,
     """
     exact = effect.bound == "exact" and effect.n >= 3 and effect.sd != 0
     p, flips, note = said.p_value if said.by_ranks else effect.p_value, None, None
-    if exact and effect.n < FEWEST_FLIPS:
+    if exact and not effect.pairs:
+        note = "runs without pairs have no signs to flip"
+    elif exact and effect.n < FEWEST_FLIPS:
         note = f"n < {FEWEST_FLIPS}: cannot reach 5%"
     elif exact and effect.n > MOST_FLIPS:
         note = f"n > {MOST_FLIPS}: too many to enumerate"
     elif exact:
         flips = statistics.sign_flip_p([statistics.to_theta(pair.value, effect.scale) for pair in effect.pairs])
-    smallest = statistics.smallest_effect(effect.sd, effect.n, effect.level) if exact else None
+    smallest = effect.smallest() if exact else None
     return {
         "p_value": None if p is None else min(1.0, p * FAMILY / (1 - effect.level)),
         "sign_flip_p": flips, "sign_flip_note": note, "correlation": effect.correlation,

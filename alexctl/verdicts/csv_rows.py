@@ -21,29 +21,53 @@ SUMMARIES = frozenset({
 })  # fmt: skip
 
 
-def rows_that_count(table: CsvTable, columns: Mapping[str, str], where: Sequence[str]) -> tuple[list[Row], list[str]]:
+RUNS = frozenset({"seed", "run", "fold", "trial", "replicate", "repeat", "rep"})
+NUMBERED = frozenset({"id", "name", "number", "index", "no", "nr"})
+
+
+def run_columns(header: Sequence[str], columns: Mapping[str, str]) -> list[str]:
+    """The columns that by their names tell runs apart, such as seed, random_seed, run_id or config/fold."""
+    found = []
+    for name in header:
+        words = re.findall(r"[a-z]+", re.sub(r"([a-z])([A-Z])", r"\1_\2", name).casefold())
+        last = next((word for word in reversed(words) if word not in NUMBERED), None)
+        if last in RUNS and name not in (columns["--arm"], columns["--measure"]):
+            found.append(name)
+    return found
+
+
+def rows_that_count(
+    table: CsvTable, columns: Mapping[str, str], keys: Sequence[str], where: Sequence[str]
+) -> tuple[list[Row], list[str]]:
     """The rows that count, and a note on each kind that does not.
 
-    `columns` are those of --arm, --pair and --measure. A column called state or status, as W&B, Optuna and MLflow
+    `columns` are those of --arm, --pair and --measure, `keys` those that tell runs apart. A column called state or status, as W&B, Optuna and MLflow
     export it, says which runs are over, unless `where` picks from it. UserError: a condition that fits nothing, a state
     that can't be understood.
     """
     rows, notes = _where(table, where)
-    arm, pair = (table.header.index(columns[option]) for option in ("--arm", "--pair"))
+    arm = table.header.index(columns["--arm"])
     taken = {*columns.values(), *(condition.partition("=")[0].strip() for condition in where)}
     for place, name in enumerate(table.header):
         if re.split(r"[./]", name.casefold())[-1] in ("state", "status") and name not in taken:
             rows = _finished(table, rows, place, arm, notes)
-    runs = [row for row in rows if not _sums_up(row.cells[pair])]
-    if runs and len(runs) < len(rows):
-        sums = [row for row in rows if _sums_up(row.cells[pair])]
-        words = " or ".join(f"'{short(cell)}'" for cell in dict.fromkeys(row.cells[pair] for row in sums))
-        name = short(table.header[pair])
-        notes.append(
-            f"{counted(len(sums), 'row')} left out, since {name} is {words} and they sum up others: {lines_of(sums)}"
-        )
-        rows = runs
+    for key in keys:
+        rows = _single(table, rows, key, notes)
     return rows, notes
+
+
+def _single(table: CsvTable, rows: list[Row], key: str, notes: list[str]) -> list[Row]:
+    """The rows that are runs; as they are where all sum up others, as then a key like `mean` means something else."""
+    place = table.header.index(key)
+    runs = [row for row in rows if not _sums_up(row.cells[place])]
+    if not runs or len(runs) == len(rows):
+        return rows
+    sums = [row for row in rows if _sums_up(row.cells[place])]
+    words = " or ".join(f"'{short(cell)}'" for cell in dict.fromkeys(row.cells[place] for row in sums))
+    notes.append(
+        f"{counted(len(sums), 'row')} left out, since {short(key)} is {words} and they sum up others: {lines_of(sums)}"
+    )
+    return runs
 
 
 def _sums_up(key: str) -> bool:

@@ -175,7 +175,8 @@ def check_columns(shown: str, header: Sequence[str], wanted: Mapping[str, str]) 
     faults, names = [], [name for name in header if name]
     for option, name in wanted.items():
         if name not in header:
-            faults.append(f"{option}: {shown} has no column '{short(name)}', {short(nearest(name, names), 400)}")
+            other = " (where runs share nothing: --unpaired)" * (option == "--pair")
+            faults.append(f"{option}: {shown} has no column '{short(name)}', {short(nearest(name, names), 400)}{other}")
         elif header.count(name) > 1:
             faults.append(f"{option}: {shown} has two columns '{short(name)}'; rename one")
     if faults:

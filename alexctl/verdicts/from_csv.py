@@ -6,12 +6,12 @@ from typing import Any
 
 from alexctl.errors import UserError, nearest, short
 from alexctl.numbers import counted
-from alexctl.statistics import Effect, holm, paired_effect
+from alexctl.statistics import Effect, UnpairedEffect, holm, paired_effect, unpaired_effect
 from alexctl.statistics.margins import largest_margin
 from alexctl.verdicts.better import guess_direction
 from alexctl.verdicts.compare import FAMILY, second_opinions
 from alexctl.verdicts.csv_runs import Runs
-from alexctl.verdicts.rules import Claimed, verdict
+from alexctl.verdicts.rules import Claimed, Verdict, verdict
 from alexctl.verdicts.rules import sentence as rule_sentence
 from alexctl.verdicts.sentences import amount, describe
 
@@ -107,35 +107,52 @@ def _line(
     effect, described = _effect(runs, control, arm, higher)
     if margin is None and claim is not None:
         margin = largest_margin(claim, None, runs.scale)
-    said = verdict(effect, Claimed(size=claim, margin=margin), each="pair")
-    word = said.word + f", {said.size}" * (said.size is not None)
-    sentence = rule_sentence(word, f"on {runs.name}", described, said.detail)
-    if not effect.n:
-        word, sentence = "not judged", f"Not judged (on {runs.name}): {described}."
+    said = verdict(effect, Claimed(size=claim, margin=margin), each="pair" if runs.paired_by else "run")
+    if said.by_ranks and higher is None:  # then what diverged is not known to be the worst
+        said = Verdict(word="undecided", by_ranks=True, detail="whether a run that diverged counts as high or as low takes "
+                       "--higher-is-better or --lower-is-better")  # fmt: skip
+    word, detail = said.word + f", {said.size}" * (said.size is not None), said.detail
+    if not effect.n and not said.by_ranks:
+        word, detail = "not judged", "compare runs that share nothing with --unpaired" * (runs.paired_by is not None)
     elif claim is None and word in ("supported", "contradicted"):
         word = "higher" if (word == "supported") == bool(higher) else "lower"
-        sentence = f"{word.capitalize()} (on {runs.name}): {described}."
+        detail = said.detail * said.by_ranks
     line = {
-        "arm": arm, "control": control, "measure": runs.measure, "verdict": word, "sentence": sentence,
+        "arm": arm, "control": control, "measure": runs.measure, "verdict": word,
+        "sentence": rule_sentence(word, f"on {runs.name}", described, detail),
         "effect": effect.estimate, "low": effect.low, "high": effect.high, "bound": effect.bound,
         "level": effect.level, "scale": effect.scale, "higher_is_better": higher,
-        "n": effect.n, "num_left_out": effect.num_left_out, "num_unpaired": effect.num_unpaired,
-        "pairs": [runs.pairs[pair.seed] for pair in effect.pairs],
-        "values": [pair.value for pair in effect.pairs], "claimed": claim, "margin": margin,
+        "paired_by": runs.paired_by, "n": effect.n, "num_left_out": effect.num_left_out,
+        "num_unpaired": effect.num_unpaired, **_values(runs, effect, control, arm), "claimed": claim, "margin": margin,
         **second_opinions(effect, said),
     }  # fmt: skip
     return line | {"amount": amount(line)}
 
 
+def _values(runs: Runs, effect: Effect, control: str, arm: str) -> dict[str, Any]:
+    """What the effect is of: each pair's, or the values of either side; and what only runs without pairs have."""
+    if isinstance(effect, UnpairedEffect):
+        values = {"control_values": list(effect.control), "arm_values": list(effect.arm)}
+        return {"pairs": [], "values": [], **values, "degrees_of_freedom": effect.df, "rank_sum_p": effect.rank_p}
+    pairs = [runs.pairs[pair.seed] for pair in effect.pairs]
+    sides = {f"{side}_values": [runs.arms[name][pair].value for pair in pairs]
+             for side, name in (("control", control), ("arm", arm))}  # fmt: skip
+    return {"pairs": pairs, "values": [pair.value for pair in effect.pairs], **sides,
+            "degrees_of_freedom": effect.n - 1 if effect.low is not None else None, "rank_sum_p": None}  # fmt: skip
+
+
 def _effect(runs: Runs, control: str, arm: str, higher: bool | None) -> tuple[Effect, str]:
     """The effect, above nothing where the arm is better, and the same in words."""
-    index = {pair: i for i, pair in enumerate(runs.pairs)}
-    sides = [{index[pair]: outcome for pair, outcome in runs.arms[name].items()} for name in (control, arm)]
-    plain = paired_effect(*sides, scale=runs.scale)
+    if runs.paired_by is None:
+        sides: list[Any] = [list(runs.arms[name].values()) for name in (control, arm)]
+        effect_of, each, own = unpaired_effect, "run", ("num_diverged_control", "num_diverged_arm", "control", "arm")
+    else:
+        index = {pair: i for i, pair in enumerate(runs.pairs)}
+        sides = [{index[pair]: outcome for pair, outcome in runs.arms[name].items()} for name in (control, arm)]
+        effect_of, each, own = paired_effect, "pair", ("num_diverged_control", "num_diverged_arm")
+    plain = effect_of(*sides, scale=runs.scale)
     if not higher:
-        return plain, describe(plain, each="pair")
-    turned = replace(
-        paired_effect(*sides[::-1], scale=runs.scale, higher=True),  # whose counts are each side's own again
-        num_diverged_control=plain.num_diverged_control, num_diverged_arm=plain.num_diverged_arm,
-    )  # fmt: skip
-    return turned, describe(turned if runs.scale == "ratio" else plain, each="pair")  # in words: lower by, higher by
+        return plain, describe(plain, each=each)
+    turned = effect_of(*sides[::-1], scale=runs.scale, higher=True)
+    turned = replace(turned, **{name: getattr(plain, name) for name in own})  # to each side what is its own
+    return turned, describe(turned if runs.scale == "ratio" else plain, each=each)  # in words: lower by, higher by

@@ -3,9 +3,11 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from alexctl.statistics import Effect, Scale, from_theta, half_width, sign_flip_p, to_theta
+from alexctl.numbers import counted
+from alexctl.statistics import Effect, Scale, UnpairedEffect, from_theta, sign_flip_p, to_theta
 from alexctl.statistics.intervals import FEWEST_FLIPS, MOST_FLIPS
 from alexctl.statistics.margins import rounding_range
+from alexctl.statistics.unpaired import MOST_RANKS
 
 Direction = Literal["positive", "negative", "none", "not worse"]
 Regime = Literal["in", "outside", "unclear"]
@@ -94,25 +96,30 @@ def verdict(
 
 
 def _by_ranks(effect: Effect, claimed: Claimed, each: str) -> Verdict:
-    """The verdict where trials diverged: the exact sign-flip test of all pairs' ranks, such a trial being the worst.
+    """The verdict where trials diverged: an exact test of all pairs' ranks (or runs'), such a trial being the worst.
 
     An arm of which more trials diverged than of the control is never supported, whatever the others say.
     """
-    if not effect.signs:  # of an interaction
+    if isinstance(effect, UnpairedEffect):
+        p, shift, note = effect.rank_p, effect.rank_shift, "diverged runs count as the worst in a rank-sum test"
+        lacking = f"takes at most {MOST_RANKS} runs" if p is None else None
+    elif not effect.signs:  # of an interaction
         return Verdict(word="undecided", detail="trials diverged, and their pairs can't be ranked")
-    note = "diverged trials count as the worst in a sign-flip test of ranks"
-    more = FEWEST_FLIPS - len(effect.signs)
-    if more > 0:
-        text = f"{note}, which needs {FEWEST_FLIPS} pairs: {more} {each}{'s' * (more != 1)} more"
-        return Verdict(word="undecided", detail=text, more_seeds=more)
-    if len(effect.signs) > MOST_FLIPS:
-        return Verdict(word="undecided", detail=f"{note}, which takes at most {MOST_FLIPS} pairs")
-    p, total = sign_flip_p(effect.signs), _sign(claimed, effect.scale) * sum(effect.signs)
-    found = f"{note}, p = {p:.2g}"
-    worse = _sign(claimed, effect.scale) * (effect.num_diverged_arm - effect.num_diverged_control)
+    else:
+        p, shift, note = None, sum(effect.signs), "diverged trials count as the worst in a sign-flip test of ranks"
+        more = FEWEST_FLIPS - len(effect.signs)
+        if more > 0:
+            text = f"{note}, which needs {FEWEST_FLIPS} pairs: {counted(more, each)} more"
+            return Verdict(word="undecided", detail=text, more_seeds=more)
+        lacking = f"takes at most {MOST_FLIPS} pairs" if len(effect.signs) > MOST_FLIPS else None
+        p = None if lacking else sign_flip_p(effect.signs)
+    if lacking:
+        return Verdict(word="undecided", detail=f"{note}, which {lacking}")
+    found, sign = f"{note}, p = {p:.2g}", _sign(claimed, effect.scale)
+    worse = sign * (effect.num_diverged_arm - effect.num_diverged_control)
     if p >= 1 - effect.level:
         word = "undecided"
-    elif total < 0 or claimed.direction == "none":
+    elif sign * shift < 0 or claimed.direction == "none":
         word = "contradicted"
     elif worse > 0:
         word, found = "undecided", f"{found}, but more trials of the arm diverged than of the control"
@@ -142,7 +149,7 @@ def _turned(ends: tuple[float | None, float | None], sign: int, scale: Scale) ->
 
 
 def more_seeds(effect: Effect, margin: float = 0.0) -> int | str | None:
-    """About how many seeds more would decide; None where seeds do not help but a larger budget does.
+    """About how many seeds more (runs more a side, where they have no pairs) would decide; None where seeds do not help but a larger budget does.
 
     Today's spread is taken to stay. Half the interval's width must fall under the distance to no effect or, with an
     estimate inside the margin (a theta), under the distance to the margin: whichever needs fewer seeds.
@@ -155,22 +162,22 @@ def more_seeds(effect: Effect, margin: float = 0.0) -> int | str | None:
     if (effect.bound == "at_least" and theta <= 0) or (effect.bound == "at_most" and theta >= 0):
         return None
     room = max(abs(theta), margin - abs(theta)) if effect.bound == "exact" else abs(theta)
-    for n in range(effect.n + 1, effect.n + 101):
-        if half_width(effect.sd, n, effect.level) < room:
-            return n - effect.n
-    return "over 100"
+    return next((more for more in range(1, 101) if effect.half_width(more) < room), "over 100")
 
 
 def _undecided(effect: Effect, more: int | str | None, each: str, ruled_out: str | None) -> str:
+    unpaired = isinstance(effect, UnpairedEffect)
     parts = [ruled_out.replace("is ruled out", "is already ruled out")] if ruled_out else []
     if effect.sd == 0 and effect.bound == "exact":
-        parts.append("pairs that agree exactly say nothing of chance")
+        parts.append(f"{'runs' if unpaired else 'pairs'} that agree exactly say nothing of chance")
     elif more is None:
         parts.append("raise `epochs`, so that more trials reach the target")
     elif effect.n < 3:
-        parts.append(f"an interval needs at least {more} {each}{'s' * (more != 1)} more")
+        parts.append(f"an interval needs at least {counted(more, each)} more" + " on each side" * unpaired)
     else:
-        about = f"about {more} {each}{'s' * (more != 1)} more would decide".replace("about over", "over")
+        about = f"about {more} {each}{'s' * (more != 1)} more{' a side' * unpaired} would decide".replace(
+            "about over", "over"
+        )
         parts.append(about + "; `--until-decided` adds them at a level that pays for looking" * (each == "seed"))
     return "; ".join(parts)
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from alexctl import numbers
-from alexctl.statistics import Effect
+from alexctl.statistics import Effect, UnpairedEffect
 
 
 def amount(line: Mapping[str, Any]) -> str:
@@ -31,12 +31,13 @@ def describe(
     keeps its sign: of an interaction neither side is lower. `each` is what makes a pair.
     """
     notes = "".join(f"; {note}" for note in _notes(effect, sides, trials_a_seed, each))
-    n = f"n = {numbers.counted(effect.n, each)}"
+    n = f"n = {_count(effect, each)}"
     if effect.bound == "none" or not effect.n:
         return f"no size can be given, since {_why_no_size(effect, sides, signed, each)} ({n}{notes})"
     say = _ratio if effect.scale == "ratio" else _signed if signed else _in_words
     if effect.n < 3:
-        return f"{say(effect, [pair.value for pair in effect.pairs], ' and ')} ({n}, no interval{notes})"
+        values = [pair.value for pair in effect.pairs] or [effect.estimate]
+        return f"{say(effect, values, ' and ')} ({n}, no interval{notes})"
     if effect.sd == 0:  # which is noted
         at = {"exact": "", "at_least": "at least ", "at_most": "at most "}[effect.bound]
         return f"{say(effect, [effect.estimate], '').replace('ratio ', f'ratio {at}')} ({n}, no interval{notes})"
@@ -65,9 +66,17 @@ def with_other_images(effect: Effect, num_images: int, each: str, *, paid: bool)
     return f"Test error {size} ({interval}; {about}{unpaid})."
 
 
+def _count(effect: Effect, each: str) -> str:
+    """How many there are: '6 seeds', '6 runs a side', '6 control and 5 arm runs'."""
+    if not isinstance(effect, UnpairedEffect):
+        return numbers.counted(effect.n, each)
+    control, arm = len(effect.control), len(effect.arm)
+    return f"{numbers.counted(arm, each)} a side" if control == arm else f"{control:,} control and {arm:,} arm {each}s"
+
+
 def _ratio(effect: Effect, values: list[float], between: str) -> str:
     words = {"exact": "", "at_least": "at least ", "at_most": "at most "}
-    kinds = [pair.bound for pair in effect.pairs] if effect.n < 3 else ["exact"]
+    kinds = [pair.bound for pair in effect.pairs] if effect.pairs and effect.n < 3 else ["exact"]
     return "ratio " + between.join(words[k] + numbers.effect(v, "ratio") for k, v in zip(kinds, values, strict=True))
 
 
@@ -95,6 +104,8 @@ def _ends(effect: Effect) -> str:
 
 
 def _why_no_size(effect: Effect, sides: tuple[str, str], interaction: bool, each: str) -> str:
+    if isinstance(effect, UnpairedEffect):
+        return f"{' and '.join(side for side in ('control', 'arm') if not getattr(effect, side))} has no {each} with a value"
     neither = sum(pair.bound == "none" for pair in effect.pairs)
     if not effect.n:
         return f"no {each} has a value on both sides"
@@ -107,17 +118,18 @@ def _why_no_size(effect: Effect, sides: tuple[str, str], interaction: bool, each
 
 def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int, each: str) -> list[str]:
     """What befell the trials behind an effect, counted: nothing is left out in silence."""
+    unpaired = isinstance(effect, UnpairedEffect)
     total = effect.n + effect.num_left_out
-    notes = [
-        f"{count} of {trials_a_seed * total} {side} trials {what}"
-        for name, side in zip(("control", "arm"), sides, strict=True)
-        for what in ("censored", "diverged")
-        if (count := getattr(effect, f"num_{what}_{name}"))
-    ]
-    if effect.num_left_out:
+    notes = []
+    for name, side in zip(("control", "arm"), sides, strict=True):
+        for what in ("censored", "diverged"):
+            if count := getattr(effect, f"num_{what}_{name}"):
+                of = len(getattr(effect, name)) + count if unpaired else trials_a_seed * total
+                notes.append(f"{count} of {of} {side} {'runs' if unpaired else 'trials'} {what}")
+    if effect.num_left_out and not unpaired:
         notes.append(f"{effect.num_left_out} of {total} pairs left out")
     if effect.num_unpaired:
         notes.append(f"{numbers.counted(effect.num_unpaired, each)} on one side only")
     if effect.sd == 0:
-        notes.append("all pairs agree exactly")
+        notes.append("the runs of each side agree exactly" if unpaired else "all pairs agree exactly")
     return notes

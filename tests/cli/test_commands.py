@@ -177,7 +177,7 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
         ),
         (["report", "--fail-on", "supported"], "--fail-on: 'supported' is not one of 'contradicted'", 2),
         (["stats", "x.csv", "--arm", "a", "--pair", "b", "--measure", "c"], "x.csv: can't be read: No such file", 2),
-        (["stats", "x.csv", "--arm", "a"], "missing option '--pair'; see `alexctl stats --help`", 2),
+        (["stats", "x.csv", "--arm", "a"], "missing option '--measure'; see `alexctl stats --help`", 2),
     ],
 )
 def test_bad_input_is_one_line(words, message, code, capsys):

@@ -23,11 +23,12 @@ def test_the_table_the_sentence_and_what_was_taken_for_granted(tmp_path, capsys)
     write(tmp_path, "base", "<b>\x1b=cmd()")
     code, out, _ = alexctl(*WORDS, "error", "--scale", "points", capsys=capsys)
     assert code == 0
-    head, first, sentence, *notes = out.splitlines()
+    head, first, sentence, method, *notes = out.splitlines()
     assert head.split() == ["arm", "control", "pairs", "effect", "p", "sign-flip", "p", "correlation", "verdict"]
     assert first.split()[:5] == ["<b>\\x1b=cmd()", "base", "6", "+2.25", "points"]
     assert first.split()[-1] == "lower"
     assert "lower by 2.25 points" in sentence
+    assert method.startswith("Paired by seed: Student's t; ")
     assert notes == [
         "note: the control is 'base', the first arm in the file; --control names another",
         "note: error: lower is taken for better, by its name; else add --higher-is-better",

@@ -10,7 +10,7 @@ from alexctl.verdicts.csv_runs import Runs
 from alexctl.verdicts.from_csv import compare
 
 
-def runs_of(scale="difference", measure="error", notes=(), **arms):
+def runs_of(scale="difference", measure="error", notes=(), paired_by="seed", **arms):
     """Arms of values, one a seed; None is a run that is not there, "x" one that diverged."""
     arms = arms or {"base": (0.21, 0.22, 0.20), "wide": (0.19, 0.20, 0.185)}
     outcomes = {
@@ -18,8 +18,8 @@ def runs_of(scale="difference", measure="error", notes=(), **arms):
         for arm, values in arms.items()
     }  # fmt: skip
     num_pairs = max(map(len, arms.values()))
-    return Runs(name="runs.csv", measure=measure, scale=scale, arms=outcomes, notes=notes,
-                pairs=tuple(str(i) for i in range(num_pairs)))  # fmt: skip
+    return Runs(name="runs.csv", measure=measure, scale=scale, arms=outcomes, notes=notes, paired_by=paired_by,
+                pairs=tuple(str(i) for i in range(num_pairs)) if paired_by else ())  # fmt: skip
 
 
 def lines_of(runs, **options):
@@ -91,7 +91,7 @@ def test_no_pair_in_common_is_not_judged():
     assert (line["verdict"], line["n"]) == ("not judged", 0)
     assert line["sentence"] == (
         "Not judged (on runs.csv): no size can be given, since no pair has a value on both sides "
-        "(n = 0 pairs; 4 pairs on one side only)."
+        "(n = 0 pairs; 4 pairs on one side only); compare runs that share nothing with --unpaired."
     )
 
 
