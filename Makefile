@@ -59,8 +59,9 @@ format: setup ## mend what lint can mend
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-calibrate: setup ## measure how often the verdicts are wrong, minutes of it; writes docs/statistics.md and its CSV
+calibrate: setup ## measure how often the verdicts are wrong, 40 minutes of it; writes docs/statistics.md and its CSVs
 	$(BIN)/python -m tools.calibration
+	$(BIN)/python -m tools.calibration pipeline
 
 readme: setup ## write the README's table anew from results/reference
 	$(BIN)/python -m tools.readme_table

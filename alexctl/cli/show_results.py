@@ -68,8 +68,11 @@ def failures(trials, folder: Path) -> list[str]:
 
 
 def _lost(line: dict[str, Any]) -> str:
-    words = [f"{line[f'num_{what}']} {what}" for what in ("censored", "diverged", "failed") if line[f"num_{what}"]]
-    return ", ".join(words) or "-"
+    counts = {
+        "censored": line["num_censored"], "diverged": line["num_diverged"] - line["num_at_chance"],
+        "at chance": line["num_at_chance"], "failed": line["num_failed"],
+    }  # fmt: skip
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "-"
 
 
 def _values_of(trials, arm: str, column: str) -> list[float]:

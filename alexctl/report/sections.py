@@ -145,7 +145,7 @@ def _arms(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     columns = {
         "lr": ("learning rate", lambda v: f"{v:g}"), "n": ("seeds", lambda v: f"{v:g}"), "median": ("median", form),
         "mean": ("mean", form), "spread": ("standard deviation", form), "num_censored": ("censored", "{:g}".format),
-        "num_diverged": ("diverged", "{:g}".format), "num_failed": ("failed", "{:g}".format),
+        "num_diverged": ("diverged or at chance", "{:g}".format), "num_failed": ("failed", "{:g}".format),
         "parameters": ("parameters", lambda v: f"{v:,.0f}"),
     }  # fmt: skip
     rows = folder.summary

@@ -23,12 +23,14 @@ Bound = Literal["exact", "at_least", "at_most", "none"]
 class Outcome:
     """What one trial says of the measure; `value` is in epochs, seconds or fractions of 1 (errors).
 
-    A censored trial (target never reached) or a diverged one needs no value, and any it has is not used.
+    A censored trial (target never reached) or a diverged one needs no value, and any it has is not used. One that ended
+    no better than chance, where that counts as diverged, is both `diverged` and `at_chance`.
     """
 
     value: float | None = None
     censored: bool = False
     diverged: bool = False
+    at_chance: bool = False
 
     def __post_init__(self):
         if self.usable and (self.value is None or not math.isfinite(self.value)):
@@ -72,8 +74,10 @@ class Effect:
     correlation: float | None = None
     num_censored_control: int = 0
     num_censored_arm: int = 0
-    num_diverged_control: int = 0
+    num_diverged_control: int = 0  # those at chance among them
     num_diverged_arm: int = 0
+    num_at_chance_control: int = 0
+    num_at_chance_arm: int = 0
     num_left_out: int = 0
     num_unpaired: int = 0
     signs: tuple[float, ...] = ()
@@ -118,7 +122,7 @@ def paired_effect(
     bound = _common_bound(pair.bound for pair in kept)
     counts = {
         f"num_{what}_{name}": sum(getattr(side[seed], what) for seed in seeds)
-        for what in ("censored", "diverged")
+        for what in ("censored", "diverged", "at_chance")
         for name, side in (("control", control), ("arm", arm))
     }
     return Effect(
@@ -218,7 +222,7 @@ def interaction(first: Effect, second: Effect) -> Effect:
     bound = _common_bound(pair.bound for pair in pairs)
     counts = {
         f"num_{what}_{name}": getattr(effect, f"num_{what}_control") + getattr(effect, f"num_{what}_arm")
-        for what in ("censored", "diverged")
+        for what in ("censored", "diverged", "at_chance")
         for name, effect in (("control", first), ("arm", second))
     }
     return Effect(

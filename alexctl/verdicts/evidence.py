@@ -111,12 +111,16 @@ class Evidence:
         last = record.rows[-1]
         error = last.get("train_error_pass") or last["train_error"]
         if measure.percent and measure.needs_learning and not learned([error], self.chance):
-            return Outcome(diverged=True)
+            return Outcome(diverged=True, at_chance=True)
         return measure.read(record.rows, record.setting)
 
 
 def mean_outcome(outcomes: Sequence[Outcome], scale: Scale) -> Outcome:
     """What a study's trials say together, on the scale its effect has; one trial censored or diverged makes it so."""
     if not all(one.usable for one in outcomes):
-        return Outcome(censored=any(one.censored for one in outcomes), diverged=any(one.diverged for one in outcomes))
+        dead = [one for one in outcomes if one.diverged]
+        return Outcome(
+            censored=any(one.censored for one in outcomes), diverged=bool(dead),
+            at_chance=bool(dead) and all(one.at_chance for one in dead),
+        )  # fmt: skip
     return Outcome(value=from_theta(sum(to_theta(one.value, scale) for one in outcomes) / len(outcomes), scale))

@@ -104,9 +104,9 @@ def _by_ranks(effect: Effect, claimed: Claimed, each: str) -> Verdict:
         p, shift, note = effect.rank_p, effect.rank_shift, "diverged runs count as the worst in a rank-sum test"
         lacking = f"takes at most {MOST_RANKS} runs" if p is None else None
     elif not effect.signs:  # of an interaction
-        return Verdict(word="undecided", detail="trials diverged, and their pairs can't be ranked")
+        return Verdict(word="undecided", detail=f"{_dead(effect)} can't be ranked in pairs")
     else:
-        p, shift, note = None, sum(effect.signs), "diverged trials count as the worst in a sign-flip test of ranks"
+        p, shift, note = None, sum(effect.signs), f"{_dead(effect)} count as the worst in a sign-flip test of ranks"
         more = FEWEST_FLIPS - len(effect.signs)
         if more > 0:
             text = f"{note}, which needs {FEWEST_FLIPS} pairs: {counted(more, each)} more"
@@ -122,10 +122,19 @@ def _by_ranks(effect: Effect, claimed: Claimed, each: str) -> Verdict:
     elif sign * shift < 0 or claimed.direction == "none":
         word = "contradicted"
     elif worse > 0:
-        word, found = "undecided", f"{found}, but more trials of the arm diverged than of the control"
+        word, found = "undecided", f"{found}, but the arm has more {_dead(effect)} than the control"
     else:
         word = "supported"
     return Verdict(word=word, detail=found, p_value=p)
+
+
+def _dead(effect: Effect) -> str:
+    """What befell the trials that are left out of an effect."""
+    at_chance = effect.num_at_chance_control + effect.num_at_chance_arm
+    diverged = effect.num_diverged_control + effect.num_diverged_arm - at_chance
+    if diverged and at_chance:
+        return "trials that diverged or ended at chance"
+    return "trials that ended at chance" if at_chance else "diverged trials"
 
 
 def _sign(claimed: Claimed, scale: Scale) -> int:

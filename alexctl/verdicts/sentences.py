@@ -122,8 +122,13 @@ def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int, each: str
     total = effect.n + effect.num_left_out
     notes = []
     for name, side in zip(("control", "arm"), sides, strict=True):
-        for what in ("censored", "diverged"):
-            if count := getattr(effect, f"num_{what}_{name}"):
+        at_chance = getattr(effect, f"num_at_chance_{name}")
+        counts = {
+            "censored": getattr(effect, f"num_censored_{name}"),
+            "diverged": getattr(effect, f"num_diverged_{name}") - at_chance, "ended at chance": at_chance,
+        }  # fmt: skip
+        for what, count in counts.items():
+            if count:
                 of = len(getattr(effect, name)) + count if unpaired else trials_a_seed * total
                 notes.append(f"{count} of {of} {side} {'runs' if unpaired else 'trials'} {what}")
     if effect.num_left_out and not unpaired:

@@ -25,7 +25,7 @@ CURVE_COLUMNS = (
 )  # fmt: skip
 SUMMARY_COLUMNS = (
     "ablation", "arm", "n", "num_censored", "num_diverged", "num_failed", "median", "mean", "spread", "lr",
-    "parameters", "diverged_low", "diverged_high",
+    "parameters", "diverged_low", "diverged_high", "num_at_chance",
 )  # fmt: skip
 
 SURVIVAL_COLUMNS = ("ablation", "arm", "epoch", "share", "n_at_risk")
@@ -140,7 +140,7 @@ def _summary(evidence: Evidence) -> pd.DataFrame:
             "median": values.median() if whole else None, "mean": values.mean() if whole else None,
             "spread": values.std() if whole and len(values) > 1 else None,
             "lr": mine[0].setting["lr"] if mine else None,
-            **_diverged(outcomes, evidence),
+            **_diverged(outcomes, evidence), "num_at_chance": sum(o.at_chance for o in outcomes),
             "parameters": next((r.status["parameters"] for r in mine if r.status.get("parameters")), None),
             **{name: _mean(evidence, mine, MEASURES[name]) for name in evidence.ablation.also},
         })  # fmt: skip

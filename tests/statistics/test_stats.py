@@ -291,12 +291,23 @@ def test_survivors_do_not_speak_for_those_that_diverged():
     assert judge(paired_effect(side(*[0.5] * 6), side(0.4, *[DIVERGED] * 5), scale="points"), None).word == "undecided"
 
 
+def test_what_ended_at_chance_is_not_said_to_have_diverged():
+    """Both count as the worst; the words and the counts keep them apart."""
+    at_chance = Outcome(diverged=True, at_chance=True)
+    effect = paired_effect(side(*[0.5] * 7), side(*[0.4] * 5, at_chance, DIVERGED), scale="points")
+    assert (effect.num_diverged_arm, effect.num_at_chance_arm, effect.num_left_out) == (2, 1, 2)
+    assert "1 of 7 arm trials diverged; 1 of 7 arm trials ended at chance; 2 of 7 pairs" in describe(effect)
+    assert "trials that diverged or ended at chance count as the worst" in judge(effect, None).detail
+    effect = paired_effect(side(*[0.5] * 6), side(*[0.4] * 5, at_chance), scale="points")
+    assert "diverged" not in describe(effect) + judge(effect, None).detail
+
+
 def test_an_arm_that_dies_more_often_is_never_supported():
     """Nor is it by a test that finds the others better for sure: two of twenty died."""
     arm = side(*[0.4 + i / 1000 for i in range(18)], DIVERGED, DIVERGED)
     effect = paired_effect(side(*[0.5] * 20), arm, scale="points")
     result = judge(effect, None)
-    assert (result.word, "more trials of the arm diverged" in result.detail) == ("undecided", True)
+    assert (result.word, "more diverged trials than the control" in result.detail) == ("undecided", True)
     turned = paired_effect(arm, side(*[0.5] * 20), scale="points")  # it is the control that dies, and is better
     assert judge(turned, None).word == "contradicted"
     steady = paired_effect(

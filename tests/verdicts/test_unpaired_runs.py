@@ -77,7 +77,7 @@ def test_an_arm_that_diverges_more_is_never_supported(tmp_path, better):
     words = {"control": "base", "claim": 1.0, "higher_is_better": better}
     (line,) = lines_of(runs_of(tmp_path, base=base, wide=[*wide, "nan"]), **words)
     assert line["verdict"] == "undecided"
-    assert "but more trials of the arm diverged than of the control" in line["sentence"]
+    assert "but the arm has more diverged trials than the control" in line["sentence"]
     (line,) = lines_of(runs_of(tmp_path, base=base, wide=["nan"] * 5), **words)
     assert (line["verdict"], line["effect"], line["stands"]) == ("contradicted", None, "yes")
     assert "no size can be given, since arm has no run with a value" in line["sentence"]
