@@ -10,7 +10,7 @@ import pandas as pd
 
 from alexctl import statistics
 from alexctl.ablation.measures import MEASURES, Measure
-from alexctl.ablation.model import Ablation
+from alexctl.ablation.model import SEARCH_SEED, Ablation
 from alexctl.store import files
 from alexctl.store.records import TrialRecord
 from alexctl.verdicts.budgets import budgets
@@ -71,7 +71,7 @@ def trial_columns(ablation: Ablation) -> tuple[str, ...]:
     varies = tuple(key for key in ablation.varies if key != "lr")
     measured = ("epochs_to_target", "censored", "epochs_run", *ENDS)
     own = tuple(name for name in dict.fromkeys((ablation.measure.name, *ablation.also)) if name not in measured)
-    varies += ("budget",) * bool(ablation.plan.budgets)
+    varies += ("budget",) * bool(ablation.plan.budgets) + ("study",) * (ablation.plan.studies > 1)
     return ("ablation", "arm", "phase", "seed", "status", *varies, "lr", *measured, *own, "trial", "error", "log")
 
 
@@ -100,11 +100,18 @@ def _trial(evidence: Evidence, record: TrialRecord) -> dict[str, Any]:
         measure.name: said and said.value,  # of most measures a column below has it, of search trials too
         "ablation": ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
         "status": record.state, **{key: setting.get(key) for key in ablation.varies}, "lr": setting["lr"],
-        "budget": setting["epochs"], "epochs_to_target": crossing, "censored": censored if raced else None,
+        "budget": setting["epochs"], "study": _study(ablation, record), "epochs_to_target": crossing, "censored": censored if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
         "trial": record.folder.name, "error": record.status.get("error"), "log": record.log,
     }  # fmt: skip
+
+
+def _study(ablation: Ablation, record: TrialRecord) -> int:
+    """The study, 0 the first, that a trial belongs to: each has seeds of its own."""
+    if record.phase == "final":
+        return record.seed // ablation.plan.seeds
+    return (record.seed - SEARCH_SEED) // ablation.plan.search_seeds
 
 
 def _curves(evidence: Evidence) -> pd.DataFrame:

@@ -144,6 +144,9 @@ def test_several_studies_are_judged_by_their_means(tmp_path):
     (line,) = derive(evidence).verdict["comparisons"]
     assert (line["n"], line["values"]) == (3, pytest.approx([10.0] * 3))
     assert "relu 0.01 to 0.02, tanh 0.01 to 0.02, of 3 independent searches" in derive(evidence).verdict["rates"]
+    trials = derive(evidence).trials
+    study = {seed: int(study) for seed, study in zip(trials["seed"], trials["study"], strict=True)}
+    assert study == {0: 0, 1: 0, 2: 1, 3: 1, 4: 2, 5: 2, 10000: 0, 10001: 1, 10002: 2}
 
 
 def test_budgets_are_one_ablation_at_several_lengths(tmp_path):

@@ -215,3 +215,21 @@ def test_a_diverged_trial_is_on_its_way_to_the_end(tmp_path):
     survival = derive(made.evidence()).survival
     last = survival[survival["arm"] == "relu"].iloc[-1]
     assert (last["epoch"], last["share"]) == (100.0, pytest.approx(1 / 3))
+
+
+def test_a_trial_at_chance_is_counted_apart_from_one_that_diverged(tmp_path):
+    """Its training error does not tell it from a net that guesses, whatever its test error."""
+    made = campaign(tmp_path, measure="test_error", claim=TINY["claim"] | {"effect": 0.5}, margin=0.2)
+    finish(made, "tanh", errors=[0.4, 0.41, 0.39])
+    finish(made, "relu", errors=[0.3, 0.31, 0.29])
+    for job in made.final_jobs("relu", 0.01)[:1]:
+        folder = made.folder / "trials" / job.name
+        rows = [row | {"train_error": 0.9} for row in made.records[job.name].rows]
+        (folder / "rows.csv").unlink()
+        rows_csv.write(folder, rows)
+        made.reload(job.name)
+    tables = derive(made.evidence())
+    line = tables.summary.set_index("arm").loc["relu"]
+    assert (line["num_diverged"], line["num_at_chance"]) == (1, 1)
+    assert "1 of 3 arm trials ended at chance" in tables.verdict["comparisons"][0]["sentence"]
+    assert "diverged" not in tables.verdict["comparisons"][0]["sentence"]
