@@ -67,6 +67,12 @@ def verdict(
         return Verdict(
             word="outside the claim's regime", detail="the claim is about nets that overfit, and the control does not"
         )
+    if regime == "unclear":
+        return Verdict(
+            word="undecided",
+            detail="whether the control overfits, which the claim is about, is not clear from its search trials: "
+            'search the rate (`lr = "search"`) with more `search_seeds`',
+        )
     if effect.num_left_out and deaths_count:
         return replace(_by_ranks(effect, claimed, each), by_ranks=True)
     m = 0.0 if margin is None else to_theta(margin, scale)
@@ -74,8 +80,6 @@ def verdict(
     size = _beside(low, high, claimed, scale)
     above, below = low is not None and low > 0, high is not None and high < 0
     same = effect.sd == 0 and effect.bound == "exact" and abs(to_theta(effect.estimate, scale)) < m
-    if regime == "unclear":
-        return Verdict(word="undecided", detail="whether the control overfits, which the claim is about, is not clear")
     if claimed.direction == "not worse" and low is not None and low > -m:
         return Verdict(
             word="supported",

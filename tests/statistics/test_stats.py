@@ -302,6 +302,13 @@ def test_what_ended_at_chance_is_not_said_to_have_diverged():
     assert "diverged" not in describe(effect) + judge(effect, None).detail
 
 
+def test_an_unclear_regime_is_undecided_whoever_diverged():
+    """The ranks of eight pairs would support the claim, of nets that perhaps do not overfit."""
+    effect = paired_effect(side(*[0.5] * 7, DIVERGED), side(*[0.4 + i / 100 for i in range(8)]), scale="points")
+    assert judge(effect, None).word == "supported"
+    assert verdict(effect, Claimed(), regime="unclear").word == "undecided"
+
+
 def test_an_arm_that_dies_more_often_is_never_supported():
     """Nor is it by a test that finds the others better for sure: two of twenty died."""
     arm = side(*[0.4 + i / 1000 for i in range(18)], DIVERGED, DIVERGED)
