@@ -32,6 +32,12 @@ def arithmetic(setting: Setting, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=setting.training.precision == "bfloat16")
 
 
+def keep_float32_exact() -> None:
+    """From now on float32 means IEEE float32 on a GPU too, where torch lets convolutions round their factors to TF32."""
+    torch.backends.cuda.matmul.allow_tf32 = False
+    torch.backends.cudnn.allow_tf32 = False
+
+
 def synchroniser(device: torch.device) -> Callable[[], None]:
     """What to call before reading the clock, so that queued work is counted where it belongs."""
     if device.type == "cuda":

@@ -19,7 +19,7 @@ from alexctl.nets.layers import set_step
 from alexctl.nets.own import check_logits
 from alexctl.randomness import derived_seed
 from alexctl.training.clock import Clock
-from alexctl.training.device import arithmetic, synchroniser
+from alexctl.training.device import arithmetic, keep_float32_exact, synchroniser
 from alexctl.training.optimiser import Momentum, Schedule
 
 
@@ -132,6 +132,7 @@ class Training(Loop):
         state: dict[str, Any] | None = None,
         batches: Batches | None = None,
     ):
+        keep_float32_exact()
         knobs = setting.training
         seed += knobs.seed_offset
         self.setting, self.seed, self.device, self.on_batch = setting, seed, device, on_batch

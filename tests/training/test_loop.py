@@ -80,6 +80,14 @@ LATE = {"epochs": 4, "evaluate_every": 0, "colour_noise": 0.1, "bias_drops": Fal
 LATE |= {"colour_noise_until": 2, "first_layer_drops": [1], "first_layer_until": 3}
 
 
+def test_float32_is_no_tf32(tiny_data):
+    """torch lets convolutions on a GPU round to TF32 unless told otherwise; what is set here says what they would do there."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
+    Training(setting(), 0, tiny_data, device=CPU)
+    assert not torch.backends.cuda.matmul.allow_tf32
+    assert not torch.backends.cudnn.allow_tf32
+
+
 def ends_of_epochs(tiny_data, **knobs):
     """(conv1's weight and bias, fc's weight) at the end of each epoch."""
     ends = []
