@@ -14,6 +14,7 @@ from alexctl.campaign.parts import Part, at_budget, parts_of
 from alexctl.errors import UserError
 from alexctl.store import layout, plan, reference
 from alexctl.store.environment import mixed
+from alexctl.store.files import storage_error
 from alexctl.store.records import TrialRecord, clear, read_trial, trials_of
 from alexctl.verdicts.compare import compare
 from alexctl.verdicts.evidence import Evidence, Searched
@@ -101,6 +102,8 @@ class Campaign:
                 folder=layout.trial(self.folder, job.name), arm=job.arm, seed=job.seed, hash8=job.setting.hash8,
                 phase=job.phase, setting=job.setting.flat(),
             )  # fmt: skip
+        if record.problem and not record.folder.exists():
+            raise storage_error(record.folder, FileNotFoundError(2, "the folder has vanished"))
         if record.problem:
             raise record.refusal("restore it, or delete that folder and run the same command again to redo it")
         return record

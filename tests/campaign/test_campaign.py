@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -142,6 +143,17 @@ def test_a_damaged_trial_is_named(tmp_path):
     (tmp_path / "trials" / job.name / "rows.csv").write_text("epoch\n")
     with pytest.raises(UserError, match=f"{job.name}: rows.csv has other columns"):
         campaign(tmp_path).ready()
+
+
+def test_a_trial_whose_folder_vanished_is_not_to_be_restored(tmp_path):
+    """As on a disk that is pulled out: there is no folder to mend or to delete."""
+    made = campaign(tmp_path)
+    job = made.ready()[0]
+    finish(made, job, [0.5])
+    shutil.rmtree(tmp_path)
+    made.reload(job.name)
+    with pytest.raises(UserError, match="the folder has vanished"):
+        made.record(job)
 
 
 def test_the_plan_remembers_and_names_no_place(tmp_path):
