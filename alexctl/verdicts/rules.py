@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from alexctl.numbers import counted
+from alexctl.numbers import counted, plural
 from alexctl.statistics import Effect, Scale, UnpairedEffect, from_theta, sign_flip_p, to_theta
 from alexctl.statistics.intervals import FEWEST_FLIPS, MOST_FLIPS
 from alexctl.statistics.margins import rounding_range
@@ -188,7 +188,7 @@ def _undecided(effect: Effect, more: int | str | None, each: str, ruled_out: str
     elif effect.n < 3:
         parts.append(f"an interval needs at least {counted(more, each)} more" + " on each side" * unpaired)
     else:
-        about = f"about {more} {each}{'s' * (more != 1)} more{' a side' * unpaired} would decide".replace(
+        about = f"about {more} {each if more == 1 else plural(each)} more{' a side' * unpaired} would decide".replace(
             "about over", "over"
         )
         parts.append(about + "; `--until-decided` adds them at a level that pays for looking" * (each == "seed"))

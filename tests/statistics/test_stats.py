@@ -362,6 +362,11 @@ def test_undecided_says_how_many_seeds_more():
     assert more_seeds(points(-3, 1, 5), margin=10) == 1
 
 
+def test_undecided_speaks_of_studies_not_of_studys():
+    effect = paired_effect(side(0.5, 0.5, 0.5), side(0.49, 0.51, 0.48), scale="points")
+    assert " studies more would decide" in verdict(effect, Claimed(), each="study").detail
+
+
 def test_undecided_with_bounds_wants_epochs_unless_seeds_can_do_it():
     few = paired_effect(side(CENSORED, 12, 60), side(20, 20, 20), scale="ratio", budget=60)
     assert judge(few).word == "undecided"
