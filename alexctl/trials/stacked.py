@@ -107,7 +107,7 @@ class _Stacked:
         self.of = dict(zip(stack.members, self.runs, strict=True))
         for run in self.runs:
             run.prepare_seconds = time.monotonic() - self.runs[0].started
-        self._leave(stack, {member: run.end_before_training(stack.epoch) for member, run in self.of.items()})
+        self._leave(stack, {member: run.end_before_training() for member, run in self.of.items()})
         if not stack.members:
             return
         for rows in stack:

@@ -150,7 +150,7 @@ class TrialRun:
         )
 
     def _train(self) -> str:
-        if (end := self.end_before_training(self.training.epoch)) is not None:
+        if (end := self.end_before_training()) is not None:
             return self.finish() if end == "done" else end
         for row in self.training:
             end = self.take(row)
@@ -161,11 +161,15 @@ class TrialRun:
                 break
         return self.finish()
 
-    def end_before_training(self, epoch: float) -> str | None:
-        """`done` or `paused` where there is nothing left to train, as far as was asked."""
-        if self.rows and self._finished(epoch):
-            return "done"
-        return "paused" if self._paused(epoch) else None
+    def end_before_training(self) -> str | None:
+        """`done` or `paused` where there is nothing left to train, as far as was asked.
+
+        The last row decides, not how far a checkpoint between two rows got: a trial ends with a row.
+        """
+        if not self.rows:
+            return None
+        epoch = self.rows[-1]["epoch"]
+        return "done" if self._finished(epoch) else "paused" if self._paused(epoch) else None
 
     def take(self, row: Row) -> str | None:
         """Keeps a row; `done` or `paused` where the trial has come to its end with it, or to where it was to pause."""

@@ -144,6 +144,31 @@ def test_paused_by_the_search_and_gone_on(tiny_root, tiny_data, tmp_path):
     assert rows_of(paused) == rows_of(whole)
 
 
+def test_asked_to_pause_before_where_its_checkpoint_is_it_goes_on_to_the_next_row(tiny_root, tiny_data, tmp_path):
+    """Else it would be asked again for ever: nothing is known at that epoch yet."""
+    whole, paused = make(tmp_path / "a", tiny_data), make(tmp_path / "b", tiny_data)
+    run(whole, tiny_root)
+    asked = iter(range(1000))
+    assert run(paused, tiny_root, should_stop=lambda: next(asked) == 2) == "interrupted"
+    assert torch.load(paused / "checkpoint.pt", weights_only=True)["training"]["step"] == 3  # of 5 an epoch
+    assert [row["step"] for row in rows_of(paused)] == [1, 2]
+    assert run(paused, tiny_root, until=0.5) == "paused"
+    assert rows_of(paused) == rows_of(whole)[:3]
+    assert run(paused, tiny_root) == "done"
+    assert rows_of(paused) == rows_of(whole)
+
+
+@pytest.mark.parametrize("after", range(10))
+def test_stopped_between_two_rows_it_ends_at_the_row_it_would_have_ended_at(tiny_root, tiny_data, tmp_path, after):
+    knobs = {"target": {"at_most": 0.95}, "epochs_after_target": 1.15, "evaluate_every": 0}
+    whole, broken = make(tmp_path / "a", tiny_data, **knobs), make(tmp_path / "b", tiny_data, **knobs)
+    run(whole, tiny_root)
+    asked = iter(range(1000))
+    run(broken, tiny_root, should_stop=lambda: next(asked) == after)
+    assert run(broken, tiny_root) == "done"
+    assert rows_of(broken) == rows_of(whole)
+
+
 def test_the_target_ends_it(tiny_root, tiny_data, tmp_path):
     folder = make(tmp_path, tiny_data, target={"at_most": 0.95}, epochs_after_target=0.5, evaluate_every=0)
     run(folder, tiny_root)
