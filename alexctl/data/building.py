@@ -145,6 +145,8 @@ def _build(source: Source, root: Path, index: Path, progress: Progress | None) -
             _remove(target)
             temporary.rename(target)
     finally:
+        for part in reading.parts.values():
+            getattr(part.blocks, "close", lambda: None)()  # a reader that was broken off lets go of what it holds now
         _remove(temporary)
     _write_json(index, about)
     return replace(open_prepared(source.name, digest.hex(), root), notes=tuple(about["notes"]))

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image, features
 from small_folders import BLUE, RED, faults, image, load, pets
 
-from alexctl.data import decoding
+from alexctl.data import decoding, one_image
 from alexctl.errors import UserError
 
 
@@ -170,7 +170,7 @@ def test_a_bomb_is_refused_before_it_is_decoded(folder, tmp_path, monkeypatch):
     head[29:33] = zlib.crc32(head[12:29]).to_bytes(4, "big")
     (folder / "train/cat/bomb.png").write_bytes(head)
     image(folder / "train/cat/large.png", size=(64, 64))
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 4000)
+    monkeypatch.setattr(one_image, "MAX_PIXELS", 4000)
     lines = faults(folder, tmp_path)
     assert [line.split()[0] for line in lines] == ["train/cat/bomb.png", "train/cat/large.png"]
     assert "pixels; scale it down" in lines[0]
@@ -183,14 +183,14 @@ def test_a_large_jpeg_is_decoded_at_a_fraction(folder, tmp_path, monkeypatch, si
     wide.paste(5, (side, 0, 2 * side, side))
     wide.convert("RGB").save(folder / "train/cat/1.jpg", quality=95)
     whole = load(folder, tmp_path)
-    monkeypatch.setattr(decoding, "MAX_PIXELS", 2 * 60 * 60)
+    monkeypatch.setattr(one_image, "MAX_PIXELS", 2 * 60 * 60)
     (folder / "train/cat/1.jpg").touch()
     data = load(folder, tmp_path)
     assert f"too large to decode whole, decoded at 1/{part}: 1 of the images" in data.notes
     assert np.abs(data.train_images[0].astype(int) - whole.train_images[0]).max() <= 12
     assert data.train_images[0, :, 0].min() > 240
     assert Image.MAX_IMAGE_PIXELS == 89_478_485
-    monkeypatch.setattr(decoding, "MAX_JPEG_PIXELS", 2 * side * side - 1)
+    monkeypatch.setattr(one_image, "MAX_JPEG_PIXELS", 2 * side * side - 1)
     (folder / "train/cat/1.jpg").touch()
     assert "train/cat/1.jpg has more than" in faults(folder, tmp_path)[0]
 
@@ -200,14 +200,14 @@ def test_ctrl_c_waits_for_no_image(folder, tmp_path):
     code = """
 import os, signal, sys, time
 from pathlib import Path
-from alexctl.data import decoding, sources
+from alexctl.data import one_image, sources
 
 def slow(*_):
     os.write(1, b".")
     time.sleep(60)
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background may ignore it
-decoding._decode = slow
+one_image.decode = slow
 try:
     sources.prepare("imagefolder:" + sys.argv[1], Path(sys.argv[2]))
 except KeyboardInterrupt:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from small_folders import faults, image, load, pets
 
-from alexctl.data import decoding, folders
+from alexctl.data import folders, one_image
 from alexctl.data.batches import Batches
 from alexctl.data.sources import open_prepared, verify
 from alexctl.errors import UserError
@@ -36,7 +36,7 @@ def test_reads_classes_and_files_in_order(folder, tmp_path):
 def test_a_second_call_decodes_nothing_and_a_change_does(folder, tmp_path, monkeypatch):
     first = load(folder, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(decoding, "_decode", None)
+        patch.setattr(one_image, "decode", None)
         assert load(folder, tmp_path).digest == first.digest
     image(folder / "train/dog/1.png", (9, 0, 0))
     os.utime(folder / "train/dog/1.png", ns=(1, 1))
