@@ -104,7 +104,7 @@ def _classes(part: str, listing: _Listing) -> dict[str, list[tuple[str, int, int
     if not listing.links.allow(listing.root / part):
         return found
     for entry in sorted(os.scandir(listing.root / part), key=lambda e: e.name):
-        if entry.name.startswith(".") or not listing.links.allow(Path(entry.path)):
+        if entry.name.startswith(".") or (entry.is_symlink() and not listing.links.allow(Path(entry.path))):
             continue
         if not entry.is_dir():
             listing.loose[part] += 1
@@ -121,7 +121,7 @@ def _images(below: str, listing: _Listing) -> list[tuple[str, int, int]]:
     """The images of one class folder."""
     files = []
     for entry in sorted(os.scandir(listing.root / below), key=lambda e: e.name):
-        if entry.name.startswith(".") or not listing.links.allow(Path(entry.path)):
+        if entry.name.startswith(".") or (entry.is_symlink() and not listing.links.allow(Path(entry.path))):
             continue
         if entry.is_dir():
             listing.inner += 1
