@@ -1,7 +1,6 @@
 """Before the first real trial: every arm trains a few steps, which finds what would fail everywhere and how long it takes."""
 
 import contextlib
-import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import laps
 
 NUM_STEPS = 6
+PATIENCE = 1.0  # seconds for them, of each arm: an estimate is not worth minutes of a large net's steps
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ def _blamed(arm: str) -> Iterator[None]:
 
 
 def image_seconds(
-    setting: Setting, data: DataSet, device: torch.device, threads: int, *, patience: float = math.inf
+    setting: Setting, data: DataSet, device: torch.device, threads: int, *, patience: float = PATIENCE
 ) -> ImageSeconds:
     """What an image takes one worker that has the machine for itself.
 

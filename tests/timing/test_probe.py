@@ -10,6 +10,7 @@ from conftest import tiny_ablation
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.nets.activations import ACTIVATIONS
+from alexctl.timing import timer
 from alexctl.timing.probe import ImageSeconds, seconds_per_epoch
 from alexctl.timing.throughput import Alone
 from alexctl.training.loop import Training
@@ -28,6 +29,22 @@ def test_every_arm_is_timed_without_an_evaluation(campaign, tiny_data, monkeypat
     seconds = seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
     assert sorted(seconds) == ["relu", "tanh"]
     assert all(value > 0 for value in seconds.values())
+
+
+def test_a_slow_step_is_not_timed_over_and_over(campaign, tiny_data, monkeypatch):
+    """Where a step takes ten seconds, by a clock of its own: the first, which warms up, and one more of each arm."""
+    step, steps = Alone.step, []
+
+    def slow(alone):
+        steps.append(10.0)
+        step(alone)
+
+    monkeypatch.setattr(Alone, "step", slow)
+    monkeypatch.setattr(timer.time, "perf_counter", lambda: sum(steps))
+    per_image = 10 / Alone(campaign.setting("relu", "final", None), tiny_data, CPU).batch_size
+    seconds = seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+    assert len(steps) == 4
+    assert seconds["relu"] == pytest.approx(per_image * len(tiny_data.train_images))
 
 
 def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch, tmp_path):
