@@ -48,6 +48,15 @@ def test_the_face_is_light():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize("module", ["alexctl.run", "alexctl.trials.worker"])
+def test_who_trains_imports_what_that_needs(module):
+    """Up to the first step; what draws, judges and describes is for later."""
+    late = ("pandas", "matplotlib", "scipy", "torch.utils.flop_counter", "torchvision", "PIL")
+    code = f"import sys, {module}; print([m for m in {late} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 @pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs the times of a child process")
 def test_help_is_quick():
     """Under 0.3 s of processor time once warm, however busy the machine is."""

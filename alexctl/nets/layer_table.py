@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from alexctl.nets.dry_run import DryRun, dry_run
 
@@ -87,7 +86,11 @@ class _Walk:
         self.rows: list[LayerRow] = []
         self.counted: set[int] = set()  # parameters, by identity: a layer that runs twice has its weights once
         # Ours compute nothing beside their layers, and torch takes seconds to import what the counter needs.
-        self.counter = None if type(net).__module__.startswith("alexctl.") else FlopCounterMode(display=False)
+        self.counter = None
+        if not type(net).__module__.startswith("alexctl."):
+            from torch.utils.flop_counter import FlopCounterMode
+
+            self.counter = FlopCounterMode(display=False)
         self.in_layers = self.before = 0  # operations counted
 
     def rows_of(self, run: DryRun, image_shape: tuple[int, int, int]) -> list[LayerRow]:

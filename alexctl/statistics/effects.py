@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special  # a tenth of the import time of scipy.stats
 
+from alexctl.statistics import special
 from alexctl.statistics.intervals import half_width, mean_interval, near_one, signed_ranks, smallest_effect
 
 Scale = Literal["ratio", "points", "difference"]

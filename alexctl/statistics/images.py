@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
-from scipy import special
+
+from alexctl.statistics import special
 
 SUBSETS = 20  # of the nets of an ensemble, at most: all that there are of six
 

@@ -4,7 +4,8 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special  # a tenth of the import time of scipy.stats
+
+from alexctl.statistics import special
 
 FEWEST_FLIPS, MOST_FLIPS = 6, 24  # differences: with fewer the test can't reach 5%, with more it can't be enumerated
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special  # a tenth of the import time of scipy.stats
 
+from alexctl.statistics import special
 from alexctl.statistics.effects import Effect, Outcome, Scale, from_theta, to_theta
 from alexctl.statistics.intervals import least_mean, near_one
 
