@@ -21,7 +21,7 @@ from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import laps
 
 NUM_STEPS = 6
-PATIENCE = 1.0  # seconds for them, of each arm: an estimate is not worth minutes of a large net's steps
+PATIENCE = 0.5  # seconds for them, of each arm: an estimate is not worth minutes of a large net's steps
 
 
 @dataclass(frozen=True, kw_only=True)
