@@ -118,7 +118,7 @@ def ablate(
     device: str = "auto",
     workers: int | None = None,
     threads: int = 1,
-    stack: int | None = None,
+    lanes: int | None = None,
     retry_failed: bool = False,
     fail_fast: bool = False,
     checkpoint_seconds: float = 20.0,
@@ -145,7 +145,7 @@ def ablate(
 
     options = Options(
         results=Path(results), name=folder_name, root=None if data_root is None else Path(data_root), device=device,
-        workers=workers, threads=threads, stack=stack, retry_failed=retry_failed, fail_fast=fail_fast,
+        workers=workers, threads=threads, lanes=lanes, retry_failed=retry_failed, fail_fast=fail_fast,
         keeping=Keeping(checkpoint_seconds=checkpoint_seconds, weights=keep_weights, predictions=keep_predictions),
     )  # fmt: skip
     return Result.of(run(ablation, options, watcher or Silent()))

@@ -5,20 +5,20 @@ import shutil
 from alexctl.ablation.model import Ablation
 from alexctl.campaign import precision
 from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.crew import crew_of
 from alexctl.campaign.reuse import FinishedElsewhere
-from alexctl.campaign.scheduler import STACK, Options, Scheduler, Watcher
+from alexctl.campaign.scheduler import Options, Scheduler, Watcher
 from alexctl.data.sources import DataSet, data_root, prepare
 from alexctl.errors import UserError
 from alexctl.figures.architecture import figure_2
-from alexctl.machine import default_workers
 from alexctl.nets import find
 from alexctl.nets.description import describe
 from alexctl.store import files, layout, plan, test_images
 from alexctl.store.environment import git_state, threads_of
 from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
-from alexctl.timing.probe import seconds_per_epoch, seed_notes
-from alexctl.training.device import choose_device
+from alexctl.timing.probe import NOTHING, probe, seed_notes
+from alexctl.training.device import choose_devices, free_bytes
 from alexctl.verdicts.evidence import Evidence
 
 
@@ -28,7 +28,8 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     Raises UserError, or Stopped after an interrupt. A trial that fails is recorded in its folder, and the others go on.
     """
     root = data_root(options.root)
-    device = choose_device(options.device)
+    devices = choose_devices(options.device)
+    device = devices[0]
     ablation = precision.with_precision(ablation, device)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
@@ -51,7 +52,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         shared = FinishedElsewhere(campaign, weights=options.keeping.weights, predictions=options.keeping.predictions)
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
-        seconds = seconds_per_epoch(campaign, data, device, options.threads) if unknown else {}
+        probed = probe(campaign, data, device, options.threads) if unknown else NOTHING
         seeds = seed_notes(campaign, data, device) if unknown else []
         notes = [
             *data.notes,
@@ -64,17 +65,22 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         ]
         test_images.write_labels(folder, data_digest=data.digest, classes=data.classes, labels=data.test_labels)
         taken = shared.take_ready()
-        if campaign.ready() and not seconds:
-            seconds = seconds_per_epoch(campaign, data, device, options.threads)
+        if campaign.ready() and not probed.seconds:
+            probed = probe(campaign, data, device, options.threads)
         if device.type == "cpu":
             notes += _other_threads(campaign, options.threads)
-        workers = options.workers or default_workers(device.type)
-        stack = options.stack or (1 if device.type == "cpu" else STACK)
-        crowded = crowding(options.results / layout.BENCH, workers, device) or 1.0
-        watcher.planned(campaign, {arm: crowded * each for arm, each in seconds.items()}, workers, notes)
+        crew = crew_of(
+            devices, workers=options.workers, lanes=options.lanes,
+            free_bytes=min(map(free_bytes, devices)), step_bytes=probed.step_bytes,
+            one_machine=campaign.ablation.measure.one_machine,
+        )  # fmt: skip
+        # Lanes share a device: what that gains is not known before, so nothing is counted on.
+        slower = crew.lanes * (crowding(options.results / layout.BENCH, crew.workers, device) or 1.0)
+        notes += probed.notes
+        watcher.planned(campaign, {arm: slower * each for arm, each in probed.seconds.items()}, crew, notes)
         for job, source in taken:
             watcher.taken(job, source)
-        Scheduler(campaign, lock, shared, options, root, workers, stack, watcher).go()
+        Scheduler(campaign, lock, shared, options, root, crew, watcher).go()
         campaign.tidy()
         _draw_net(campaign, data)
         from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw

@@ -6,28 +6,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from alexctl import process
+from alexctl import numbers, process
 from alexctl.campaign.campaign import Campaign, Job
+from alexctl.campaign.crew import Crew
 from alexctl.campaign.reuse import FinishedElsewhere
 from alexctl.errors import Stopped, UserError
 from alexctl.store import layout, records
 from alexctl.store.lock import FolderLock, Locked
-from alexctl.training.stack import shape_of
 from alexctl.trials import trial
 from alexctl.trials.inline_pool import InlinePool
+from alexctl.trials.lanes import BROKEN, CROWDED
 from alexctl.trials.process_pool import LocalPool
-from alexctl.trials.stacked import BROKEN
 
 HANGUP = getattr(signal, "SIGHUP", None)
-STACK = 32
-"""Trials that share an accelerator as one stack, at most."""
 
 
 class Watcher(Protocol):
     """What a screen hears of a campaign."""
 
     def preparing(self, what: str, done: int, total: int) -> None: ...
-    def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None: ...
+    def planned(self, campaign: Campaign, seconds: dict[str, float], crew: Crew, notes: list[str]) -> None: ...
     def noted(self, line: str) -> None: ...
     def started(self, job: Job) -> None: ...
     def taken(self, job: Job, source: str) -> None: ...
@@ -50,7 +48,7 @@ class Options:
     device: str = "auto"
     workers: int | None = None
     threads: int = 1
-    stack: int | None = None  # trials that train as one; None: STACK on an accelerator, on a CPU each by itself
+    lanes: int | None = None  # trials at once in a worker; None: as many as an accelerator has memory for, on a CPU one
     retry_failed: bool = False
     fail_fast: bool = False
     keeping: trial.Keeping = field(default_factory=trial.Keeping)
@@ -60,23 +58,23 @@ class Scheduler:
     """Runs what is ready in a campaign until nothing is."""
 
     def __init__(
-        self, campaign: Campaign, lock: FolderLock, shared: FinishedElsewhere, options: Options, root: Path, workers: int, stack: int,
-        watcher: Watcher,
+        self, campaign: Campaign, lock: FolderLock, shared: FinishedElsewhere, options: Options, root: Path,
+        crew: Crew, watcher: Watcher,
     ):  # fmt: skip
-        self.stack = 1 if campaign.ablation.measure.one_machine else stack  # its seconds would be shared
         self.campaign, self.lock, self.shared, self.options, self.watcher = campaign, lock, shared, options, watcher
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()
-        self.alone: set[str] = set()  # whose stack broke
+        self.alone: set[str] = set()  # whose process ended with others in it
         self.given_up: set[str] = set()  # whose worker fell silent for good
         self.later: dict[str, float] = {}
         self.stopping = False
         self.changed = True
-        how = {"root": root, "device": options.device, "threads": options.threads, "keeping": options.keeping}
-        if workers == 1:
-            self.pool = InlinePool(**how, tell=self._hear, should_stop=lambda: self.stopping)
+        how = {"root": root, "threads": options.threads, "keeping": options.keeping, "lanes": crew.lanes}
+        if crew.inline:
+            device = crew.devices[0]
+            self.pool = InlinePool(**how, device=device, tell=self._hear, should_stop=lambda: self.stopping)
         else:
-            self.pool = LocalPool(**how, workers=workers)
+            self.pool = LocalPool(**how, devices=crew.devices, workers=crew.workers)
 
     def go(self) -> None:
         """Raises UserError for what stops the whole campaign, Stopped after an interrupt; a failed trial is recorded."""
@@ -133,35 +131,26 @@ class Scheduler:
                 taken = True
                 continue
             waiting.append(job)
-            if self.stack == 1 and len(waiting) == self.pool.free:
+            if len(waiting) == self.pool.free and not self.alone:
                 break
-        for jobs in self._stacks(waiting)[: self.pool.free]:
-            self._submit(jobs)
+        for job in sorted(waiting, key=lambda job: job.name not in self.alone):
+            alone = job.name in self.alone
+            if not self.pool.free or (alone and not self.pool.free_alone):
+                break  # until a worker has nothing else to do
+            self._submit(job, alone=alone)
         self.changed = taken or not self.pool.free  # then more may be ready
 
-    def _stacks(self, jobs: list[Job]) -> list[list[Job]]:
-        """The jobs by what one worker may take at once: those of one shape that go equally far, spread over the workers."""
-        groups: dict[Any, list[Job]] = {}
-        for job in jobs:
-            together = self.stack > 1 and job.name not in self.alone
-            groups.setdefault((shape_of(job.setting), job.until) if together else job.name, []).append(job)
-        size = min(self.stack, max(1, -(-len(jobs) // max(1, self.pool.free))))
-        return [group[i : i + size] for group in groups.values() for i in range(0, len(group), size)]
-
-    def _submit(self, jobs: list[Job]) -> None:
+    def _submit(self, job: Job, *, alone: bool) -> None:
         self._check_lock()
-        orders = []
-        for job in jobs:
-            folder = layout.trial(self.campaign.folder, job.name)
-            if self.campaign.record(job).state == "pending":
-                records.create(
-                    folder, ablation=self.campaign.ablation.name, arm=job.arm, phase=job.phase, seed=job.seed,
-                    setting=job.setting,
-                )  # fmt: skip
-            self.running[job.name] = job
-            self.watcher.started(job)
-            orders.append((folder, job.until))
-        self.pool.submit(orders)
+        folder = layout.trial(self.campaign.folder, job.name)
+        if self.campaign.record(job).state == "pending":
+            records.create(
+                folder, ablation=self.campaign.ablation.name, arm=job.arm, phase=job.phase, seed=job.seed,
+                setting=job.setting,
+            )  # fmt: skip
+        self.running[job.name] = job
+        self.watcher.started(job)
+        self.pool.submit(folder, job.until, alone=alone)
 
     def _hear(self, event: dict[str, Any]) -> None:
         job = self.running.get(event["folder"])
@@ -199,6 +188,9 @@ class Scheduler:
             self.watcher.given_up(job, event["why"])
         elif event.get("state") == BROKEN:
             self.alone.add(job.name)
+        elif event.get("state") == CROWDED:
+            lanes = numbers.counted(self.pool.most, "trial")
+            self.watcher.noted(f"{job.name} found too little memory beside the others; from now on {lanes} at once")
         elif event.get("state") == "locked":  # a worker left over from a killed run is writing its checkpoint
             self.later[job.name] = time.monotonic() + 1.0
             return True

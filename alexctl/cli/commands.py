@@ -75,11 +75,11 @@ def ablate(
     epochs: Annotated[int | None, typer.Option(help="Epochs per trial, at most.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a setting of all arms, such as batch_size=64.")] = None,
     preset: PresetOption = None,
-    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials run at once; 1 runs in this process. Default: one per core.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Processes that train; 1 trains in this process. Default: one per core, or per GPU.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads per worker.")] = 1,
     precision: Annotated[Precision, typer.Option(help="auto: bfloat16 if the hardware has it and the reference results found no difference.")] = Precision.auto,
-    stack: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials of one arm trained together as one net. Default: 32 on an accelerator, 1 on a CPU.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    lanes: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials each worker trains side by side. Default: as many as fit into a GPU's memory, up to 16; 1 on a CPU.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. auto and cuda use all GPUs.")] = "auto",
     retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,
     fail_fast: Annotated[bool, typer.Option("--fail-fast", help="Stop at the first trial that fails.")] = False,
     checkpoint_every: Annotated[float, typer.Option(min=0.1, max=3600, metavar="SECONDS", help="Time between checkpoints: what a killed trial may lose.")] = 20.0,
@@ -110,7 +110,7 @@ def ablate(
             name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
             epochs=epochs, precision=None if precision is Precision.auto else precision.value, preset=preset, knobs=override(set_ or []),
             results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
-            threads=threads, stack=stack, retry_failed=retry is not None, fail_fast=fail_fast,
+            threads=threads, lanes=lanes, retry_failed=retry is not None, fail_fast=fail_fast,
             checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, keep_predictions=keep_predictions, watcher=screen,
         )  # fmt: skip
     except api.Stopped as stopped:

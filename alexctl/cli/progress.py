@@ -12,6 +12,7 @@ from rich.text import Text
 from alexctl import numbers
 from alexctl.ablation.toml import key_values
 from alexctl.campaign.campaign import Campaign, Job
+from alexctl.campaign.crew import Crew
 from alexctl.cli.console import new_console, plain, rich_table
 from alexctl.cli.show_ablation import seeds_words
 from alexctl.timing.estimates import lengths, remaining_work, wall_seconds
@@ -44,9 +45,9 @@ class Screen:
             self.shown_preparing = what
             self.console.print(f"{plain(what)} ({total:,})")
 
-    def planned(self, campaign: Campaign, seconds: dict[str, float], workers: int, notes: list[str]) -> None:
+    def planned(self, campaign: Campaign, seconds: dict[str, float], crew: Crew, notes: list[str]) -> None:
         """The plan, before anything runs."""
-        self.seconds, self.workers = seconds, workers
+        self.seconds, self.workers = seconds, crew.at_once
         ablation = campaign.ablation
         for line in (f"[bold]{plain(ablation.title)}[/] on {plain(campaign.data_name)}", plain(ablation.claim)):
             self.console.print(line)
@@ -64,9 +65,8 @@ class Screen:
         total = campaign.num_reported
         self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
-        workers_text = numbers.counted(workers, "worker")
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
-        self.console.print(f"{total} trials to report{first}{already}, on {workers_text}: {self.estimate(campaign)}")
+        self.console.print(f"{total} trials to report{first}{already}, on {crew}: {self.estimate(campaign)}")
         for note in notes:
             self.noted(note)
         if self.console.is_terminal:

@@ -1,15 +1,16 @@
-"""Minibatches of images that stay on the device as bytes; no DataLoader, no copies but the batch itself."""
+"""The images of a data set on a device, as bytes; no DataLoader, no copies but the batch itself."""
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from alexctl.data.image_statistics import colour_components, statistics
 from alexctl.data.sources import DataSet
+from alexctl.data.subsets import split, subset
 from alexctl.errors import UserError
-from alexctl.randomness import generator
 
 
 class Batches:
@@ -71,72 +72,35 @@ class Batches:
             found = data.once(("colours", num_train, held_out), lambda: colour_components(self.train_images))
             self.components = found.to(device)
 
-    def order(self, seed: int, epoch: int) -> Tensor:
-        """A fresh permutation for each (seed, epoch), the same for every arm; or the order of the file (cuda-convnet)."""
-        if self.in_file_order:
-            return torch.arange(self.num_train, device=self.device)
-        return torch.randperm(self.num_train, generator=generator(seed, "order", epoch)).to(self.device)
-
-    def epoch(self, seed: int, epoch: int, *, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The training batches of one epoch from `first_step` on; the last one holds what is left over."""
-        order = self.order(seed, epoch)
-        corners, mirrored, colours = self._draws(seed, epoch)
+    def sizes(self, first_step: int = 0) -> Iterator[int]:
+        """How many images each batch of an epoch has from `first_step` on; the last one holds what is left over."""
         for start in range(first_step * self.batch_size, self.num_train, self.batch_size):
-            here = slice(start, start + self.batch_size)
-            index, stored = order[here], order[here].to(self.store)
-            if corners is None and mirrored is None:
-                batch = self.scaled(self.train_images[stored])
-            else:
-                batch = self.scaled(self._gathered(stored, corners, mirrored, here))
-            if colours is not None:
-                batch = batch + (colours[here] * self.scale)[:, :, None, None]
-            yield batch, self.train_labels[index]
+            yield min(self.batch_size, self.num_train - start)
 
     def in_order(self, part: str, *, batch_size: int = 500, views: int = 1) -> Iterator[tuple[list[Tensor], Tensor]]:
-        """All images of `train`, `validation` or `test` once, for evaluation: the centre, or ten views (corners,
-        centre, mirrored)."""
-        images, labels = getattr(self, f"{part}_images"), getattr(self, f"{part}_labels")
+        """All images of `train`, `validation` or `test` once, as `seen` gives them."""
+        for index in torch.arange(self.num_of(part), device=self.store).split(batch_size):
+            yield self.seen(part, index, views=views)
+
+    def num_of(self, part: str) -> int:
+        """How many images `train`, `validation` or `test` has."""
+        return len(getattr(self, f"{part}_labels"))
+
+    def seen(self, part: str, index: Tensor, *, views: int = 1) -> tuple[list[Tensor], Tensor]:
+        """(views, labels) of some images of a part, for evaluation: the centre, or ten views (corners, centre, mirrored)."""
+        block = getattr(self, f"{part}_images")[index]
         down, right = self.margins
         corners = [(down // 2, right // 2)]
         if views == 10:
             corners += [(0, 0), (0, right), (down, 0), (down, right)]
-        for start in range(0, len(labels), batch_size):
-            block = images[start : start + batch_size]
-            seen = [self.scaled(self._square(block, *corner)) for corner in corners]
-            yield seen + [view.flip(3) for view in seen if views == 10], labels[start : start + batch_size]
+        seen = [self.scaled(self._square(block, *corner)) for corner in corners]
+        labels = getattr(self, f"{part}_labels")[index.to(self.device)]
+        return seen + [view.flip(3) for view in seen if views == 10], labels
 
     def images(self, part: str, index: Tensor) -> Tensor:
         """(n, height, width, channels) uint8: the centres of these images of `train` or `test`."""
         images = self.test_images if part == "test" else self.train_images
         return self._square(images[index.to(self.store)], *(margin // 2 for margin in self.margins))
-
-    def _draws(self, seed: int, epoch: int) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """An epoch's corners (n, 2), mirrorings (n,) and colour shifts (n, channels), in the order the images come."""
-        corners = mirrored = colours = None
-        if any(self.margins) and self.random_crops:
-            draw = generator(seed, "crop", epoch)
-            corners = torch.stack([torch.randint(m + 1, (self.num_train,), generator=draw) for m in self.margins], 1)
-            corners = corners.to(self.store)
-        elif any(self.margins):
-            corners = torch.tensor([margin // 2 for margin in self.margins], device=self.store).expand(
-                self.num_train, 2
-            )
-        if self.flips:
-            mirrored = torch.rand(self.num_train, generator=generator(seed, "flip", epoch)).to(self.store) < 0.5
-        if self.components is not None and (self.colour_noise_until is None or epoch < self.colour_noise_until):
-            alphas = torch.randn(self.num_train, len(self.components), generator=generator(seed, "colour", epoch))
-            colours = (self.colour_noise * alphas).to(self.device) @ self.components
-        return corners, mirrored, colours
-
-    def _gathered(self, index: Tensor, corners: Tensor | None, mirrored: Tensor | None, here: slice) -> Tensor:
-        """(batch, height, width, channels) uint8: each image from its own corner, mirrored where it is to be."""
-        height, width, _ = self.shape
-        top, left = (0, 0) if corners is None else (corners[here, 0, None], corners[here, 1, None])
-        rows = (torch.arange(height, device=self.store) + top).expand(len(index), height)
-        columns = torch.arange(width, device=self.store).expand(len(index), width)
-        if mirrored is not None:
-            columns = torch.where(mirrored[here, None], width - 1 - columns, columns)
-        return self.train_images[index[:, None, None], rows[:, :, None], (columns + left)[:, None, :]]
 
     def _square(self, images: Tensor, top: int, left: int) -> Tensor:
         return images[:, top : top + self.shape[0], left : left + self.shape[1]]
@@ -155,37 +119,6 @@ def _margins(size: tuple[int, int], crop: int | None) -> tuple[int, int]:
     return size[0] - crop, size[1] - crop
 
 
-def subset(labels: np.ndarray, count: int, notes: Sequence[str] = ()) -> np.ndarray:
-    """The positions of `count` images spread evenly over the data, which may be sorted by class.
-
-    UserError when there are fewer, with what the data's notes say was skipped.
-    """
-    if count > len(labels):
-        skipped = "".join(f"; {note}" for note in notes if note.startswith("skipped"))
-        raise UserError(f"num_train: {count} images asked for, the data has {len(labels)}{skipped}")
-    return np.arange(count) * len(labels) // count
-
-
-def split(labels: np.ndarray, chosen: np.ndarray, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """(positions to train on, positions held out) of the chosen ones: the share of each class, spread evenly over the
-    order they come in, so that the same images are held out in every trial.
-
-    UserError where a class would have nothing left on one of the sides.
-    """
-    held_out = np.zeros(len(chosen), dtype=bool)
-    for label in np.unique(labels[chosen]):
-        mine = np.flatnonzero(labels[chosen] == label)
-        count = round(share * len(mine))
-        if not 0 < count < len(mine):
-            raise UserError(
-                f"validation: a share of {share:g} of the {len(mine)} training images of class {label} is {count}; both "
-                f"sides need one at least, so give a share of {1 / len(mine):.2g} or more, or more images"
-                + ("; a class of one image can't be held out" if len(mine) < 2 else "")
-            )
-        held_out[mine[(np.arange(count) * 2 + 1) * len(mine) // (2 * count)]] = True
-    return chosen[~held_out], chosen[held_out]
-
-
 def _fits(data: DataSet, device: torch.device) -> bool:
     """Whether an accelerator can hold all images in half of the memory that it has free."""
     if device.type != "cuda":
@@ -200,49 +133,3 @@ def _kept(images, store: torch.device) -> Tensor:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(images).to(store)
-
-
-def _chunk(images: Tensor) -> int:
-    """How many images to add up at a time: 5000, or fewer where they are large."""
-    return max(1, min(5000, 2**27 // images[0].numel()))
-
-
-def statistics(images: Tensor, scaling: str) -> tuple[Tensor, Tensor]:
-    """(mean, scale) that broadcast over (batch, height, width, channels), from the training images alone.
-
-    `mean-image`: 0-255 less the mean image; `standardised`: each channel to mean 0, variance 1; `lenet`: 0-255 to
-    -0.1 to 1.175, which on MNIST comes near both (LeCun et al. 1998).
-    """
-    if scaling == "lenet":
-        return torch.tensor(20.0), torch.tensor(1.275 / 255)
-    total = torch.zeros(images.shape[1:], dtype=torch.float64)
-    squares = torch.zeros(images.shape[-1], dtype=torch.float64)
-    for part in images.split(_chunk(images)):
-        part = part.cpu().double()
-        total += part.sum(0)
-        squares += part.square().sum((0, 1, 2))
-    mean_image = total / len(images)
-    if scaling == "mean-image":
-        mean, scale = mean_image, torch.ones(())
-    else:
-        mean = mean_image.mean((0, 1))
-        variance = squares / images[..., 0].numel() - mean.square()
-        scale = variance.clamp_min(1e-12).rsqrt()
-    return mean.float(), scale.float()
-
-
-def colour_components(images: Tensor) -> Tensor:
-    """(channels, channels): the principal components of the colours of all training pixels, each times its deviation.
-
-    Section 4.1 writes of eigenvalues; the code that was run took their roots, the standard deviations.
-    """
-    count, channels = images[..., 0].numel(), images.shape[-1]
-    total = torch.zeros(channels, dtype=torch.float64)
-    products = torch.zeros(channels, channels, dtype=torch.float64)
-    for part in images.split(_chunk(images)):
-        pixels = part.cpu().reshape(-1, channels).double()
-        total += pixels.sum(0)
-        products += pixels.T @ pixels
-    mean = total / count
-    variances, directions = torch.linalg.eigh(products / count - mean[:, None] * mean)
-    return (directions * variances.clamp_min(0).sqrt()).T.float()

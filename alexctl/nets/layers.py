@@ -1,13 +1,12 @@
 """Layers of 2011 and 2012 that torch lacks or does otherwise: unshared weights, and dropout whose masks are derived."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from alexctl.randomness import generator
+from alexctl.randomness import derived_seed, happens
 
 
 class LocallyConnected(nn.Module):
@@ -49,8 +48,8 @@ class LocallyConnected(nn.Module):
 class Dropout(nn.Module):
     """Sets each unit to zero with probability p in training, multiplies by 1 - p at test time (section 4.2).
 
-    The mask is derived, not carried: drawn on the CPU from (seed, name in the net, step), which `set_step` tells, so
-    that resuming, the device or the number of workers can't change it. Raises RuntimeError in training before that.
+    The mask is derived, not carried: drawn from (seed, name in the net, step), which `set_step` tells, so that
+    resuming, the device or the number of workers can't change it. Raises RuntimeError in training before that.
     """
 
     def __init__(self, p: float):
@@ -58,30 +57,23 @@ class Dropout(nn.Module):
         if not 0 <= p < 1:
             raise ValueError(f"p: should be 0 or more and below 1, not {p}")
         self.p = p
-        self.drawn_from: tuple[int, str, str, int] | None = None  # seed and purpose of the mask
-        self.register_buffer("mask", None, persistent=False)  # given from outside where several nets train as one
+        self.key: int | None = None  # of the masks
+        self.step: Tensor | None = None
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x * (1 - self.p)
-        if self.mask is not None:
-            return x * self.mask
-        if self.drawn_from is None:
+        if self.step is None:
             raise RuntimeError("Dropout in training was not told which step it is: call set_step(net, seed, step)")
-        return x * self.draw(x.shape, *self.drawn_from).to(x.device)
-
-    def draw(self, shape: Sequence[int], *drawn_from: int | str) -> Tensor:
-        """The mask, true where a unit is kept."""
-        return torch.rand(*shape, generator=generator(*drawn_from)) >= self.p
+        return x * happens(self.key, self.step.to(x.device), x.numel(), 1 - self.p).view(x.shape)
 
 
-def purpose(seed: int, name: str, step: int) -> tuple[int, str, str, int]:
-    """What the mask of the Dropout of this name is drawn from."""
-    return seed, "dropout", name, step
+def set_step(net: nn.Module, seed: int, step: int | Tensor) -> None:
+    """Tells every Dropout of a net, before it is trained, from which seed and for which step its mask is.
 
-
-def set_step(net: nn.Module, seed: int, step: int) -> None:
-    """Tells every Dropout of a net, before a training step, from which seed and for which step its mask is."""
+    A tensor (shape (), int64, on the net's device) is told once and then counted up in place.
+    """
     for name, module in net.named_modules():
         if isinstance(module, Dropout):
-            module.drawn_from = purpose(seed, name, step)
+            module.key = derived_seed(seed, "dropout", name)
+            module.step = torch.tensor(step) if isinstance(step, int) else step

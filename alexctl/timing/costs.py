@@ -12,8 +12,8 @@ from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.own_net import is_own
 from alexctl.ablation.setting import Setting
 from alexctl.campaign.campaign import DEFAULTS
-from alexctl.data.batches import subset
 from alexctl.data.sources import DataSet, Facts, facts
+from alexctl.data.subsets import subset
 from alexctl.errors import UserError
 from alexctl.machine import default_workers
 from alexctl.nets import build

@@ -51,8 +51,10 @@ def _same(one: Tensor, other: Tensor, tolerance: float = 0.0) -> bool:
 
 def _step(training: Training) -> None:
     """The first of an epoch."""
-    images, labels = next(training.batches.epoch(training.seed, 0))
-    training._learn(images, labels, 1.0)
+    with training.launcher.turn():
+        training.epochs.begin(0)
+        training.launch_step(min(training.batches.batch_size, training.batches.num_train), 0)
+        training.launcher.wait()
 
 
 def _try_last_batch(training: Training) -> None:
@@ -60,9 +62,9 @@ def _try_last_batch(training: Training) -> None:
     batches = training.batches
     if batches.num_train % batches.batch_size != 1:
         return
-    images, labels = next(batches.epoch(training.seed, 0))
     try:
-        training._learn(images[:1], labels[:1], 1.0)
+        training.epochs.begin(0)
+        training.learn(*training.epochs.take(1), 0)
     except BaseException as error:
         if is_interrupt(error):
             raise

@@ -19,6 +19,7 @@ from alexctl.process import is_interrupt
 from alexctl.timing.own_seeds import seeds_are_alike
 from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import laps
+from alexctl.training.graphs import WARM_UPS
 
 NUM_STEPS = 6
 PATIENCE = 0.5  # seconds for them, of each arm: an estimate is not worth minutes of a large net's steps
@@ -26,10 +27,12 @@ PATIENCE = 0.5  # seconds for them, of each arm: an estimate is not worth minute
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSeconds:
-    """Seconds of a worker for one image of a training step, and for one of an evaluation."""
+    """Seconds of a worker for one image of a training step, and for one of an evaluation; what a step is like on a GPU."""
 
     train: float
     evaluate: float
+    step_bytes: int = 0
+    is_eager: bool = False
 
     def epoch(self, knobs: TrainingKnobs, num_train: int, num_test: int) -> float:
         """Seconds of an epoch of a reported trial, its evaluations and passes over the training images included."""
@@ -39,16 +42,36 @@ class ImageSeconds:
         return self.train * num_train + self.evaluate * evaluated
 
 
-def seconds_per_epoch(campaign: Campaign, data: DataSet, device: torch.device, threads: int) -> dict[str, float]:
-    """Each arm's seconds an epoch, from a few steps of a throw-away net; UserError names an arm that can't train one."""
-    seconds = {}
+@dataclass(frozen=True, kw_only=True)
+class Probed:
+    """Each arm's seconds an epoch, the most memory of a GPU that a step takes, in bytes, and what a person should know."""
+
+    seconds: dict[str, float]
+    step_bytes: int = 0
+    notes: tuple[str, ...] = ()
+
+
+NOTHING = Probed(seconds={})
+
+
+def probe(campaign: Campaign, data: DataSet, device: torch.device, threads: int) -> Probed:
+    """What a few steps of a throw-away net tell of each arm; UserError names an arm that can't train one."""
+    seconds, step_bytes, eager = {}, 0, []
     for arm in campaign.ablation.arms:
         with _blamed(arm):
             setting = _setting(campaign, arm)
             knobs = setting.training
             measured = image_seconds(setting, data, device, threads)
             seconds[arm] = measured.epoch(knobs, knobs.num_train or len(data.train_images), len(data.test_images))
-    return seconds
+            step_bytes = max(step_bytes, measured.step_bytes)
+            eager += [arm] * measured.is_eager
+    notes = ()
+    if eager and device.type == "cuda":
+        notes = (
+            f"a training step of {' and '.join(eager)} can't be captured as a CUDA graph (it draws from torch's generator, "
+            "waits for the device, or its images don't fit into the memory), so it is launched piece by piece, which is slower",
+        )
+    return Probed(seconds=seconds, step_bytes=step_bytes, notes=notes)
 
 
 def seed_notes(campaign: Campaign, data: DataSet, device: torch.device) -> list[str]:
@@ -99,10 +122,20 @@ def image_seconds(
     """
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
+    on_gpu = device.type == "cuda"
     try:
         alone = Alone(setting, data, device)
+        held = torch.cuda.memory_allocated(device) if on_gpu else 0
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(device)
+            for _ in range(WARM_UPS + 1):  # then it is captured
+                alone.step()
         step = median_high(laps(alone.step, alone.sync, seconds=patience, most=NUM_STEPS))
+        peak = torch.cuda.max_memory_allocated(device) if on_gpu else 0
         (forward,) = laps(alone.evaluator(), alone.sync, most=1)
     finally:
         torch.set_num_threads(before)
-    return ImageSeconds(train=step / alone.batch_size, evaluate=forward / alone.batch_size)
+    return ImageSeconds(
+        train=step / alone.batch_size, evaluate=forward / alone.batch_size, step_bytes=peak - held,
+        is_eager=not alone.training.launcher.captures,
+    )  # fmt: skip

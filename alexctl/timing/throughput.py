@@ -1,10 +1,9 @@
 """What alexctl trains a second: the loop of `training/` in this process, and in worker processes all at once."""
 
-import itertools
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -14,13 +13,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from alexctl.ablation.setting import Setting
-from alexctl.data.batches import Batches
 from alexctl.data.sources import DataSet, open_prepared
-from alexctl.nets.layers import set_step
 from alexctl.timing.peaks import Convolutions, conv_shapes, gemm_flops
 from alexctl.timing.timer import per_second, seconds_of
 from alexctl.training.clock import Clock
-from alexctl.training.device import arithmetic, synchroniser
+from alexctl.training.device import arithmetic
+from alexctl.training.graphs import finished
 from alexctl.training.loop import Training
 from alexctl.trials.process_pool import worker_environment
 
@@ -28,29 +26,42 @@ PARTS = ("data", "forward", "backward", "optimiser")
 
 
 class Alone:
-    """One trial on its way in this process."""
+    """One trial on its way in this process: whole batches, epoch after epoch."""
 
     def __init__(self, setting: Setting, data: DataSet, device: torch.device):
         self.training = Training(setting, 0, data, device=device)
-        self.sync = synchroniser(device)
-        self.batch_size = min(self.training.batches.batch_size, self.training.batches.num_train)
-        self.batches = _endless(self.training.batches, self.batch_size)
+        self.sync = self.training.launcher.wait
+        batches = self.training.batches
+        self.batch_size = min(batches.batch_size, batches.num_train)
+        self.epoch = self.left = 0
+
+    def _batch(self) -> None:
+        """Goes on to the next epoch where this one has no whole batch left."""
+        if self.left == 0:
+            self.training.epochs.begin(self.epoch)
+            self.epoch, self.left = self.epoch + 1, self.training.batches.num_train // self.batch_size
+        self.left -= 1
+
+    @cached_property
+    def images(self) -> Tensor:
+        """A batch as the net takes it."""
+        self._batch()
+        return self.training.epochs.take(self.batch_size)[0]
 
     @cached_property
     def convolutions(self) -> Convolutions:
         """Those of the net, for a batch of these images."""
-        images, _ = next(self.batches)
-        return Convolutions(conv_shapes(self.training.net, images), self.training.device)
+        return Convolutions(conv_shapes(self.training.net, self.images), self.training.device)
 
     def step(self) -> None:
         """One step as `Training` takes it."""
-        images, labels = next(self.batches)
-        self.training._learn(images, labels, 1.0)
-        self.training.step += 1
+        with self.training.launcher.turn():
+            self._batch()
+            self.training.launch_step(self.batch_size, 0)
 
     def evaluator(self) -> Callable[[], Tensor]:
         """A forward pass of one batch as an evaluation has it."""
-        training, (images, _) = self.training, next(self.batches)
+        training, images = self.training, self.images
         training.net.eval()
 
         def forward() -> Tensor:
@@ -68,38 +79,30 @@ class Alone:
         return self.batch_size * per_second(self.convolutions.once, self.sync, seconds)
 
     def shares(self, seconds: float) -> dict[str, float]:
-        """Which share of a step each of PARTS takes; they add up to 1."""
+        """Which share of an eager step each of PARTS takes; they add up to 1."""
         training, clock = self.training, Clock(sync=self.sync, parts=PARTS)
-        while sum(clock.seconds.values()) < seconds or not all(clock.seconds.values()):
-            clock.switch("data")
-            images, labels = next(self.batches)
-            clock.switch("forward")
-            set_step(training.net, 0, training.step)
-            logits = training.net(images)
-            loss = F.cross_entropy(logits, labels)
-            clock.switch("backward")
-            loss.backward()
-            clock.switch("optimiser")
-            training.optimiser.step()
-            (logits.argmax(1) != labels).sum()
-            clock.switch(None)
-            training.step += 1
+        with training.launcher.turn():
+            while sum(clock.seconds.values()) < seconds or not all(clock.seconds.values()):
+                clock.switch("data")
+                self._batch()
+                images, labels = training.epochs.take(self.batch_size)
+                clock.switch("forward")
+                logits = training.net(images)
+                loss = F.cross_entropy(logits, labels)
+                clock.switch("backward")
+                loss.backward()
+                clock.switch("optimiser")
+                training.optimiser.step()
+                (logits.argmax(1) != labels).sum()
+                clock.switch(None)
         whole = sum(clock.seconds.values())
         return {part: spent / whole for part, spent in clock.seconds.items()}
 
     def evaluation_share(self) -> float:
         """Which share of an epoch one evaluation on the test images adds, at the speed of training now."""
-        evaluation = seconds_of(lambda: self.training.errors_on("test"), self.sync)
+        evaluation = seconds_of(lambda: finished(self.training.errors_on("test")), self.sync)
         epoch = self.training.batches.num_train / self.rate(0.0)
         return evaluation / (evaluation + epoch)
-
-
-def _endless(batches: Batches, size: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Whole batches, epoch after epoch; as a method it would keep its net alive until garbage is collected."""
-    for epoch in itertools.count():
-        for images, labels in batches.epoch(0, epoch):
-            if len(labels) == size:  # the last of an epoch may be smaller
-                yield images, labels
 
 
 class Crew:

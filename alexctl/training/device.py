@@ -1,11 +1,20 @@
 """The device a trial runs on: which one, in which precision it multiplies, and when it has finished."""
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
 
 from alexctl.ablation.setting import Setting
 from alexctl.errors import UserError
+
+
+def choose_devices(name: str) -> list[torch.device]:
+    """`auto` and `cuda` are all GPUs this process may use (CUDA_VISIBLE_DEVICES), else as `choose_device`."""
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name in ("auto", "cuda") and count:
+        return [torch.device(f"cuda:{i}") for i in range(count)]
+    return [choose_device(name)]
 
 
 def choose_device(name: str) -> torch.device:
@@ -20,6 +29,14 @@ def choose_device(name: str) -> torch.device:
     return torch.device(wanted)
 
 
+def free_bytes(device: torch.device) -> int:
+    """What is free of a GPU's own memory, or torch holds ready; 0 on other devices."""
+    if device.type != "cuda":
+        return 0
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+
+
 def native(device: torch.device) -> bool:
     """Whether this device multiplies bfloat16 itself; one that imitates it is slower than with float32."""
     if device.type == "cuda":
@@ -32,10 +49,27 @@ def arithmetic(setting: Setting, device: torch.device) -> torch.autocast:
     return torch.autocast(device.type, torch.bfloat16, enabled=setting.training.precision == "bfloat16")
 
 
+@contextlib.contextmanager
+def multiplying(setting: Setting, device: torch.device) -> Iterator[None]:
+    """Where the setting's precision is TF32: products of float32 round their factors to it, forward and backward."""
+    if setting.training.precision != "tf32" or device.type != "cuda":
+        yield
+        return
+    try:
+        _allow_tf32(True)
+        yield
+    finally:
+        _allow_tf32(False)
+
+
 def keep_float32_exact() -> None:
     """From now on float32 means IEEE float32 on a GPU too, where torch lets convolutions round their factors to TF32."""
-    torch.backends.cuda.matmul.allow_tf32 = False
-    torch.backends.cudnn.allow_tf32 = False
+    _allow_tf32(False)
+
+
+def _allow_tf32(allowed: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed
 
 
 def synchroniser(device: torch.device) -> Callable[[], None]:

@@ -79,6 +79,10 @@ class Momentum:
             for key, names in self.alike.items()
         ]
 
+    def factors(self, epoch: int) -> tuple[float, ...]:
+        """What the rates of its groups are multiplied by in this epoch of the schedule."""
+        return tuple(alike.factor(self.schedule, epoch) for alike, _, _ in self.groups)
+
     @torch.no_grad()
     def step(self, *, epoch: int = 0) -> None:
         """One update, in this epoch of the schedule."""

@@ -1,7 +1,7 @@
-"""Trials in this very process, one at a time: what `--workers 1` does, and what a debugger wants."""
+"""Trials in this very process: what `--workers 1` does, and what a debugger wants."""
 
 import contextlib
-import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,65 +9,78 @@ from typing import Any
 import torch
 
 from alexctl.errors import UserError
-from alexctl.store.lock import Locked
 from alexctl.training.device import choose_device
-from alexctl.trials import stacked, trial
+from alexctl.trials.lanes import CROWDED, Lanes, Poisoned
 from alexctl.trials.trial import Keeping
 
 
 class InlinePool:
-    """Runs what was submitted when asked for events; rows are told while it runs."""
+    """Trains when asked for events; rows are told while it does."""
 
     def __init__(
         self, *, root: Path, device: str, threads: int, keeping: Keeping, tell: Callable[[dict[str, Any]], None],
-        should_stop: Callable[[], bool],
+        should_stop: Callable[[], bool], lanes: int = 1,
     ):  # fmt: skip
         torch.set_num_threads(threads)
-        self.root, self.device, self.keeping, self.tell, self.should_stop = root, device, keeping, tell, should_stop
-        self.waiting: list[tuple[Path, float | None]] = []
-        self.datasets: dict[str, Any] = {}
+        self.tell, self.stopping = tell, False
+        self.should_stop = lambda: self.stopping or should_stop()
+        self.ends: list[dict[str, Any]] = []
+        self.lanes = Lanes(
+            root=root, device=choose_device(device), keeping=keeping, tell=self._hear,
+            should_stop=self.should_stop, most=lanes,
+        )  # fmt: skip
+        self.alone = False
 
     @property
     def free(self) -> int:
-        """How many orders could be submitted now."""
-        return int(not self.waiting)
+        """How many trials could be submitted now."""
+        return 0 if self.alone and self.lanes.lanes else self.lanes.most - len(self.lanes.lanes)
 
-    def submit(self, orders: list[tuple[Path, float | None]]) -> None:
-        """Trials, and the epoch each is to pause at; several share a stack."""
-        self.waiting = orders
+    @property
+    def most(self) -> int:
+        """Trials at once."""
+        return self.lanes.most
+
+    @property
+    def free_alone(self) -> bool:
+        """Whether one could be that is to be alone in its process."""
+        return not self.lanes.lanes
+
+    def submit(self, folder: Path, until: float | None, *, alone: bool = False) -> None:
+        """A trial, and the epoch it is to pause at."""
+        self.alone = alone
+        self.lanes.add(folder, until)
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
-        """Runs what waits and yields the end of each."""
-        if not self.waiting:
+        """Trains until a trial ends, or for about `timeout` seconds, and yields what has ended.
+
+        UserError where the device takes no more work from this process.
+        """
+        deadline = time.monotonic() + timeout
+        while self.lanes.lanes and not self.ends and (time.monotonic() < deadline or self.should_stop()):
+            try:
+                self.lanes.advance()
+            except Poisoned as poisoned:
+                raise UserError(
+                    f"{poisoned.__cause__}: this process can't use the device any more; run the same command again, without "
+                    "--workers 1: then a process of its own is started anew",
+                    exit_code=1,
+                ) from poisoned
+        ended, self.ends = self.ends, []
+        yield from ended
+
+    def _hear(self, event: dict[str, Any]) -> None:
+        if event["event"] == "row":
+            self.tell(event)
             return
-        orders, ends = self.waiting, []
-        how = {
-            "root": self.root, "device": choose_device(self.device), "keeping": self.keeping,
-            "should_stop": self.should_stop, "datasets": self.datasets,
-        }  # fmt: skip
-        try:
-            with contextlib.redirect_stdout(
-                sys.stderr
-            ):  # a net of the user's own may print; standard output is for results
-                if len(orders) == 1:
-                    ((folder, until),) = orders
-                    said = {"event": "row", "folder": folder.name}
-                    end = trial.run(folder, until=until, on_row=lambda row: self.tell(said | row), **how)
-                    ends.append((folder, end))
-                else:
-                    stacked.run(
-                        orders, on_row=lambda folder, row: self.tell({"event": "row", "folder": folder.name, **row}),
-                        on_end=lambda folder, state: ends.append((folder, state)), **how,
-                    )  # fmt: skip
-        except Locked:
-            ends.append((orders[0][0], "locked"))
-        except UserError as error:
-            self.waiting = []
-            yield {"event": "error", "folder": orders[0][0].name, "message": str(error), "exit_code": error.exit_code}
-            return
-        self.waiting = []
-        for folder, state in ends:
-            yield {"event": "end", "folder": folder.name, "state": state}
+        self.ends.append(event)
+        if event.get("state") == CROWDED:
+            self.lanes.most = max(1, len(self.lanes.lanes))
 
     def stop(self) -> None:
-        """Nothing runs between two calls, so there is nothing to stop."""
+        """Has each trial that is under way write its checkpoint."""
+        self.stopping = True
+        with contextlib.suppress(Poisoned):
+            while self.lanes.lanes:
+                self.lanes.advance()
+        self.lanes.close()

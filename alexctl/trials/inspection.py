@@ -1,6 +1,6 @@
 """What Figures 3 and 4 of the paper show, taken from a trained net; a report draws it with neither net nor data at hand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -19,7 +19,9 @@ LARGEST = 64  # pixels a side that an image is kept with
 
 
 @torch.inference_mode()
-def inspect(training: Training, classes: Sequence[str]) -> Inspection:
+def inspect(
+    training: Training, classes: Sequence[str], *, after_batch: Callable[[], None] = lambda: None
+) -> Inspection:
     """What a trained net makes of a few test images.
 
     Near are the training images whose Euclidean distance by what the last layer sees is least (section 6.1). Goes once
@@ -38,7 +40,7 @@ def inspect(training: Training, classes: Sequence[str]) -> Inspection:
         for image, guesses, probabilities in zip(chosen, best.indices.tolist(), best.values.tolist(), strict=True)
         for rank, (guess, probability) in enumerate(zip(guesses, probabilities, strict=True))
     ]  # fmt: skip
-    distances, indices = _nearest(training, seen[:NUM_QUERIES])
+    distances, indices = _nearest(training, seen[:NUM_QUERIES], after_batch)
     labels = batches.train_labels.cpu().numpy()
     neighbours = [
         {"image": int(image), "truth": classes[truth[image]], "rank": rank + 1, "neighbour": int(index),
@@ -98,7 +100,7 @@ def _last_seen(net: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     return logits, last[0].flatten(1)
 
 
-def _nearest(training: Training, queries: Tensor) -> tuple[Tensor, Tensor]:
+def _nearest(training: Training, queries: Tensor, after_batch: Callable[[], None]) -> tuple[Tensor, Tensor]:
     """(distances, positions in the training data), each (queries, neighbours), the nearest first."""
     best: tuple[Tensor, Tensor] | None = None
     start = 0
@@ -112,7 +114,7 @@ def _nearest(training: Training, queries: Tensor) -> tuple[Tensor, Tensor]:
         nearest = apart.topk(min(NUM_NEAR, apart.shape[1]), largest=False)
         best = nearest.values, places.gather(1, nearest.indices)
         start += len(labels)
-        training.on_batch(training)
+        after_batch()
     return best
 
 

@@ -1,4 +1,4 @@
-"""Trials in worker processes on this machine: each takes one trial after another; a dead one costs its trial, not the rest."""
+"""Trials in worker processes on this machine: each takes one after another, or some in lanes; a dead one costs no other."""
 
 import contextlib
 import json
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ from alexctl import numbers
 from alexctl.ablation.own_code import folders_beside
 from alexctl.errors import UserError
 from alexctl.process import open_descriptors
-from alexctl.trials.stacked import BROKEN
+from alexctl.trials.lanes import BROKEN, CROWDED
 from alexctl.trials.trial import ROWS_ONLY, Keeping
 
 # Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
 HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 START = Path(__file__).with_name("start_worker.py")
+ENDS = ("end", "error", "died", "given_up")  # events with which a worker is done with a trial
 ATTEMPTS = 3  # processes that may end before they begin with a trial
 SILENT_SECONDS, GIVEN_UP_SECONDS = 60.0, 600.0  # without a heartbeat: then it is said; then the worker is killed
 AWAKE_SECONDS = 1.0  # at most this much of the time between two looks counts: more, and this process itself stood still
@@ -34,19 +35,21 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 
 class WorkerProcess:
-    """One child process and the trials it is at: one, or those of a stack."""
+    """One child process and the trials it is at; `alone`: it is to have no more than the one it has."""
 
     def __init__(self, command: list[str], threads: int, events: queue.Queue):
         self.command, self.threads, self.events = command, str(threads), events
         self.process: subprocess.Popen | None = None
         self.trials: list[str] = []
-        self.orders: list[tuple[Path, float | None]] = []  # until the process says that it has begun
+        self.alone = False
+        self.orders: dict[str, tuple[Path, float | None]] = {}  # until the process says that it has begun
         self.attempts = 0
         self.silent_seconds = 0.0
         self.told = self.given_up = False  # that it is silent; that it was killed for it
 
     def start(self) -> None:
         environment = os.environ | worker_environment(int(self.threads))
+        self.attempts += 1
         try:
             self.process = subprocess.Popen(
                 self.command,
@@ -67,29 +70,42 @@ class WorkerProcess:
         process.wait()
         self.events.put((self, {"event": "gone", "process": process}))
 
-    def order(self, orders: list[tuple[Path, float | None]]) -> None:
+    def free(self, lanes: int) -> int:
+        """How many trials it could take up, of so many at once."""
+        return 0 if self.alone and self.trials else max(0, lanes - len(self.trials))
+
+    def order(self, folder: Path, until: float | None, *, alone: bool) -> None:
+        """Has it take up a trial."""
+        if not self.trials:
+            self.silent_seconds, self.told, self.given_up = 0.0, False, False
+        self.alone = alone
+        self.trials.append(folder.name)
+        self.orders[folder.name] = (folder, until)
         if self.process is None:
             self.start()
-        self.trials, self.orders = [folder.name for folder, _ in orders], orders
-        self.silent_seconds, self.told, self.given_up = 0.0, False, False
-        self.attempts += 1
+        self._send(folder, until)
+
+    def _send(self, folder: Path, until: float | None) -> None:
         try:
-            self.process.stdin.write(json.dumps([[str(folder), until] for folder, until in orders]) + "\n")
+            self.process.stdin.write(json.dumps([str(folder), until]) + "\n")
             self.process.stdin.flush()
         except OSError:
             pass  # it died just now; its listener says so
 
+    def order_again(self) -> None:
+        """Has a new process do what the last one never began with."""
+        self.start()
+        for order in self.orders.values():
+            self._send(*order)
+
     def hear(self, event: dict[str, Any]) -> None:
         """Keeps account of what the process is at, and that it lives."""
         self.silent_seconds, self.told = 0.0, False
-        if event["event"] == "start":
-            self.orders, self.attempts = [], 0
-        elif event["event"] in ("end", "died", "given_up"):
-            self.trials = [name for name in self.trials if name != event["folder"]]
-        elif event["event"] == "error":
-            self.trials = []
-        if not self.trials:
-            self.orders, self.attempts = [], 0
+        if event["event"] in ("start", *ENDS):
+            self.orders.pop(event["folder"], None)
+            self.attempts = 0
+        if event["event"] in ENDS and event["folder"] in self.trials:
+            self.trials.remove(event["folder"])
 
     def look(self, seconds: float) -> Iterator[dict[str, Any]]:
         """Counts the seconds that passed without a word of it. `silent` is told of each of its trials, once, and in the
@@ -112,27 +128,48 @@ class WorkerProcess:
 
 
 class LocalPool:
-    """A fixed number of workers. `submit` gives a trial to a free one; `events` tells what happens, and when nothing does."""
+    """A fixed number of workers, each for so many trials at once and on one of the devices, in turn.
 
-    def __init__(self, *, workers: int, root: Path, device: str, threads: int, keeping: Keeping = ROWS_ONLY):
+    `submit` gives a trial to a free one; `events` tells what happens, and when nothing does.
+    """
+
+    def __init__(
+        self, *, workers: int, root: Path, devices: Sequence[str], threads: int, keeping: Keeping = ROWS_ONLY,
+        lanes: int = 1,
+    ):  # fmt: skip
         open_descriptors()  # of a program that imports alexctl; `main` has done so
         self.queue: queue.Queue = queue.Queue()
         command = [sys.executable, "-P", str(START), "--serve", "--data-root", str(root)]
-        command += ["--device", device, "--threads", str(threads)]
+        command += ["--threads", str(threads), "--lanes", str(lanes)]
         command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
         command += ["--keep-weights"] * keeping.weights + ["--keep-predictions"] * keeping.predictions
         command += [word for folder in folders_beside() for word in ("--code", str(folder))]
-        self.workers = [WorkerProcess(command, threads, self.queue) for _ in range(workers)]
+        self.lanes = lanes
+        self.workers = [
+            WorkerProcess([*command, "--device", devices[number % len(devices)]], threads, self.queue)
+            for number in range(workers)
+        ]
         self.looked = time.monotonic()
 
     @property
     def free(self) -> int:
-        """How many orders could be submitted now."""
-        return sum(not worker.trials for worker in self.workers)
+        """How many trials could be submitted now."""
+        return sum(worker.free(self.lanes) for worker in self.workers)
 
-    def submit(self, orders: list[tuple[Path, float | None]]) -> None:
-        """Trials, and the epoch each is to pause at; several share a stack."""
-        next(worker for worker in self.workers if not worker.trials).order(orders)
+    @property
+    def most(self) -> int:
+        """Trials at once, in all."""
+        return self.lanes * len(self.workers)
+
+    @property
+    def free_alone(self) -> bool:
+        """Whether one could be that is to be alone in its process."""
+        return not all(worker.trials for worker in self.workers)
+
+    def submit(self, folder: Path, until: float | None, *, alone: bool = False) -> None:
+        """A trial, and the epoch it is to pause at, for the worker that has fewest."""
+        free = [worker for worker in self.workers if worker.free(1 if alone else self.lanes)]
+        min(free, key=lambda worker: len(worker.trials)).order(folder, until, alone=alone)
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
         """The next event (`row`, `end`, `error`, `died`, `silent`, `given_up`) and all that wait behind it; nothing after
@@ -143,6 +180,8 @@ class LocalPool:
                     yield from self._bury(worker, event["process"].returncode)
                 continue
             worker.hear(event)
+            if event.get("state") == CROWDED:
+                self.lanes = max(1, min(self.lanes, len(worker.trials)))
             if event.get("state") == "interrupted" and not worker.trials:
                 worker.dismiss()  # somebody told this one alone to stop; it takes no more orders
                 worker.process = None
@@ -166,8 +205,8 @@ class LocalPool:
         """What becomes of the trials of a worker whose process has ended with that exit code."""
         worker.dismiss()
         worker.process = None
-        if worker.orders and worker.attempts < ATTEMPTS:  # it never began; the next process will
-            worker.order(worker.orders)
+        if worker.orders and len(worker.orders) == len(worker.trials) and worker.attempts < ATTEMPTS:
+            worker.order_again()  # it never began; the next process will
             return
         for end in _ends(worker.trials, _cause(code, worker.given_up), worker.given_up):
             worker.hear(end)
@@ -190,8 +229,7 @@ class LocalPool:
 
 
 def _ends(trials: list[str], why: str, given_up: bool) -> list[dict[str, Any]]:
-    """What is told of a dead process's trials: that it died of its only one, or that a stack broke, of which nobody
-    knows whose fault it was."""
+    """What is told of a dead process's trials: that it died of its only one, or that nobody knows of which of several."""
     if len(trials) == 1:
         return [{"event": "given_up" if given_up else "died", "folder": trials[0], "why": why}]
     return [{"event": "end", "folder": name, "state": BROKEN} for name in trials]

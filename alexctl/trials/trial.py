@@ -3,7 +3,7 @@
 import io
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +21,7 @@ from alexctl.statistics import target_epoch
 from alexctl.store import files, inspection, layout, records, rows_csv, test_images
 from alexctl.store.environment import environment
 from alexctl.store.lock import FolderLock, Locked
+from alexctl.training.graphs import finished
 from alexctl.training.loop import Diverged, Row, Training, evaluation_columns
 from alexctl.trials.inspection import inspect, kernel_colours
 
@@ -62,19 +63,32 @@ def run(
     """
     lock = FolderLock(folder)
     try:
-        return TrialRun(
-            lock, root, device, until, keeping, on_row, should_stop, datasets if datasets is not None else {}
-        ).go()
+        return finished(
+            TrialRun(
+                lock, root, device, until, keeping, on_row, should_stop, datasets if datasets is not None else {}
+            ).work()
+        )
     finally:
         lock.release()
 
 
-class TrialRun:
-    """One locked trial on its way, alone or as a member of a stack."""
+Pieces = Generator[object | None, None, str]
+"""A work in small pieces, after each of which others may have their turn; returns the state its trial is left in."""
 
-    def __init__(self, lock, root, device, until, keeping, on_row, should_stop, datasets):
+
+class TrialRun:
+    """One locked trial on its way, alone or in a lane beside others.
+
+    `is_nobodys` says of an exception whether it may be another's doing: then it is raised, not recorded.
+    """
+
+    def __init__(
+        self, lock, root, device, until, keeping, on_row, should_stop, datasets, *, lanes: int = 1,
+        is_nobodys: Callable[[BaseException], bool] = lambda error: False,
+    ):  # fmt: skip
         self.lock, self.folder, self.root, self.device, self.until = lock, lock.folder, root, device, until
         self.keeping, self.on_row, self.should_stop, self.datasets = keeping, on_row, should_stop, datasets
+        self.lanes, self.is_nobodys, self.closed = lanes, is_nobodys, False
         self.rows: list[dict[str, Any]] = []
         self.state: dict[str, Any] | None = None  # of the training, as its checkpoint had it
         self.started = self.saved = time.monotonic()
@@ -83,14 +97,10 @@ class TrialRun:
         self.training: Training | None = None
         self.kernels: list[dict[str, Any]] | None = None  # how coloured they are
 
-    def go(self) -> str:
-        """Runs it to its end, alone, and records how it ended."""
-        return self.recorded(self._alone)
-
-    def recorded(self, work: Callable[[], str]) -> str:
-        """Does the work, which gives the state the trial is then in, and records that, or what went wrong."""
+    def work(self) -> Pieces:
+        """Runs it to its end and records how it ended, or what went wrong."""
         try:
-            state, error = work(), None
+            state, error = (yield from self._train()), None
         except Interrupted:
             state, error = "interrupted", None
         except Diverged as diverged:
@@ -104,7 +114,7 @@ class TrialRun:
         except files.Unreadable as failure:
             raise files.unusable(self.folder.name, failure, "") from None
         except BaseException as failure:  # a net of the user's own may raise whatever there is, SystemExit too
-            if is_interrupt(failure):
+            if self.closed or is_interrupt(failure) or self.is_nobodys(failure):
                 raise
             self.log_exception()
             state, error = "failed", in_a_line(failure)
@@ -116,17 +126,8 @@ class TrialRun:
         with suppress(OSError, ValueError), open_regular(self.folder / layout.LOG, append=True) as log:
             log.write(traceback.format_exc().encode(errors="backslashreplace"))
 
-    def _alone(self) -> str:
-        self.open()
-        self.training = Training(
-            self.setting, self.seed, self.data, device=self.device, on_batch=self._on_batch, state=self.state
-        )
-        self.training.keeps_probabilities = self.keeping.predictions
-        self.prepare_seconds = time.monotonic() - self.started
-        return self._train()
-
-    def open(self, **about: Any) -> None:
-        """Reads what the trial is and how far it came, and writes down what it runs on; `about` says more of that."""
+    def _open(self) -> None:
+        """Reads what the trial is and how far it came, and writes down what it runs on."""
         self.setting, self.seed = records.read_setting(self.folder)
         name, digest = self.setting.data_name, self.setting.data_digest
         if digest not in self.datasets:
@@ -145,21 +146,27 @@ class TrialRun:
         if self.state is None:
             records.begin_again(self.folder)
         data = {"data": name, "data_digest": digest}
-        files.write_json(
-            self.folder / layout.ENV, environment(self.device, self.setting.training.precision) | data | about
-        )
+        where = environment(self.device, self.setting.training.precision) | data
+        files.write_json(self.folder / layout.ENV, where | ({"lanes": self.lanes} if self.lanes > 1 else {}))
 
-    def _train(self) -> str:
-        if (end := self.end_before_training()) is not None:
-            return self.finish() if end == "done" else end
-        for row in self.training:
-            end = self.take(row)
-            if end == "paused":
-                self.save(self.training.state())
-                return "paused"
-            if end == "done":
+    def _train(self) -> Pieces:
+        self._open()
+        self.training = Training(self.setting, self.seed, self.data, device=self.device, state=self.state)
+        self.training.evaluator.keeps_probabilities = self.keeping.predictions
+        self.prepare_seconds = time.monotonic() - self.started
+        end = self.end_before_training()
+        pieces = self.training.work() if end is None else ()
+        for piece in pieces:
+            if not isinstance(piece, Row):
+                self._look()
+                yield from self._hand_over(piece)
+            elif end := self.take(piece):
                 break
-        return self.finish()
+        if end == "paused":
+            self.save()
+            return "paused"
+        yield from self._finish()
+        return "done"
 
     def end_before_training(self) -> str | None:
         """`done` or `paused` where there is nothing left to train, as far as was asked.
@@ -197,15 +204,15 @@ class TrialRun:
         crossed = target_epoch(self.rows, knobs.model_dump())
         return crossed is not None and epoch >= crossed + knobs.epochs_after_target
 
-    def finish(self) -> str:
+    def _finish(self) -> Generator[object | None, None, None]:
         """The last evaluation, where one is owed, and what is kept of the net to look at."""
         training, last, part = self.training, self.rows[-1], self.training.evaluated
-        training.keeps_probabilities = self.keeping.predictions
         if self.setting.training.evaluate_every:
             training.clock.switch("eval")
             if last[f"{part}_error"] is None or self._images_missing():
-                last |= evaluation_columns(part, training.errors_on(part))
-            last["train_error_pass"], _ = training.errors_on("train")  # as evaluated, without dropout or flips
+                last |= evaluation_columns(part, (yield from self._looked(training.errors_on(part))))
+            # As evaluated, without dropout or flips.
+            last["train_error_pass"], _ = yield from self._looked(training.errors_on("train"))
             training.clock.switch(None)
             last["eval_seconds"] = training.clock.seconds["eval"]
         self.kernels = kernel_colours(training.net)
@@ -213,7 +220,23 @@ class TrialRun:
             self._keep_weights()
             if self.seed == 0:  # one of an arm is enough to look at
                 self._show()
-        return "done"
+
+    def _hand_over(self, piece: object | None) -> Iterator[object | None]:
+        try:
+            yield piece
+        except GeneratorExit:  # else a net of the user's own has raised it
+            self.closed = True
+            raise
+
+    def _looked(self, pieces: Generator[object | None, None, Any]) -> Generator[object | None, None, Any]:
+        """The same pieces, with a look after each at whether to save or to stop; returns what they return."""
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                return end.value
+            self._look()
+            yield from self._hand_over(piece)
 
     @property
     def _keeps_images(self) -> bool:
@@ -223,16 +246,16 @@ class TrialRun:
 
     def _images_missing(self) -> bool:
         """Whether the last evaluation was made when nothing of it was kept, and has to be made again."""
-        training = self.training
-        known = training.right is not None and (training.probabilities is not None or not self.keeping.predictions)
+        evaluator = self.training.evaluator
+        known = evaluator.right is not None and (evaluator.probabilities is not None or not self.keeping.predictions)
         return self._keeps_images and not known
 
     def _keep_images(self) -> test_images.Right:
         """Writes down which test images were right, and how probable the net found each class if that is wanted."""
-        right = test_images.Right.of(self.training.right.cpu().numpy())
+        right = test_images.Right.of(self.training.evaluator.right.cpu().numpy())
         files.write_atomic(self.folder / layout.CORRECT, right.bits)
         if self.keeping.predictions:
-            test_images.write_probabilities(self.folder, self.training.probabilities.cpu().numpy())
+            test_images.write_probabilities(self.folder, self.training.evaluator.probabilities.cpu().numpy())
         return right
 
     def _keep_weights(self) -> None:
@@ -244,7 +267,7 @@ class TrialRun:
     def _show(self) -> None:
         """What the figures of a trained net are drawn from; a net that can't be looked at so is no failure."""
         try:
-            kept = inspect(self.training, self.data.classes)
+            kept = inspect(self.training, self.data.classes, after_batch=self._look)
             self.lock.check()
             inspection.write(self.folder, kept)
         except (Interrupted, Locked, UserError):
@@ -254,25 +277,22 @@ class TrialRun:
                 raise
             self.log_exception()
 
-    def _on_batch(self, training: Training) -> None:
+    def _look(self) -> None:
+        """Writes the checkpoint where it is time for one, or where somebody asks the trial to stop."""
         if self.should_stop():
-            self.save(training.state())
+            self.save()
             raise Interrupted
-        if self.due():
-            part = training.clock.pause()
-            self.save(training.state())
-            training.clock.switch(part)
+        if time.monotonic() - self.saved > self.pause:
+            part = self.training.clock.pause()
+            self.save()
+            self.training.clock.switch(part)
 
-    def due(self) -> bool:
-        """Whether it is time for a checkpoint."""
-        return time.monotonic() - self.saved > self.pause
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Writes the checkpoint; `state` is the training's."""
+    def save(self) -> None:
+        """Writes the checkpoint."""
         self.lock.check()
         before = time.monotonic()
         content = io.BytesIO()
-        torch.save({"rows": self.rows, "training": state}, content)
+        torch.save({"rows": self.rows, "training": self.training.state()}, content)
         files.write_atomic(self.folder / layout.CHECKPOINT, content.getvalue())
         self.saved = time.monotonic()
         # Saving takes at most a twentieth of the time, however slow the disk.

@@ -1,4 +1,4 @@
-"""The worker process: trials one after another, a JSON line per event on standard output.
+"""The worker process: trials one after another or in lanes, a JSON line per event on standard output.
 
 `python -m alexctl.trials.worker DIR [DIR ...]` runs the trials in these folders; `--serve` takes orders from standard
 input instead, as `LocalPool` gives them.
@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +22,17 @@ import torch
 
 from alexctl import process
 from alexctl.ablation.own_code import look_beside
-from alexctl.data.sources import DataSet, data_root
+from alexctl.data.sources import data_root
 from alexctl.errors import UserError
 from alexctl.regular_files import open_regular
 from alexctl.store import files, layout
-from alexctl.store.lock import Locked
 from alexctl.training.device import choose_device
-from alexctl.trials import stacked
-from alexctl.trials.trial import ROWS_ONLY, Keeping, run
+from alexctl.trials.lanes import Lanes, Poisoned
+from alexctl.trials.trial import ROWS_ONLY, Keeping
 
 BEAT_SECONDS = 10.0
 ORPHAN_SECONDS = 60.0  # that a trial has for its checkpoint when the parent is gone
+POISONED = 70  # the exit code of a worker whose device takes no more work
 PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
 
@@ -45,6 +45,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--lanes", type=int, default=1)
     parser.add_argument("--checkpoint-every", type=float, default=ROWS_ONLY.checkpoint_seconds)
     parser.add_argument("--keep-weights", action="store_true")
     parser.add_argument("--keep-predictions", action="store_true")
@@ -56,23 +57,28 @@ def main() -> None:
     keeping = Keeping(
         checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights, predictions=options.keep_predictions,
     )  # fmt: skip
-    Worker(data_root(options.data_root), options.device, keeping).work(options.folders, serve=options.serve)
+    worker = Worker(data_root(options.data_root), options.device, keeping, options.lanes)
+    worker.work(options.folders, serve=options.serve)
     process.end(0)  # everything is written; Python would take a second to put torch away
 
 
 class Worker:
     """A process that runs trials. Its standard output carries events; whatever else is printed goes to the trial's log."""
 
-    def __init__(self, root: Path, device: str, keeping: Keeping):
-        self.root, self.device_name, self.keeping = root, device, keeping
+    def __init__(self, root: Path, device: str, keeping: Keeping, lanes: int):
+        self.root, self.device_name, self.keeping, self.most = root, device, keeping, lanes
         self.events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
         self.writing = threading.Lock()
         self.stop = threading.Event()
-        self.datasets: dict[str, DataSet] = {}
+        self.orders: queue.Queue[tuple[Path, float | None] | None] = queue.Queue()
+        self.lanes: Lanes | None = None
+        self.logs: dict[Path, int] = {}
+        self.logs_to: Path | None = None
         process.on_stop(lambda *_: self.stop.set())
 
     def say(self, event: str, **fields: Any) -> None:
+        """Tells the parent, in a line."""
         try:
             with self.writing:
                 self.events.write(json.dumps({"event": event, **fields}) + "\n")
@@ -83,12 +89,65 @@ class Worker:
         if serve:
             _wake_when_orphaned()
             threading.Thread(target=self._beat, daemon=True).start()
-            for line in self._orders():
-                self._some([(Path(folder), until) for folder, until in json.loads(line)])
-                if self.stop.is_set():
-                    break
+            threading.Thread(target=self._listen, daemon=True).start()
         for folder in folders:
-            self._some([(folder, None)])
+            self.orders.put((folder, None))
+        if not serve:
+            self.orders.put(None)
+        self._train()
+
+    def _train(self) -> None:
+        """Takes up what is ordered, gives each trial its turn, and is back when all is done and no order can come."""
+        more = True
+        while more or self.running:
+            if more and self.running < self.most:
+                try:
+                    order = self.orders.get(block=not self.running)
+                except queue.Empty:
+                    order = ()
+                if order is None:
+                    more = False
+                elif order:
+                    self._take(*order)
+            if self.running:
+                self._advance()
+
+    @property
+    def running(self) -> int:
+        """Trials under way."""
+        return len(self.lanes.lanes) if self.lanes else 0
+
+    def _take(self, folder: Path, until: float | None) -> None:
+        """Takes up a trial."""
+        self.say("start", folder=folder.name)
+        try:
+            self.logs[folder] = _opened(folder / layout.LOG)
+            self._log_to(folder)
+            if self.lanes is None:
+                self.lanes = Lanes(
+                    root=self.root, device=choose_device(self.device_name), keeping=self.keeping, most=self.most,
+                    tell=lambda event: self.say(**event), should_stop=self.stop.is_set, turn_to=self._log_to,
+                )  # fmt: skip
+            self.lanes.add(folder, until)
+        except UserError as error:
+            self.say("error", folder=folder.name, message=str(error), exit_code=error.exit_code)
+        except OSError as error:
+            message = str(files.storage_error(folder / layout.LOG, error))
+            self.say("error", folder=folder.name, message=message, exit_code=1)
+        except ValueError as error:  # a log that is no file
+            message = f"{folder.name}: {error}; remove it, then run the same command again"
+            self.say("error", folder=folder.name, message=message, exit_code=1)
+
+    def _advance(self) -> None:
+        try:
+            self.lanes.advance()
+        except Poisoned:
+            traceback.print_exc()  # into the log of the trial whose turn it was
+            process.end(POISONED)
+        for folder in self.logs.keys() - {lane.folder for lane in self.lanes.lanes}:
+            sys.stdout.flush()
+            os.close(self.logs.pop(folder))
+            self.logs_to = None
 
     def _beat(self) -> None:
         """A sign of life every so often, however long a step takes."""
@@ -96,64 +155,34 @@ class Worker:
             self.say("alive")
             time.sleep(BEAT_SECONDS)
 
-    def _orders(self) -> Iterator[bytes]:
-        """Lines from the parent; its end, by death or by closing, stops the trial at hand too."""
-        lines: queue.Queue[bytes | None] = queue.Queue()
+    def _listen(self) -> None:
+        """Orders from the parent, a line each; its end, by death or by closing, stops the trials at hand too."""
+        # Unbuffered: a thread that waits in a buffered stdin aborts the process when it ends for another reason.
+        with open(0, "rb", buffering=0, closefd=False) as lines:
+            for line in lines:
+                folder, until = json.loads(line)
+                self.orders.put((Path(folder), until))
+        self.stop.set()
+        self.orders.put(None)
+        time.sleep(ORPHAN_SECONDS)  # time for a checkpoint; code that never comes back has to end too
+        process.end(1)
 
-        def read() -> None:
-            # Unbuffered: a thread that waits in a buffered stdin aborts the process when it ends for another reason.
-            with open(0, "rb", buffering=0, closefd=False) as orders:
-                for line in orders:
-                    lines.put(line)
-            self.stop.set()
-            lines.put(None)
-            time.sleep(ORPHAN_SECONDS)  # time for a checkpoint; code that never comes back has to end too
-            process.end(1)
-
-        threading.Thread(target=read, daemon=True).start()
-        while (line := lines.get()) is not None:
-            yield line
-
-    def _some(self, orders: list[tuple[Path, float | None]]) -> None:
-        """One trial, or several as a stack; what is printed goes to the first one's log."""
-        first = orders[0][0]
-        self.say("start", folder=first.name)
-        how = {"root": self.root, "keeping": self.keeping, "should_stop": self.stop.is_set, "datasets": self.datasets}
-        try:
-            self._log_to(first / layout.LOG)
-            how["device"] = choose_device(self.device_name)
-            if len(orders) == 1:
-                self._told(first, run(first, until=orders[0][1], on_row=lambda row: self._row(first, row), **how))
-            else:
-                stacked.run(orders, on_row=self._row, on_end=self._told, **how)
-        except Locked:
-            self._told(first, "locked")
-        except UserError as error:
-            self.say("error", folder=first.name, message=str(error), exit_code=error.exit_code)
-        except OSError as error:
-            message = str(files.storage_error(first / layout.LOG, error))
-            self.say("error", folder=first.name, message=message, exit_code=1)
-        except ValueError as error:  # a log that is no file
-            message = f"{first.name}: {error}; remove it, then run the same command again"
-            self.say("error", folder=first.name, message=message, exit_code=1)
-        finally:
+    def _log_to(self, folder: Path) -> None:
+        """Has what is printed go to this trial's log."""
+        if folder != self.logs_to:
             sys.stdout.flush()
+            os.dup2(self.logs[folder], 2)
+            os.dup2(self.logs[folder], 1)
+            self.logs_to = folder
 
-    def _log_to(self, path: Path) -> None:
-        """Has what is printed go to this file; what it can't take, nobody sees. ValueError where it is no file."""
-        try:
-            log = open_regular(path, append=True)
-        except OSError:
-            log = os.fdopen(os.open(os.devnull, os.O_WRONLY), "wb")
-        with log:
-            os.dup2(log.fileno(), 2)
-            os.dup2(log.fileno(), 1)
 
-    def _row(self, folder: Path, row: dict[str, Any]) -> None:
-        self.say("row", folder=folder.name, **row)
-
-    def _told(self, folder: Path, state: str) -> None:
-        self.say("end", folder=folder.name, state=state)
+def _opened(path: Path) -> int:
+    """A log, to add to; what it can't take, nobody sees. ValueError where it is no file."""
+    try:
+        with open_regular(path, append=True) as log:
+            return os.dup(log.fileno())
+    except OSError:
+        return os.open(os.devnull, os.O_WRONLY)
 
 
 def _wake_when_orphaned() -> None:

@@ -276,10 +276,10 @@ def test_a_tilde_is_the_home_folder(tmp_path, capsys, monkeypatch):
     assert not (tmp_path / "~").exists()
 
 
-@pytest.mark.parametrize("stack", ["1", "4"])
-def test_one_worker_says_how_far_it_is(stack, tmp_path, capsys, monkeypatch):
+@pytest.mark.parametrize("lanes", ["1", "4"])
+def test_one_worker_says_how_far_it_is(lanes, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(progress, "HEARTBEAT_SECONDS", 0.0)
-    _, _, err = alexctl("ablate", mine(tmp_path), "--workers", "1", "--stack", stack, capsys=capsys)
+    _, _, err = alexctl("ablate", mine(tmp_path), "--workers", "1", "--lanes", lanes, capsys=capsys)
     before, _, _ = err.partition(" done at ")
     assert re.search(r"running: (relu|tanh) seed 0 epoch [0-9.]+ at \d", before)
 

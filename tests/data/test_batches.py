@@ -7,7 +7,10 @@ import pytest
 import torch
 
 from alexctl.data import batches as module
-from alexctl.data.batches import Batches, _chunk, colour_components, subset
+from alexctl.data.batches import Batches
+from alexctl.data.epochs import Epochs, epoch_of
+from alexctl.data.image_statistics import _chunk, colour_components
+from alexctl.data.subsets import subset
 from alexctl.errors import UserError
 
 
@@ -15,21 +18,37 @@ def batches(data, scaling="mean-image", **options):
     return Batches(data, device=torch.device("cpu"), scaling=scaling, batch_size=16, **options)
 
 
+def order(made, seed, epoch):
+    epochs = Epochs(made, seed)
+    epochs.begin(epoch)
+    return epochs.order
+
+
 def test_an_epoch_is_a_permutation(tiny_data):
     made = batches(tiny_data)
     assert made.steps_per_epoch == 5
-    sizes = [len(labels) for _, labels in made.epoch(0, 0)]
+    sizes = [len(labels) for _, labels in epoch_of(made, 0, 0)]
     assert sizes == [16, 16, 16, 16, 6]
-    assert sorted(made.order(0, 0).tolist()) == list(range(70))
-    assert torch.equal(made.order(0, 0), batches(tiny_data).order(0, 0))
-    assert not torch.equal(made.order(0, 0), made.order(0, 1))
-    assert not torch.equal(made.order(0, 0), made.order(1, 0))
+    assert sorted(order(made, 0, 0).tolist()) == list(range(70))
+    assert torch.equal(order(made, 0, 0), order(batches(tiny_data), 0, 0))
+    assert not torch.equal(order(made, 0, 0), order(made, 0, 1))
+    assert not torch.equal(order(made, 0, 0), order(made, 1, 0))
 
 
 def test_going_on_in_the_middle(tiny_data):
     made = batches(tiny_data)
-    whole, rest = list(made.epoch(3, 2)), list(made.epoch(3, 2, first_step=3))
+    whole, rest = list(epoch_of(made, 3, 2)), list(epoch_of(made, 3, 2, first_step=3))
     assert [torch.equal(a[0], b[0]) for a, b in zip(whole[3:], rest, strict=True)] == [True, True]
+
+
+def test_an_epoch_that_is_begun_again_is_drawn_as_it_was(tiny_data):
+    """What one epoch has left in its tensors is no part of the next."""
+    made = batches(tiny_data, crop=24, flips=True, colour_noise=0.1, colour_noise_until=2)
+    used = Epochs(made, 5)
+    for epoch in (0, 3, 1):
+        used.begin(epoch, 2)
+        for size, fresh in zip(made.sizes(2), epoch_of(made, 5, epoch, first_step=2), strict=True):
+            assert all(map(torch.equal, used.take(size), fresh))
 
 
 def test_scaling(tiny_data):
@@ -67,7 +86,7 @@ def test_images_held_out_are_even_over_the_classes_and_in_no_statistics(tiny_dat
 
 def test_the_order_of_the_file(tiny_data):
     made = batches(tiny_data, order="file")
-    assert made.order(0, 0).tolist() == made.order(3, 7).tolist() == list(range(70))
+    assert order(made, 0, 0).tolist() == order(made, 3, 7).tolist() == list(range(70))
 
 
 def test_random_crops_and_flips_are_squares_of_the_images(tiny_data):
@@ -76,8 +95,8 @@ def test_random_crops_and_flips_are_squares_of_the_images(tiny_data):
     assert made.shape == (24, 24, 3)
     images = torch.from_numpy(np.array(tiny_data.train_images))
     centre = images.double().mean(0)[4:28, 4:28]
-    index = made.order(5, 1)[:16]
-    batch, labels = next(made.epoch(5, 1))
+    index = order(made, 5, 1)[:16]
+    batch, labels = next(epoch_of(made, 5, 1))
     assert torch.equal(labels, made.train_labels[index])
     corners, flipped = set(), 0
     for image, at in zip(batch.permute(0, 2, 3, 1), index, strict=True):
@@ -95,8 +114,8 @@ def test_random_crops_and_flips_are_squares_of_the_images(tiny_data):
         flipped += hits[0][2]
     assert len(corners) > 8
     assert 2 <= flipped <= 14
-    rest = list(made.epoch(5, 1, first_step=3))
-    assert torch.equal(rest[0][0], list(made.epoch(5, 1))[3][0])
+    rest = list(epoch_of(made, 5, 1, first_step=3))
+    assert torch.equal(rest[0][0], list(epoch_of(made, 5, 1))[3][0])
 
 
 def test_ten_views_are_corners_and_centre_and_their_mirrors(tiny_data):
@@ -119,10 +138,10 @@ def test_colour_noise_moves_whole_images_along_the_components(tiny_data):
     pixels = np.array(tiny_data.train_images, dtype=np.float64).reshape(-1, 3)
     components = colour_components(noisy.train_images).double().numpy()
     assert np.allclose(components.T @ components, np.cov(pixels.T, bias=True), rtol=1e-5)
-    shift = next(noisy.epoch(0, 0))[0] - next(plain_.epoch(0, 0))[0]
+    shift = next(epoch_of(noisy, 0, 0))[0] - next(epoch_of(plain_, 0, 0))[0]
     assert torch.allclose(shift, shift[:, :, :1, :1].expand_as(shift), atol=1e-4)
     shifts = torch.cat([a[0][:, :, 0, 0] - b[0][:, :, 0, 0] for e in range(40)
-                        for a, b in zip(noisy.epoch(0, e), plain_.epoch(0, e), strict=True)])  # fmt: skip
+                        for a, b in zip(epoch_of(noisy, 0, e), epoch_of(plain_, 0, e), strict=True)])  # fmt: skip
     assert np.allclose(np.cov(shifts.T.numpy()), 0.01 * np.cov(pixels.T), rtol=0.1, atol=0.1)
 
 
@@ -133,16 +152,16 @@ def test_a_crop_that_does_not_fit(tiny_data):
 
 def test_centre_crops_are_those_of_the_test(tiny_data):
     made = batches(tiny_data, crop=24, random_crops=False)
-    batch, _ = next(made.epoch(0, 0))
+    batch, _ = next(epoch_of(made, 0, 0))
     (centres,), _ = next(made.in_order("train", batch_size=70))
-    assert torch.equal(batch, centres[made.order(0, 0)[:16]])
+    assert torch.equal(batch, centres[order(made, 0, 0)[:16]])
 
 
 def test_batches_that_are_fetched_are_those_that_are_held(tiny_data):
     """Images that an accelerator can't hold stay where they are; the batches are the same to the bit."""
     how = {"crop": 24, "flips": True, "colour_noise": 0.1}
     held, fetched = (batches(tiny_data, **how, resident=resident) for resident in (True, False))
-    for one, other in zip(held.epoch(0, 0), fetched.epoch(0, 0), strict=True):
+    for one, other in zip(epoch_of(held, 0, 0), epoch_of(fetched, 0, 0), strict=True):
         assert all(map(torch.equal, one, other))
     assert fetched.store.type == "cpu"
     large = torch.zeros(3, 256, 256, 3, dtype=torch.uint8)

@@ -17,7 +17,7 @@ from alexctl.errors import UserError
 from alexctl.nets import build
 from alexctl.report.rebuild import rebuild_all
 from alexctl.store import files, layout, records
-from alexctl.timing.probe import seconds_per_epoch
+from alexctl.timing.probe import probe
 from alexctl.training.loop import Training
 from alexctl.trials import trial
 
@@ -158,7 +158,7 @@ def test_the_pre_flight_says_it_before_any_trial(own_code, tiny_data):
     about = {"data_name": tiny_data.name, "data_digest": tiny_data.digest, "num_classes": 10}
     campaign = Campaign(ablation(), **about, folder=own_code)
     with pytest.raises(UserError, match=r"gives \(2, 7\) for images .* logits of shape \(batch, 10\)"):
-        seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+        probe(campaign, tiny_data, CPU, threads=1)
 
 
 def test_weights_that_a_batch_does_not_go_through(own_code, tiny_data):

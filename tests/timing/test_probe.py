@@ -11,9 +11,9 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.nets.activations import ACTIVATIONS
 from alexctl.timing import timer
-from alexctl.timing.probe import ImageSeconds, seconds_per_epoch
+from alexctl.timing.probe import ImageSeconds, probe
 from alexctl.timing.throughput import Alone
-from alexctl.training.loop import Training
+from alexctl.training.evaluation import Evaluator
 
 CPU = torch.device("cpu")
 
@@ -25,8 +25,8 @@ def campaign(tiny_data, tmp_path):
 
 
 def test_every_arm_is_timed_without_an_evaluation(campaign, tiny_data, monkeypatch):
-    monkeypatch.setattr(Training, "errors_on", lambda self, part: pytest.fail("an evaluation"))
-    seconds = seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+    monkeypatch.setattr(Evaluator, "errors_on", lambda *_: pytest.fail("an evaluation"))
+    seconds = probe(campaign, tiny_data, CPU, threads=1).seconds
     assert sorted(seconds) == ["relu", "tanh"]
     assert all(value > 0 for value in seconds.values())
 
@@ -42,7 +42,7 @@ def test_a_slow_step_is_not_timed_over_and_over(campaign, tiny_data, monkeypatch
     monkeypatch.setattr(Alone, "step", slow)
     monkeypatch.setattr(timer.time, "perf_counter", lambda: sum(steps))
     per_image = 10 / Alone(campaign.setting("relu", "final", None), tiny_data, CPU).batch_size
-    seconds = seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+    seconds = probe(campaign, tiny_data, CPU, threads=1).seconds
     assert len(steps) == 4
     assert seconds["relu"] == pytest.approx(per_image * len(tiny_data.train_images))
 
@@ -54,7 +54,7 @@ def test_an_arm_that_cannot_train_is_named(campaign, tiny_data, monkeypatch, tmp
     monkeypatch.chdir(tmp_path)  # else this file would be code of the user's own
     monkeypatch.setitem(ACTIVATIONS, "tanh", broken)
     with pytest.raises(UserError) as caught:
-        seconds_per_epoch(campaign, tiny_data, CPU, threads=1)
+        probe(campaign, tiny_data, CPU, threads=1)
     assert caught.value.faults == ("arm tanh can't train a single step: RuntimeError: no such kernel",)
     assert caught.value.exit_code == 1
 

@@ -7,10 +7,11 @@ import torch
 from conftest import tiny_ablation
 from torch import nn
 
+from alexctl.data.epochs import epoch_of
 from alexctl.training.clock import Clock
+from alexctl.training.graphs import finished
 from alexctl.training.loop import Diverged, Training
 from alexctl.training.optimiser import Momentum, Schedule
-from alexctl.training.stack import Stack
 
 CPU = torch.device("cpu")
 
@@ -88,6 +89,17 @@ def test_float32_is_no_tf32(tiny_data):
     assert not torch.backends.cudnn.allow_tf32
 
 
+def rows_until(stop, training, path):
+    """The rows up to a step, and after the next batch a checkpoint."""
+    rows = []
+    for piece in training.work():
+        if piece is None and training.step == stop:
+            torch.save(training.state(), path)
+            return rows
+        rows += [piece] if piece is not None else []
+    raise AssertionError(f"no step {stop}")
+
+
 def ends_of_epochs(tiny_data, **knobs):
     """(conv1's weight and bias, fc's weight) at the end of each epoch."""
     ends = []
@@ -97,7 +109,10 @@ def ends_of_epochs(tiny_data, **knobs):
             net = training.net
             ends.append([p.detach().clone() for p in (net.conv1.weight, net.conv1.bias, net.fc.weight)])
 
-    list(Training(setting(**knobs), 0, tiny_data, device=CPU, on_batch=look))
+    training = Training(setting(**knobs), 0, tiny_data, device=CPU)
+    for piece in training.work():
+        if piece is None:
+            look(training)
     return ends
 
 
@@ -130,7 +145,7 @@ def test_colour_noise_ends_at_its_epoch(tiny_data):
     noisy = Training(setting(**LATE), 0, tiny_data, device=CPU).batches
     plain = Training(setting(**LATE | {"colour_noise": 0.0}), 0, tiny_data, device=CPU).batches
     for epoch in range(4):
-        pairs = zip(noisy.epoch(0, epoch), plain.epoch(0, epoch), strict=True)
+        pairs = zip(epoch_of(noisy, 0, epoch), epoch_of(plain, 0, epoch), strict=True)
         assert all(torch.equal(a, b) == (epoch >= 2) for (a, _), (b, _) in pairs), epoch
 
 
@@ -138,19 +153,9 @@ def test_colour_noise_ends_at_its_epoch(tiny_data):
 def test_late_changes_survive_a_resume_bit_for_bit(tiny_data, tmp_path, stop):
     """A checkpoint before, at and after each of the epochs that change something; weights and rows to the bit."""
 
-    class Enough(Exception):
-        pass
-
-    def save(training):
-        if training.step == stop:
-            torch.save(training.state(), tmp_path / "state.pt")
-            raise Enough
-
     whole = Training(setting(**LATE), 0, tiny_data, device=CPU)
-    rows, taken = list(whole), []
-    with pytest.raises(Enough):
-        for row in Training(setting(**LATE), 0, tiny_data, device=CPU, on_batch=save):
-            taken.append(row)
+    rows = list(whole)
+    taken = rows_until(stop, Training(setting(**LATE), 0, tiny_data, device=CPU), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     rest = Training(setting(**LATE), 0, tiny_data, device=CPU, state=state)
     assert without_seconds(taken + list(rest)) == without_seconds(rows)
@@ -158,23 +163,12 @@ def test_late_changes_survive_a_resume_bit_for_bit(tiny_data, tmp_path, stop):
         assert torch.equal(one, other)
 
 
-def test_a_stack_has_the_same_schedule(tiny_data):
-    stack = Stack([setting(**LATE)] * 2, [0, 1], tiny_data, device=CPU)
-    ends = []
-    stack.on_batch = lambda stack: stack.step % 5 or ends.append(stack.weights["conv1.weight"].detach().clone())
-    together = list(stack)
-    for alone, one in zip(Training(setting(**LATE), 0, tiny_data, device=CPU), together, strict=True):
-        assert one[0].train_loss == pytest.approx(alone.train_loss, rel=1e-3)
-    assert torch.equal(ends[2], ends[3])
-    assert not torch.equal(ends[1], ends[2])
-
-
 def test_ten_views_average_probabilities(tiny_data):
     training = Training(setting(crop=24, test_views=10), 0, tiny_data, device=CPU)
     views, labels = next(training.batches.in_order("test", batch_size=20, views=10))
     with torch.no_grad():
         mean = torch.stack([training.net(view).softmax(1) for view in views]).mean(0)
-    assert training.errors_on("test")[0] == pytest.approx((mean.argmax(1) != labels).double().mean().item())
+    assert finished(training.errors_on("test"))[0] == pytest.approx((mean.argmax(1) != labels).double().mean().item())
 
 
 def test_the_top_5_error_counts_what_is_not_among_five(tiny_data):
@@ -183,7 +177,7 @@ def test_the_top_5_error_counts_what_is_not_among_five(tiny_data):
     with torch.no_grad():
         scores = training.net.eval()(images)
     better = (scores > scores.gather(1, labels[:, None])).sum(1)  # classes more probable than the right one
-    assert training.errors_on("test") == pytest.approx(
+    assert finished(training.errors_on("test")) == pytest.approx(
         ((better >= 1).double().mean().item(), (better >= 5).double().mean().item())
     )
     assert [row.top5_error is None for row in training] == [True, True, True, False] * 2
@@ -200,7 +194,7 @@ def test_rows(tiny_data):
 
 def test_the_training_error_is_that_before_the_update(tiny_data):
     training = Training(setting(), 0, tiny_data, device=CPU)
-    images, labels = next(training.batches.epoch(0, 0))
+    images, labels = next(epoch_of(training.batches, 0, 0))
     with torch.no_grad():
         expected = (training.net(images).argmax(1) != labels).float().mean().item()
     assert next(iter(training)).train_error == pytest.approx(expected)
@@ -208,14 +202,14 @@ def test_the_training_error_is_that_before_the_update(tiny_data):
 
 def test_the_error_of_a_full_pass(tiny_data):
     training = Training(setting(train_error_from="pass"), 0, tiny_data, device=CPU)
-    assert next(iter(training)).train_error == training.errors_on("train")[0]
+    assert next(iter(training)).train_error == finished(training.errors_on("train"))[0]
 
 
 def test_both_arms_see_the_same_images(tiny_data):
     seen = {}
     for arm in ("relu", "tanh"):
         training = Training(setting(arm), 5, tiny_data, device=CPU)
-        seen[arm] = [labels for epoch in (0, 1) for _, labels in training.batches.epoch(5, epoch)]
+        seen[arm] = [labels for epoch in (0, 1) for _, labels in epoch_of(training.batches, 5, epoch)]
     assert all(torch.equal(a, b) for a, b in zip(*seen.values(), strict=True))
 
 
@@ -240,7 +234,7 @@ def test_training_is_the_formula_on_the_gradients(tiny_data):
     weights = {name: p.detach().double().flatten().tolist() for name, p in training.net.named_parameters()}
     speeds = {name: [0.0] * len(values) for name, values in weights.items()}
     twin = Training(knobs, 0, tiny_data, device=CPU).net.double()
-    for images, labels in [*training.batches.epoch(0, 0), next(training.batches.epoch(0, 1))]:
+    for images, labels in [*epoch_of(training.batches, 0, 0), next(epoch_of(training.batches, 0, 1))]:
         named = dict(twin.named_parameters())
         with torch.no_grad():
             for name, p in named.items():
@@ -287,19 +281,7 @@ def test_the_clock_adds_up():
 @pytest.mark.parametrize("stop", [1, 3, 5, 7])
 def test_going_on_is_bit_for_bit(tiny_data, tmp_path, stop):
     whole = list(Training(setting(), 0, tiny_data, device=CPU))
-    taken = []
-
-    class Enough(Exception):
-        pass
-
-    def save(training):
-        if training.step == stop:
-            torch.save(training.state(), tmp_path / "state.pt")
-            raise Enough
-
-    with pytest.raises(Enough):
-        for row in Training(setting(), 0, tiny_data, device=CPU, on_batch=save):
-            taken.append(row)
+    taken = rows_until(stop, Training(setting(), 0, tiny_data, device=CPU), tmp_path / "state.pt")
     state = torch.load(tmp_path / "state.pt", weights_only=True)
     rest = list(Training(setting(), 0, tiny_data, device=CPU, state=state))
     assert without_seconds(taken + rest) == without_seconds(whole)

@@ -123,7 +123,7 @@ def test_a_crop_is_kept_as_the_net_sees_it(tmp_path, side):
     )  # fmt: skip
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
     batches = Batches(data, device=torch.device("cpu"), scaling="standardised", batch_size=4, crop=side)
-    training = SimpleNamespace(net=net.to(memory_format=torch.channels_last), batches=batches, on_batch=lambda _: None)
+    training = SimpleNamespace(net=net.to(memory_format=torch.channels_last), batches=batches)
     stored.write(tmp_path, inspection.inspect(training, data.classes))
     tensors = safetensors.numpy.load_file(tmp_path / "gallery.safetensors")
     predictions, neighbours = table(tmp_path / "predictions.csv"), table(tmp_path / "neighbours.csv")

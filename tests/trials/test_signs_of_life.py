@@ -20,7 +20,7 @@ from alexctl.trials.process_pool import LocalPool
 
 def one_worker(root, **constants) -> LocalPool:
     """A pool whose worker has other constants than its module says."""
-    pool = LocalPool(workers=1, root=root, device="cpu", threads=1)
+    pool = LocalPool(workers=1, root=root, devices=["cpu"], threads=1)
     (worker,) = pool.workers
     code = f"from alexctl.trials import worker; vars(worker).update({constants}); worker.main()"
     assert worker.command[1:3] == ["-P", str(process_pool.START)]
@@ -33,7 +33,7 @@ def test_a_slow_worker_is_not_taken_for_one_that_is_stopped(own_code, tiny_root,
     """A step that takes longer than the silence allowed; buys that no long epoch is ever killed. About 15 s."""
     folder = unruly.create(own_code, tiny_data, "__import__('time').sleep(6)", steps=14)
     pool = one_worker(tiny_root, BEAT_SECONDS=0.2)
-    pool.submit([(folder, None)])
+    pool.submit(folder, None)
     events = wait(pool, "row")
     monkeypatch.setattr(process_pool, "SILENT_SECONDS", 2.0)
     monkeypatch.setattr(process_pool, "GIVEN_UP_SECONDS", 4.0)
@@ -49,9 +49,9 @@ def test_a_slow_worker_is_not_taken_for_one_that_is_stopped(own_code, tiny_root,
 def test_a_stopped_worker_is_told_of_then_killed(tiny_root, tiny_data, tmp_path, monkeypatch):
     """A real process; buys that its trial is free for another, and its lock too. About 15 s."""
     folder = make(tmp_path, tiny_data, 0, epochs=2000)
-    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool = LocalPool(workers=1, root=tiny_root, devices=["cpu"], threads=1)
     try:
-        pool.submit([(folder, None)])
+        pool.submit(folder, None)
         wait(pool, "row")
         process = pool.workers[0].process
         os.kill(process.pid, signal.SIGSTOP)
@@ -65,7 +65,7 @@ def test_a_stopped_worker_is_told_of_then_killed(tiny_root, tiny_data, tmp_path,
         assert "silent" not in [event["event"] for event in events]  # it was said once
         assert process.poll() == -signal.SIGKILL
         monkeypatch.undo()
-        pool.submit([(folder, None)])
+        pool.submit(folder, None)
         wait(pool, "row")
     finally:
         pool.stop()
@@ -76,7 +76,7 @@ def test_code_that_hangs_does_not_outlive_the_parent(own_code, tiny_root, tiny_d
     """It never asks whether to stop; buys that no process is left at a core for ever. About 10 s."""
     folder = unruly.create(own_code, tiny_data, "open('hangs', 'w').close(); __import__('time').sleep(1000)")
     pool = one_worker(tiny_root, ORPHAN_SECONDS=1.0)
-    pool.submit([(folder, None)])
+    pool.submit(folder, None)
     while not (own_code / "hangs").exists():
         list(pool.events(0.1))
     pool.workers[0].process.stdin.close()  # as the system does when the parent dies
@@ -89,9 +89,9 @@ def test_files_in_the_current_folder_are_not_taken_for_pythons_own(own_code, tin
     for name in ("queue", "json", "threading", "torch", "alexctl"):
         (own_code / f"{name}.py").write_text("raise SystemExit('this is mine')\n")
     folder = make(own_code, tiny_data, 0, epochs=1)
-    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool = LocalPool(workers=1, root=tiny_root, devices=["cpu"], threads=1)
     try:
-        pool.submit([(folder, None)])
+        pool.submit(folder, None)
         assert wait(pool, "end")[-1]["state"] == "done"
     finally:
         pool.stop()
@@ -108,7 +108,7 @@ def test_a_worker_is_of_the_alexctl_that_starts_it(tmp_path):
     code = (
         f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from pathlib import Path\n"
         "from alexctl.trials.process_pool import LocalPool\n"
-        "pool = LocalPool(workers=1, root=Path(), device='cpu', threads=1); pool.submit([(Path('any'), None)])\n"
+        "pool = LocalPool(workers=1, root=Path(), devices=['cpu'], threads=1); pool.submit(Path('any'), None)\n"
         "while pool.workers[0].trials:\n    for event in pool.events(1.0): print(event['state'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path.parent, check=True)
@@ -123,7 +123,7 @@ def test_a_log_that_takes_no_more_is_no_fault_of_the_trial(own_code, tiny_root, 
     pool.workers[0].command[3] = (
         "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10**6,) * 2); " + (pool.workers[0].command[3])
     )
-    pool.submit([(folder, None)])
+    pool.submit(folder, None)
     try:
         assert wait(pool, "end")[-1]["state"] == "done"
     finally:
@@ -133,7 +133,7 @@ def test_a_log_that_takes_no_more_is_no_fault_of_the_trial(own_code, tiny_root, 
 
 def test_time_in_which_this_process_stood_still_itself_is_no_silence(tiny_root, tiny_data, tmp_path, monkeypatch):
     """Ctrl-Z and `fg` a day later: the workers may have spoken, and nobody was there to hear it."""
-    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool = LocalPool(workers=1, root=tiny_root, devices=["cpu"], threads=1)
     pool.workers[0].trials = ["its-trial"]
     now = time.monotonic()
     monkeypatch.setattr(time, "monotonic", lambda: now + 86_400)
@@ -143,9 +143,9 @@ def test_time_in_which_this_process_stood_still_itself_is_no_silence(tiny_root, 
 
 def test_a_worker_that_cant_be_started_is_a_line(tiny_root, tiny_data, tmp_path):
     folder = make(tmp_path, tiny_data, 0)
-    pool = LocalPool(workers=1, root=tiny_root, device="cpu", threads=1)
+    pool = LocalPool(workers=1, root=tiny_root, devices=["cpu"], threads=1)
     pool.workers[0].command = [str(tmp_path / "no-such-python")]
     with pytest.raises(UserError, match=r"^can't start a worker: No such file or directory; try fewer --workers$"):
-        pool.submit([(folder, None)])
+        pool.submit(folder, None)
     assert pool.free == 1
     pool.stop()

@@ -17,7 +17,8 @@ from alexctl.data import shapes
 from alexctl.run import run
 from alexctl.store import layout, records, test_images
 from alexctl.store.test_images import Right
-from alexctl.training import loop
+from alexctl.training.evaluation import Evaluator
+from alexctl.training.loop import Training
 from alexctl.trials import trial
 
 CPU = torch.device("cpu")
@@ -38,8 +39,10 @@ def go(folder, root, keeping=EVERYTHING, **options):
 @pytest.fixture
 def passes(monkeypatch):
     """The parts of the data that were evaluated on, in order."""
-    parts, errors_on = [], loop.Training.errors_on
-    monkeypatch.setattr(loop.Training, "errors_on", lambda self, part: (parts.append(part), errors_on(self, part))[1])
+    parts, errors_on = [], Evaluator.errors_on
+    monkeypatch.setattr(
+        Evaluator, "errors_on", lambda self, part, to: (parts.append(part), errors_on(self, part, to))[1]
+    )
     return parts
 
 
@@ -61,7 +64,7 @@ def test_they_are_what_the_net_says(tiny_root, tiny_data, tmp_path, passes, view
     assert passes == ["test", "train"]
     record = records.read_trial(folder)
     setting, _ = records.read_setting(folder)
-    training = loop.Training(setting, 0, tiny_data, device=CPU)
+    training = Training(setting, 0, tiny_data, device=CPU)
     training.net.load_state_dict(safetensors.torch.load((folder / layout.WEIGHTS).read_bytes()))
     training.net.eval()
     with torch.inference_mode():
@@ -110,21 +113,6 @@ def test_none_of_a_trial_that_ends_at_its_target_or_never_sees_the_test_images(t
     assert not (folder / layout.CORRECT).exists()
     assert not (folder / layout.PROBABILITIES).exists()
     assert records.read_trial(folder).problem is None
-
-
-def test_in_a_stack_too(tiny_root, tmp_path, passes):
-    """From the evaluation of the stack: its members make none of their own."""
-    options = Options(
-        results=tmp_path, root=tiny_root, device="cpu", workers=1, stack=2, keeping=trial.Keeping(predictions=True)
-    )
-    folder = run(tiny_ablation(epochs=1, seeds=2), options, Screen(quiet=True)).folder
-    assert set(passes) == {"train"}
-    assert len(list(folder.glob(f"trials/*/{layout.PROBABILITIES}"))) == 4
-    campaign = Campaign.open(folder)
-    labels = test_images.read_labels(folder, data_digest=campaign.data_digest, num_classes=10)
-    for record in campaign.records.values():
-        assert record.problem is None
-        assert test_images.read_probabilities(record.folder, record.right, labels) is not None
 
 
 @pytest.fixture(scope="module")

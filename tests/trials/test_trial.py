@@ -15,6 +15,7 @@ from alexctl.process import Interrupt
 from alexctl.store import layout, records, rows_csv
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.training import device
+from alexctl.training.evaluation import Evaluator
 from alexctl.trials import trial
 
 CPU = torch.device("cpu")
@@ -228,8 +229,8 @@ def test_told_to_stop_in_an_evaluation_it_stops_there_and_then(tiny_root, tiny_d
     run(whole, tiny_root)
     told = []
     with pytest.MonkeyPatch.context() as patch:
-        errors_on = trial.Training.errors_on
-        patch.setattr(trial.Training, "errors_on", lambda self, part: (told.append(part), errors_on(self, part))[1])
+        errors_on = Evaluator.errors_on
+        patch.setattr(Evaluator, "errors_on", lambda self, part, to: (told.append(part), errors_on(self, part, to))[1])
         assert run(folder, tiny_root, should_stop=lambda: bool(told)) == "interrupted"
     assert (told, len(rows_of(folder))) == (["test"], 3)  # of four rows an epoch
     assert run(folder, tiny_root) == "done"
