@@ -62,8 +62,8 @@ class InlinePool:
                 self.lanes.advance()
             except Poisoned as poisoned:
                 raise UserError(
-                    f"{poisoned.__cause__}: this process can't use the device any more; run the same command again, without "
-                    "--workers 1: then a process of its own is started anew",
+                    f"{poisoned.__cause__ or 'a CUDA error'}: this process can't use the device any more; run the same command again, "
+                    "without --workers 1, and it is started anew after such an error",
                     exit_code=1,
                 ) from poisoned
         ended, self.ends = self.ends, []

@@ -59,6 +59,7 @@ class Lanes:
         self.tell, self.should_stop, self.turn_to = tell, should_stop, turn_to
         self.datasets: dict[str, DataSet] = {}
         self.lanes: list[Lane] = []
+        self.poisoned = False
 
     def add(self, folder: Path, until: float | None) -> None:
         """Takes a trial up, to pause at that epoch."""
@@ -79,6 +80,8 @@ class Lanes:
         for lane in list(self.lanes):
             self.turn_to(lane.folder)
             waiting &= self._turn(lane) is WAITING
+        if self.poisoned:
+            raise Poisoned
         if waiting:
             time.sleep(PAUSE_SECONDS)
 
@@ -113,7 +116,9 @@ class Lanes:
 
     def _is_nobodys(self, error: BaseException) -> bool:
         """Whether something else than this trial may have brought it about."""
-        return len(self.lanes) > 1 and (isinstance(error, torch.OutOfMemoryError) or _poisons(error))
+        poisons = _poisons(error)
+        self.poisoned |= poisons
+        return len(self.lanes) > 1 and (isinstance(error, torch.OutOfMemoryError) or poisons)
 
     def _leave(self, lane: Lane, state: str) -> None:
         self._drop(lane)

@@ -76,13 +76,13 @@ class WorkerProcess:
 
     def order(self, folder: Path, until: float | None, *, alone: bool) -> None:
         """Has it take up a trial."""
+        if self.process is None:
+            self.start()
         if not self.trials:
             self.silent_seconds, self.told, self.given_up = 0.0, False, False
         self.alone = alone
         self.trials.append(folder.name)
         self.orders[folder.name] = (folder, until)
-        if self.process is None:
-            self.start()
         self._send(folder, until)
 
     def _send(self, folder: Path, until: float | None) -> None:
