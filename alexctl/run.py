@@ -30,7 +30,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     root = data_root(options.root)
     devices = choose_devices(options.device)
     device = devices[0]
-    ablation = precision.with_precision(ablation, device)
+    ablation = precision.with_precision(ablation, devices)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
     plan.refuse_older(folder)
@@ -57,7 +57,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         notes = [
             *data.notes,
             *seeds,
-            *precision.notes(ablation, device),
+            *precision.notes(ablation, devices),
             *campaign.write_plan(git_state()),
             *restarted,
             *_without(campaign, layout.WEIGHTS, "weights", options.keeping.weights),

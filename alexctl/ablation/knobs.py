@@ -93,7 +93,7 @@ class TrainingKnobs(Knobs):
     rows_per_epoch: Annotated[int, Field(ge=1, le=100)] = 4
     evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
     train_error_from: Literal["minibatches", "pass"] = "minibatches"
-    precision: Literal["float32", "bfloat16"] = "float32"  # of products; weights and their updates are float32
+    precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # of products; weights and their updates are float32
     seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
 
     @field_validator("random_crops", "test_views")

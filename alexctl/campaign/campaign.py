@@ -50,7 +50,7 @@ class Campaign:
     ):  # fmt: skip
         self.unplanned_looks = unplanned_looks
         self.ablation, self.folder, self.num_classes = ablation, folder, num_classes
-        self.is_older = numerics < NUMERICS
+        self.numerics, self.is_older = numerics, numerics < NUMERICS
         self.data_name, self.data_digest = data_name, data_digest
         self.retry_failed = False
         self.records: dict[str, TrialRecord] = {r.folder.name: r for r in trials_of(folder)}
@@ -193,7 +193,9 @@ class Campaign:
 
     def _of_old(self) -> Evidence:
         about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
-        return older.evidence(self.ablation, list(self.records.values()), folder=self.folder, **about)
+        return older.evidence(
+            self.ablation, list(self.records.values()), folder=self.folder, numerics=self.numerics, **about
+        )
 
     def _judged(self, seeds: int, budget: int | None = None) -> Evidence:
         """What so many seeds of every arm can be judged on, at a budget (the largest); its other trials are left out."""

@@ -31,7 +31,7 @@ def evidence(ablation: Ablation, records: Sequence[TrialRecord], **about: Any) -
     return Evidence(
         ablation=ablation, rates={arm: found[0].setting["lr"] for arm, found in trials.items()},
         counted=(*search, *final), judged=tuple(record for record in final if record.seed < seeds),
-        mixed=ablation.measure.one_machine and mixed(record.folder for record in final), is_older=True, **about,
+        mixed=ablation.measure.one_machine and mixed(record.folder for record in final), **about,
     )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def ablate(
     preset: PresetOption = None,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Processes that train; 1 trains in this process. Default: one per core, or per GPU.")] = None,
     threads: Annotated[int, typer.Option(min=1, max=1024, help="Threads per worker.")] = 1,
-    precision: Annotated[Precision, typer.Option(help="auto: bfloat16 if the hardware has it and the reference results found no difference.")] = Precision.auto,
+    precision: Annotated[Precision, typer.Option(help="Of products: float32 is IEEE, tf32 needs a GPU. auto: bfloat16 if the hardware has it and the reference results found no difference on such a device, else float32.")] = Precision.auto,
     lanes: Annotated[int | None, typer.Option(min=1, max=1024, help="Trials each worker trains side by side. Default: as many as fit into a GPU's memory, up to 16; 1 on a CPU.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps. auto and cuda use all GPUs.")] = "auto",
     retry: Annotated[Retry | None, typer.Option(help="Run failed trials again.")] = None,

@@ -41,6 +41,7 @@ class Precision(enum.StrEnum):
 
     auto = "auto"
     float32 = "float32"
+    tf32 = "tf32"
     bfloat16 = "bfloat16"
 
 

@@ -52,7 +52,7 @@ def _states(folder: Path, name: str) -> list[str]:
             verdict = files.read_json(campaign / layout.VERDICT)
             words = ", ".join(line.get("words") or line["verdict"] for line in verdict["comparisons"])
             on = "" if words.endswith(f" on {verdict['data']}") else f" on {verdict['data']}"
-            states.append(words + on + " (older numerics)" * plan.is_older(campaign))
+            states.append(words + on + " (older numerics)" * (plan.older_numerics(campaign) is not None))
         except (ValueError, KeyError, TypeError):
             states.append(f"{campaign.name}: begun")
     return states
@@ -90,8 +90,8 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
         console.print(f"[yellow]{plain(line)}[/]")
     for campaign in records.campaigns(results_folder):
-        if layout.is_of(campaign, which.name) and plan.is_older(campaign):
-            note(f"{campaign.name}: {OLDER}")
+        if layout.is_of(campaign, which.name) and (numerics := plan.older_numerics(campaign)) is not None:
+            note(f"{campaign.name}: {OLDER[numerics]}")
     searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
     sys.stdout.flush()

@@ -106,7 +106,6 @@ def _left(campaign) -> str:
 
 def overview(found: "Collection[Result]") -> None:
     """`alexctl report`: one line a comparison."""
-    from alexctl.verdicts.evidence import OLDER
     from alexctl.verdicts.overview import overview as lines_of
     from alexctl.verdicts.sentences import amount
 
@@ -121,8 +120,12 @@ def overview(found: "Collection[Result]") -> None:
         for row, line in zip(lines, judged, strict=True)
     ])  # fmt: skip
     console = new_console()
-    if older := [result.folder.name for result in found if "older" in result.verdict]:
-        note(f"{', '.join(older)}: {OLDER}")
+    older: dict[str, list[str]] = {}
+    for result in found:
+        if "older" in result.verdict:
+            older.setdefault(result.verdict["older"], []).append(result.folder.name)
+    for words, names in older.items():
+        note(f"{', '.join(names)}: {words}")
     for result in found:
         for line in failures(result.trials, result.folder):
             console.print(plain(line))

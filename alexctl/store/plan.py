@@ -20,27 +20,28 @@ _UPDATE = "update this one, or choose another place with --results"
 FIRST_NUMERICS = 1  # of a plan.json that does not say
 
 
-def is_older(folder: Path) -> bool:
-    """Whether a campaign was planned under older numerics; False where there is no plan that can be read."""
+def older_numerics(folder: Path) -> int | None:
+    """The numerics that a campaign was planned under, if older than today's; None also where no plan can be read."""
     try:
-        return _is_older(folder)
+        return _older_numerics(folder)
     except ValueError:
-        return False
+        return None
 
 
-def _is_older(folder: Path) -> bool:
-    return files.read_json(folder / layout.PLAN).get("numerics", FIRST_NUMERICS) < NUMERICS
+def _older_numerics(folder: Path) -> int | None:
+    numerics = files.read_json(folder / layout.PLAN).get("numerics", FIRST_NUMERICS)
+    return numerics if numerics < NUMERICS else None
 
 
 def refuse_older(folder: Path) -> None:
     """UserError where a campaign of older numerics lies in the folder, or may: it is read, never written over."""
     try:
-        older = _is_older(folder)
+        older = _older_numerics(folder)
     except files.Unreadable as error:
         raise files.unusable(folder.name, error, "") from None
     except ValueError:
         return
-    if older:
+    if older is not None:
         raise UserError(
             f"{folder.name} holds results of older numerics, which can be read but not continued; "
             "give this one a name of its own with --name NAME, or another place with --results PATH"

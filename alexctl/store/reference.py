@@ -36,13 +36,22 @@ def reference_verdicts(name: str | None = None) -> list[dict[str, Any]]:
     return [read_json(path / layout.VERDICT) for path in reference(name)]
 
 
-def found_no_difference(name: str) -> bool:
-    """Whether there are reference results of an ablation under today's numerics, and all of their comparisons say so."""
+def found_no_difference(name: str, device_type: str) -> bool:
+    """Whether there are reference results of an ablation, from this kind of device, under today's numerics, and all of
+    their comparisons say so."""
     try:
-        found = reference_verdicts(name)
+        found = [read_json(path / layout.VERDICT) for path in reference(name) if _ran_on(path) == {device_type}]
     except UserError:
         return False
-    lines = (line for verdict in found for line in verdict["comparisons"])
-    return not any(verdict.get("older") for verdict in found) and all(
-        line["verdict"] == "no difference" for line in lines
+    lines = [line for verdict in found for line in verdict["comparisons"]]
+    return (
+        bool(lines)
+        and not any(verdict.get("older") for verdict in found)
+        and all(line["verdict"] == "no difference" for line in lines)
     )
+
+
+def _ran_on(campaign: Path) -> set[str]:
+    """The kinds of device that a campaign's trials ran on: cpu, mps or cuda."""
+    names = {read_json(file)["device"] for file in campaign.glob(f"{layout.TRIALS}/*/{layout.ENV}")}
+    return {name if name in ("cpu", "mps") else "cuda" for name in names}

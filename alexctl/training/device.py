@@ -37,7 +37,12 @@ def free_bytes(device: torch.device) -> int:
     return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
 
 
-def native(device: torch.device) -> bool:
+def has_tf32(device: torch.device) -> bool:
+    """Whether this device can round the factors of float32 products to TF32."""
+    return device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def has_bfloat16(device: torch.device) -> bool:
     """Whether this device multiplies bfloat16 itself; one that imitates it is slower than with float32."""
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)

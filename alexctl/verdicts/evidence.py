@@ -6,14 +6,18 @@ from pathlib import Path
 
 from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import Ablation
+from alexctl.ablation.setting import NUMERICS
 from alexctl.statistics import Outcome, Scale, from_theta, learned, to_theta
 from alexctl.statistics.looks import level_of
 from alexctl.store.records import TrialRecord
 
-OLDER = (
-    "Results of older numerics: rates chosen by an older rule, one search seed, by the first epochs' training error; "
-    "they are read, not continued."
-)
+OLDER = {
+    1: "Results of older numerics: rates chosen by an older rule, one search seed, by the first epochs' training error; "
+    "they are read, not continued.",
+    2: "Results of older numerics: order, crops and dropout masks were drawn by another generator; they are read, not "
+    "continued.",
+}
+"""What to say of results, by the numerics they are of."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +43,8 @@ class Evidence:
     reported ones that a verdict may rest on: all, or where there are looks those of the last complete one. `rates` are
     the arms' learning rates as far as they are decided (of the first study), `searches` what came of each search; that
     of a `broken` arm lacks a trial that failed. With several budgets this is the largest, and `shorter` are the others.
-    `mixed`: seconds are compared, and the reported trials ran on several machines. `is_older`: they are of a plan of
-    older numerics, which chose the rates by a rule of its own. `unplanned_looks`: results with so many seeds were seen
+    `mixed`: seconds are compared, and the reported trials ran on several machines. `numerics`: those of
+    the plan; older ones may have chosen the rates by a rule of their own. `unplanned_looks`: results with so many seeds were seen
     before more were added.
     """
 
@@ -57,8 +61,13 @@ class Evidence:
     shorter: tuple["Evidence", ...] = ()
     broken: tuple[str, ...] = ()
     mixed: bool = False
-    is_older: bool = False
+    numerics: int = NUMERICS
     unplanned_looks: tuple[int, ...] = ()
+
+    @property
+    def is_older(self) -> bool:
+        """Whether they are of older numerics."""
+        return self.numerics < NUMERICS
 
     @property
     def final(self) -> list[TrialRecord]:

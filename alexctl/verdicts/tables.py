@@ -194,7 +194,7 @@ def _verdict(evidence: Evidence) -> dict[str, Any]:
         "schema": files.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": evidence.data_name,
         "data_digest": evidence.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
         "control": ablation.first_control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
-        **({"older": OLDER} if evidence.is_older else {}),
+        **({"older": OLDER[evidence.numerics]} if evidence.is_older else {}),
         "rates": rates_sentence(evidence), "searches": [asdict(search) for search in evidence.searches],
         "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": compare(evidence),
     }  # fmt: skip

@@ -28,8 +28,14 @@ def newer(monkeypatch):
         monkeypatch.setattr(plan, "NUMERICS", NUMERICS + 1)
         monkeypatch.setattr("alexctl.campaign.campaign.NUMERICS", NUMERICS + 1)
         monkeypatch.setattr("alexctl.report.command.NUMERICS", NUMERICS + 1)
+        monkeypatch.setattr("alexctl.verdicts.evidence.NUMERICS", NUMERICS + 1)
+        monkeypatch.setitem(OLDER, NUMERICS, OLDER[1])
 
     return raised
+
+
+def test_of_all_older_numerics_it_is_known_what_they_were():
+    assert sorted(OLDER) == list(range(1, NUMERICS))
 
 
 def lay_down(made: Campaign, job: Job, errors, state="done") -> None:
@@ -79,7 +85,7 @@ def test_the_evidence_is_the_reported_trials_at_their_own_rates(older):
     (line,) = tables.verdict["comparisons"]
     assert line["n"] == 2
     assert line["effect"] > 1
-    assert tables.verdict["older"] == OLDER
+    assert tables.verdict["older"] == OLDER[NUMERICS]
 
 
 def test_trials_of_another_question_in_the_folder_do_not_count(older):
@@ -144,9 +150,9 @@ def test_a_plan_that_the_disk_does_not_give_is_not_written_over(older, monkeypat
 
 def test_everything_that_shows_it_says_so_once(older, capsys):
     found = api.load_results(older.parent)
-    assert repr(found["tiny"]).count(OLDER) == 1
+    assert repr(found["tiny"]).count(OLDER[NUMERICS]) == 1
     show_results.overview(found.values())
-    assert " ".join(capsys.readouterr().out.split()).count(OLDER) == 1
+    assert " ".join(capsys.readouterr().out.split()).count(OLDER[NUMERICS]) == 1
     page, _ = api.write_report(older.parent)
     assert page.read_text().count("<b>Older numerics.</b>") == 1
     assert "the command chooses the rates, and trains, by today" in page.read_text()
@@ -159,7 +165,7 @@ def test_list_and_show_say_so(older):
     rows = {row["name"]: row["results"] for row in json.loads(listed.output)}
     assert rows["relu-vs-tanh-demo"].count("older numerics") == 1
     shown = CliRunner().invoke(app, ["show", "relu-vs-tanh-demo", "--results", str(home.parent)])
-    assert " ".join(shown.output.split()).count(OLDER) == 1
+    assert " ".join(shown.output.split()).count(OLDER[NUMERICS]) == 1
 
 
 def test_a_plan_that_does_not_say_is_of_the_first_numerics(older):

@@ -13,7 +13,8 @@ from alexctl.errors import UserError
 from alexctl.run import run
 from alexctl.store import reference
 from alexctl.store.environment import environment
-from alexctl.store.files import read_json
+from alexctl.store.files import read_json, write_json
+from alexctl.training.device import keep_float32_exact, multiplying
 from alexctl.training.loop import Training
 
 CPU = torch.device("cpu")
@@ -42,48 +43,89 @@ def test_a_trial_says_which_it_used():
 
 
 @pytest.fixture
-def found(monkeypatch):
-    """What the reference results say, by ablation; a machine that multiplies bfloat16."""
-    words: dict[str, list[str]] = {}
+def found(monkeypatch, tmp_path):
+    """Writes what the reference results of an ablation say, of trials on a device; a machine that multiplies bfloat16."""
 
-    def verdicts(name):
-        if name not in words:
+    def say(name, word, device="cpu"):
+        (tmp_path / "reference" / name / "trials" / "one").mkdir(parents=True, exist_ok=True)
+        write_json(tmp_path / "reference" / name / "verdict.json", {"comparisons": [{"verdict": word}]})
+        write_json(tmp_path / "reference" / name / "trials" / "one" / "env.json", {"device": device})
+
+    def campaigns(name):
+        folder = tmp_path / "reference" / name
+        if not folder.exists():
             raise UserError(f"no results of {name}")
-        return [{"comparisons": [{"verdict": word} for word in words[name]]}]
+        return [folder]
 
-    monkeypatch.setattr(reference, "reference_verdicts", verdicts)
-    monkeypatch.setattr(precision, "native", lambda device: True)
-    return words
+    monkeypatch.setattr(reference, "reference", campaigns)
+    monkeypatch.setattr(reference, "read_json", lambda path: json.loads(path.read_text()))
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
+    return say
 
 
 def test_bfloat16_needs_both_proofs_and_the_hardware(found, monkeypatch):
-    assert precision.automatic(CPU) == "float32", "nobody has looked"
-    found["precision"] = ["no difference"]
-    assert precision.automatic(CPU) == "float32", "of errors nothing is known"
-    found["precision-error"] = ["undecided"]
-    assert precision.automatic(CPU) == "float32"
-    found["precision-error"] = ["no difference"]
-    assert precision.automatic(CPU) == "bfloat16"
-    monkeypatch.setattr(precision, "native", lambda device: False)
-    assert precision.automatic(CPU) == "float32"
+    assert precision.automatic([CPU]) == "float32", "nobody has looked"
+    found("precision", "no difference")
+    assert precision.automatic([CPU]) == "float32", "of errors nothing is known"
+    found("precision-error", "undecided")
+    assert precision.automatic([CPU]) == "float32"
+    found("precision-error", "no difference")
+    assert precision.automatic([CPU]) == "bfloat16"
+    assert precision.automatic([torch.device("cuda:0")]) == "float32", "the proofs are of CPUs"
+    found("precision", "no difference", "NVIDIA H100")
+    found("precision-error", "no difference", "NVIDIA H100")
+    assert precision.automatic([torch.device("cuda:0")]) == "bfloat16"
+    assert precision.automatic([CPU]) == "float32"
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: device.index != 1)
+    assert precision.automatic([torch.device("cuda:0"), torch.device("cuda:1")]) == "float32", "one of two has it"
 
 
 def test_a_machine_that_imitates_it_says_so(found, monkeypatch):
     both = tiny_ablation(precision="bfloat16")
-    assert precision.notes(both, CPU) == []
-    monkeypatch.setattr(precision, "native", lambda device: False)
-    assert precision.notes(tiny_ablation(), CPU) == []
-    (note,) = precision.notes(both, CPU)
+    assert precision.notes(both, [CPU]) == []
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: False)
+    assert precision.notes(tiny_ablation(), [CPU]) == []
+    (note,) = precision.notes(both, [CPU])
     assert note == "this cpu has no instructions for bfloat16 and imitates it, which is slower than float32"
+
+
+def test_tf32_is_refused_where_it_would_be_float32(tiny_root, tmp_path):
+    options = Options(results=tmp_path / "results", root=tiny_root, workers=1, device="cpu")
+    with pytest.raises(UserError, match=r"precision = 'tf32': cpu does not have it, .* use float32 or bfloat16"):
+        run(tiny_ablation(precision="tf32"), options, Screen(quiet=True))
+    assert not options.results.exists()
+
+
+def test_tf32_is_allowed_within_a_step_and_no_longer(monkeypatch):
+    """Forward and backward; other trainings in the process keep to theirs."""
+    setting = tiny_ablation(precision="tf32").setting("relu", "shapes", "0" * 16, lr=0.01)
+    plain = tiny_ablation().setting("relu", "shapes", "0" * 16, lr=0.01)
+    cuda = torch.device("cuda:0")
+
+    def allowed():
+        return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
+    keep_float32_exact()
+    with multiplying(setting, cuda):
+        assert allowed() == (True, True)
+    assert allowed() == (False, False)
+    with multiplying(plain, cuda):
+        assert allowed() == (False, False)
+    with pytest.raises(ValueError, match="stop"), multiplying(setting, cuda):
+        raise ValueError("stop")
+    assert allowed() == (False, False)
 
 
 @pytest.mark.parametrize(("said", "expected"), [({}, "bfloat16"), ({"precision": "float32"}, "float32")])
 def test_a_run_takes_it_unless_told_otherwise(said, expected, found, tiny_root, tmp_path):
-    found |= {name: ["no difference"] for name in precision.PROOFS}
+    for name in precision.PROOFS:
+        found(name, "no difference")
     ablation = tiny_ablation(epochs=1, seeds=1, data="shapes", evaluate_every=0, num_train=16, **said)
-    evidence = run(ablation, Options(results=tmp_path, root=tiny_root, workers=1, device="cpu"), Screen(quiet=True))
+    evidence = run(
+        ablation, Options(results=tmp_path / "results", root=tiny_root, workers=1, device="cpu"), Screen(quiet=True)
+    )
     assert {record.setting["precision"] for record in evidence.counted} == {expected}
-    files = list(tmp_path.rglob("env.json"))
+    files = list(tmp_path.glob("results/**/env.json"))
     assert {read_json(file)["precision"] for file in files} == {expected}
     plan = json.loads((evidence.folder / "plan.json").read_text(encoding="utf-8"))
     assert plan["ablation"]["base"].get("precision") == expected
