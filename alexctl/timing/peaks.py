@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alexctl.timing.timer import per_second
+from alexctl.training.device import arithmetic, multiplying
 
 GEMM_SIDE = 1024
 COPY_BYTES = 2**28
@@ -60,7 +61,8 @@ def conv_shapes(net: nn.Module, images: Tensor) -> list[ConvShape]:
 class Convolutions:
     """The convolutions of a net, forward and backward, and nothing else; channels_last, as alexctl trains."""
 
-    def __init__(self, shapes: list[ConvShape], device: torch.device):
+    def __init__(self, shapes: list[ConvShape], device: torch.device, precision: str = "float32"):
+        self.device, self.precision = device, precision
         generator = torch.Generator().manual_seed(0)
         self.parts: list[tuple[ConvShape, Tensor, Tensor, Tensor]] = []
         for shape in shapes:
@@ -71,14 +73,15 @@ class Convolutions:
             output = self._forward(shape, x, weight)
             self.parts.append((shape, x, weight, torch.ones_like(output.detach())))
 
-    @staticmethod
-    def _forward(shape: ConvShape, x: Tensor, weight: Tensor) -> Tensor:
-        return F.conv2d(x, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
+    def _forward(self, shape: ConvShape, x: Tensor, weight: Tensor) -> Tensor:
+        with arithmetic(self.precision, self.device):
+            return F.conv2d(x, weight, stride=shape.stride, padding=shape.padding, groups=shape.groups)
 
     def once(self) -> None:
         """One forward and backward pass of each."""
         for shape, x, weight, slope in self.parts:
-            self._forward(shape, x, weight).backward(slope)
+            with multiplying(self.precision, self.device):
+                self._forward(shape, x, weight).backward(slope)
             x.grad = weight.grad = None
 
     @property

@@ -17,7 +17,7 @@ from alexctl.data.sources import DataSet, open_prepared
 from alexctl.timing.peaks import Convolutions, conv_shapes, gemm_flops
 from alexctl.timing.timer import per_second, seconds_of
 from alexctl.training.clock import Clock
-from alexctl.training.device import arithmetic
+from alexctl.training.device import arithmetic, multiplying
 from alexctl.training.graphs import finished
 from alexctl.training.loop import Training
 from alexctl.trials.process_pool import worker_environment
@@ -28,8 +28,9 @@ PARTS = ("data", "forward", "backward", "optimiser")
 class Alone:
     """One trial on its way in this process: whole batches, epoch after epoch."""
 
-    def __init__(self, setting: Setting, data: DataSet, device: torch.device):
-        self.training = Training(setting, 0, data, device=device)
+    def __init__(self, setting: Setting, data: DataSet, device: torch.device, *, beside: "Alone | None" = None):
+        batches = None if beside is None else beside.training.batches
+        self.training = Training(setting, 0, data, device=device, batches=batches)
         self.sync = self.training.launcher.wait
         batches = self.training.batches
         self.batch_size = min(batches.batch_size, batches.num_train)
@@ -51,7 +52,14 @@ class Alone:
     @cached_property
     def convolutions(self) -> Convolutions:
         """Those of the net, for a batch of these images."""
-        return Convolutions(conv_shapes(self.training.net, self.images), self.training.device)
+        shapes, training = conv_shapes(self.training.net, self.images), self.training
+        return Convolutions(shapes, training.device, training.setting.training.precision)
+
+    def convolve(self) -> None:
+        """The convolutions of a step, launched as a step is."""
+        launcher = self.training.launcher
+        with launcher.turn():
+            launcher.launch("convolutions", None, self.convolutions.once)
 
     def step(self) -> None:
         """One step as `Training` takes it."""
@@ -65,7 +73,7 @@ class Alone:
         training.net.eval()
 
         def forward() -> Tensor:
-            with torch.inference_mode(), arithmetic(training.setting, training.device):
+            with torch.inference_mode(), arithmetic(training.setting.training.precision, training.device):
                 return training.net(images)
 
         return forward
@@ -76,21 +84,24 @@ class Alone:
 
     def convolution_rate(self, seconds: float) -> float:
         """Images a second if a step were its convolutions and nothing else."""
-        return self.batch_size * per_second(self.convolutions.once, self.sync, seconds)
+        return self.batch_size * per_second(self.convolve, self.sync, seconds)
 
     def shares(self, seconds: float) -> dict[str, float]:
         """Which share of an eager step each of PARTS takes; they add up to 1."""
         training, clock = self.training, Clock(sync=self.sync, parts=PARTS)
+        precision = training.setting.training.precision
         with training.launcher.turn():
             while sum(clock.seconds.values()) < seconds or not all(clock.seconds.values()):
                 clock.switch("data")
                 self._batch()
                 images, labels = training.epochs.take(self.batch_size)
                 clock.switch("forward")
-                logits = training.net(images)
-                loss = F.cross_entropy(logits, labels)
-                clock.switch("backward")
-                loss.backward()
+                with multiplying(precision, training.device):
+                    with arithmetic(precision, training.device):
+                        logits = training.net(images)
+                    loss = F.cross_entropy(logits.float(), labels)
+                    clock.switch("backward")
+                    loss.backward()
                 clock.switch("optimiser")
                 training.optimiser.step()
                 (logits.argmax(1) != labels).sum()

@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from alexctl.timing.timer import per_second
+from alexctl.training.device import arithmetic, multiplying
 
 
 class Images(Dataset):
@@ -35,7 +36,7 @@ class Tutorial:
 
     def __init__(
         self, net: nn.Module, images: np.ndarray, labels: np.ndarray, *, batch_size: int, device: torch.device,
-        threads: int,
+        threads: int, precision: str = "float32",
     ):  # fmt: skip
         from torchvision import transforms
 
@@ -43,6 +44,7 @@ class Tutorial:
         transform = transforms.Compose([transforms.ToTensor(), transforms.Normalize(halves, halves)])
         self.data = Images(images, labels, transform)
         self.net, self.device, self.batch_size, self.threads = net.to(device), device, batch_size, threads
+        self.precision = precision
         self.criterion = nn.CrossEntropyLoss()
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=0.001, momentum=0.9)
 
@@ -67,8 +69,10 @@ class Tutorial:
     def _step(self, inputs: torch.Tensor, labels: torch.Tensor) -> None:
         inputs, labels = inputs.to(self.device), labels.to(self.device)
         self.optimizer.zero_grad()
-        outputs = self.net(inputs)
-        loss = self.criterion(outputs, labels)
-        loss.backward()
+        with multiplying(self.precision, self.device):
+            with arithmetic(self.precision, self.device):
+                outputs = self.net(inputs)
+                loss = self.criterion(outputs, labels)
+            loss.backward()
         self.optimizer.step()
         loss.item()  # read at every step, as the tutorial does, which waits for the device

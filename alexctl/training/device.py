@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 
 import torch
 
-from alexctl.ablation.setting import Setting
 from alexctl.errors import UserError
 
 
@@ -49,15 +48,15 @@ def has_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
 
 
-def arithmetic(setting: Setting, device: torch.device) -> torch.autocast:
-    """What a forward pass runs in: products of the setting's precision; weights, gradients and updates stay float32."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=setting.training.precision == "bfloat16")
+def arithmetic(precision: str, device: torch.device) -> torch.autocast:
+    """What a forward pass runs in: products of this precision; weights, gradients and updates stay float32."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16")
 
 
 @contextlib.contextmanager
-def multiplying(setting: Setting, device: torch.device) -> Iterator[None]:
-    """Where the setting's precision is TF32: products of float32 round their factors to it, forward and backward."""
-    if setting.training.precision != "tf32" or device.type != "cuda":
+def multiplying(precision: str, device: torch.device) -> Iterator[None]:
+    """Where the precision is TF32: products of float32 round their factors to it, forward and backward."""
+    if precision != "tf32" or device.type != "cuda":
         yield
         return
     try:

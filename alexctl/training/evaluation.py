@@ -61,7 +61,8 @@ class Evaluator:
         device, views = self.batches.device, 1 if part == "train" else self.setting.training.test_views
         index = found.at + torch.arange(size, device=found.at.device)
         seen, labels = self.batches.seen(part, index, views=views)
-        with multiplying(self.setting, device), arithmetic(self.setting, device):
+        precision = self.setting.training.precision
+        with multiplying(precision, device), arithmetic(precision, device):
             each = [self.net(view).float() for view in seen]
         scores = sum(one.softmax(1) for one in each) if views > 1 else each[0]
         best, index = scores.topk(min(5, scores.shape[1])).indices, index.to(device)

@@ -183,8 +183,9 @@ class Training:
 
     def learn(self, images: Tensor, labels: Tensor, epoch: int) -> None:
         """One step on these images, all of it on the device."""
-        with multiplying(self.setting, self.device):
-            with arithmetic(self.setting, self.device):
+        precision = self.setting.training.precision
+        with multiplying(precision, self.device):
+            with arithmetic(precision, self.device):
                 logits = self.net(images)
             if self.own:  # what it gave when it was built, it gave in eval mode
                 check_logits(self.setting.training.net, logits, len(labels), self.num_classes, "while it trains")

@@ -20,7 +20,7 @@ def faults_of(**changes) -> list[str]:
 
 def test_defaults_may_not_change_without_a_new_numerics():
     """Knobs at their default are left out of the hash, so another default would pass old results off as new ones."""
-    assert NUMERICS == 2
+    assert NUMERICS == 3
     required = {"data", "net", "lr"}
     defaults = {name: field.default for name, field in TrainingKnobs.model_fields.items() if name not in required}
     assert defaults == {
@@ -75,10 +75,10 @@ def test_a_list_left_at_its_default_is_not_in_the_hash():
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "52620827"),
-        ({"activation": "tanh", "init": "fan-in"}, "1d40c015"),
-        ({"lr": 0.0005, "target": {"at_most": 0.25}, "epochs_after_target": 0.5}, "c64e30c8"),
-        ({"lr": 1, "num_train": 1000, "epochs": 2, "weight_decay": 0.0005}, "4b30ac9c"),
+        ({}, "3bd12b50"),
+        ({"activation": "tanh", "init": "fan-in"}, "082a5cc3"),
+        ({"lr": 0.0005, "target": {"at_most": 0.25}, "epochs_after_target": 0.5}, "4b60b394"),
+        ({"lr": 1, "num_train": 1000, "epochs": 2, "weight_decay": 0.0005}, "58f0520c"),
     ],
 )
 def test_golden_hashes(changes, expected):

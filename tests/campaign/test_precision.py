@@ -98,20 +98,18 @@ def test_tf32_is_refused_where_it_would_be_float32(tiny_root, tmp_path):
 
 def test_tf32_is_allowed_within_a_step_and_no_longer(monkeypatch):
     """Forward and backward; other trainings in the process keep to theirs."""
-    setting = tiny_ablation(precision="tf32").setting("relu", "shapes", "0" * 16, lr=0.01)
-    plain = tiny_ablation().setting("relu", "shapes", "0" * 16, lr=0.01)
     cuda = torch.device("cuda:0")
 
     def allowed():
         return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
 
     keep_float32_exact()
-    with multiplying(setting, cuda):
+    with multiplying("tf32", cuda):
         assert allowed() == (True, True)
     assert allowed() == (False, False)
-    with multiplying(plain, cuda):
+    with multiplying("float32", cuda):
         assert allowed() == (False, False)
-    with pytest.raises(ValueError, match="stop"), multiplying(setting, cuda):
+    with pytest.raises(ValueError, match="stop"), multiplying("tf32", cuda):
         raise ValueError("stop")
     assert allowed() == (False, False)
 

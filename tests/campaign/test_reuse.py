@@ -9,7 +9,7 @@ from alexctl.campaign.scheduler import Options
 from alexctl.cli.progress import Screen
 from alexctl.run import run
 from alexctl.store import files, records
-from alexctl.trials import trial
+from alexctl.trials.lanes import Lanes
 
 
 def other_ablation(overrides=None, **document) -> Ablation:
@@ -31,8 +31,10 @@ def options(tmp_path, tiny_root) -> Options:
 @pytest.fixture
 def began(monkeypatch) -> list[str]:
     """The folders' names of the trials that are trained from here on."""
-    names, train = [], trial.run
-    monkeypatch.setattr(trial, "run", lambda folder, **how: (names.append(folder.name), train(folder, **how))[1])
+    names, add = [], Lanes.add
+    monkeypatch.setattr(
+        Lanes, "add", lambda self, folder, until: (names.append(folder.name), add(self, folder, until))[1]
+    )
     return names
 
 
