@@ -9,7 +9,7 @@ import torch
 from alexctl.data import batches as module
 from alexctl.data.batches import Batches
 from alexctl.data.epochs import Epochs, epoch_of
-from alexctl.data.image_statistics import _chunk, colour_components
+from alexctl.data.image_statistics import _chunk, colour_components, statistics
 from alexctl.data.subsets import subset
 from alexctl.errors import UserError
 
@@ -165,7 +165,20 @@ def test_batches_that_are_fetched_are_those_that_are_held(tiny_data):
         assert all(map(torch.equal, one, other))
     assert fetched.store.type == "cpu"
     large = torch.zeros(3, 256, 256, 3, dtype=torch.uint8)
-    assert (_chunk(large), _chunk(torch.zeros(1, 32, 32, 3))) == (682, 5000)
+    assert (_chunk(large), _chunk(torch.zeros(1, 32, 32, 3))) == (5, 341)
+
+
+@pytest.mark.parametrize("side", [1, 40])
+def test_mean_and_scale_are_those_of_exact_sums(side):
+    """Bright images, whose sums would outgrow what a float32 holds if all were added up at once."""
+    images = np.random.default_rng(0).integers(250, 256, (300_000 // side**2, side, side, 3), dtype=np.uint8)
+    mean, scale = statistics(torch.from_numpy(images), "mean-image")
+    assert mean.numpy().tolist() == (images.sum(0, dtype=np.int64) / len(images)).astype(np.float32).tolist()
+    assert scale == 1
+    mean, scale = statistics(torch.from_numpy(images), "standardised")
+    values = images.reshape(-1, 3).astype(np.float64)
+    assert mean.tolist() == pytest.approx(values.mean(0).tolist(), rel=1e-6)
+    assert scale.tolist() == pytest.approx((1 / values.std(0)).tolist(), rel=1e-5)
 
 
 def test_what_the_images_come_to_is_computed_once_a_data_set(tiny_data, monkeypatch):
