@@ -6,6 +6,7 @@ BIN   = $(VENV)/bin
 STAMP = $(VENV)/.set-up
 DEMO  = $(BIN)/alexctl ablate relu-vs-tanh-demo
 ARGS  =
+DATA  = cifar10
 # What the test of the page in a browser needs besides Chromium; the second brings axe-core with it.
 PAGE_TOOLS = playwright==1.65.2 axe-playwright-python==0.1.8
 
@@ -18,7 +19,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test smoke page-test chaos lint format calibrate readme performance clean afresh
+.PHONY: help setup demo test smoke page-test chaos lint format calibrate readme performance gpu-check clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -71,6 +72,9 @@ performance: setup ## measure how fast it is here and what every file costs, ten
 	$(BIN)/python -m tools.upkeep
 	$(BIN)/python -m tools.performance_page
 	$(BIN)/python -m tools.costs_table
+
+gpu-check: setup ## on a GPU: lanes against the numbers and speeds they should have, under 8 minutes; DATA=cifar10, or imagefolder:PATH
+	$(BIN)/python -m tools.gpu_check --data $(DATA) $(ARGS)
 
 clean: ## remove .venv and all caches; results stay
 	@if [ -e $(VENV) ] && [ ! -e $(VENV)/.made-by-make ]; then echo "clean: $(VENV) was not made by make, so it stays"; \

@@ -24,7 +24,7 @@ def block(bench: dict[str, Any]) -> str:
         return f"{ratios[name]:.0%}" if name in ratios else "not measured"
 
     lines = [
-        f"{machine}; {bench['net']}, batch {bench['batch_size']}, float32, on {bench['data']}. Medians of the rounds in "
+        f"{machine}; {bench['net']}, batch {bench['batch_size']}, {bench.get('precision', 'float32')}, on {bench['data']}. Medians of the rounds in "
         f"[`{layout.BENCH_CSV}`](../{BENCH}/{layout.BENCH_CSV}).",
         "",
         "| what | wanted | measured |",

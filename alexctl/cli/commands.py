@@ -282,6 +282,7 @@ def bench(
     quick: Annotated[bool, typer.Option("--quick", help="Smoke test: do not quote these numbers.")] = False,
     workers: Annotated[int | None, typer.Option(min=1, max=1024, help="Worker processes. Default: one per core.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    precision: Annotated[Precision, typer.Option(help="Of products, of everything measured; a GPU's lanes are measured in all. auto: float32.")] = Precision.auto,
     results: ResultsOption = DEFAULT_RESULTS,
     data_root: RootOption = None,
     json_: JsonOption = False,
@@ -296,6 +297,7 @@ def bench(
         files.refuse_link(results / layout.BENCH)  # before a minute goes into it
     found = measured.bench(
         data=data, root=sources.data_root(data_root), device_name=device, workers=workers,
+        precision="float32" if precision is Precision.auto else precision.value,
         rounds=1 if quick else rounds, seconds=0.2 if quick else 2.0, progress=show_bench.progress,
     )  # fmt: skip
     if not quick:

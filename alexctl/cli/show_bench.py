@@ -32,7 +32,7 @@ def bench(bench: "Bench", folder: Path | None, *, as_json: bool) -> None:
     medians, ratios = bench.medians(), bench.ratios()
     env = bench.environment
     say(
-        f"{bench.net}, batch {bench.batch_size}, on {bench.data}; {env['device']} ({env['cpu']}), torch {env['packages']['torch']}; "
+        f"{bench.net}, batch {bench.batch_size}, {bench.precision}, on {bench.data}; {env['device']} ({env['cpu']}), torch {env['packages']['torch']}; "
         f"medians of {len([m for m in bench.measured if m.what == 'alone'])} rounds",
         "",
     )
@@ -65,6 +65,22 @@ def bench(bench: "Bench", folder: Path | None, *, as_json: bool) -> None:
     lines.append(f"A step is: {shares}. An evaluation is {medians['evaluation']:.0%} of an epoch that has one.")
     if "idle" in medians:
         lines.append(f"Workers that compute nothing, waiting: {medians['idle']:.0%} of the time.")
+    if bench.lanes:
+        say(*lines, "")
+        lines = []
+        _lanes(bench)
     if folder is not None:
         lines += ["", f"Files: {shown(folder)}/ (bench.csv, bench.json)"]
     say(*lines)
+
+
+def _lanes(bench: "Bench") -> None:
+    """Trainings side by side on a GPU."""
+    table([
+        {
+            "net": line["net"], "precision": line["precision"], "lanes": line["lanes"],
+            "images a second": f"{line['training']:,.0f}", "of the convolutions alone": f"{line['to_convolutions']:.0%}",
+            "times the tutorial": "-" if line["to_tutorial"] is None else f"{line['to_tutorial']:.1f}",
+        }
+        for line in bench.table()["lanes"]
+    ], numbers=("lanes", "images a second", "of the convolutions alone", "times the tutorial"))  # fmt: skip

@@ -16,7 +16,13 @@ BENCH, BENCH_CSV, BENCH_JSON = "bench", "bench.csv", "bench.json"
 
 # The reference results in a checkout, and what its makers measure beside the bench
 REFERENCE = PurePosixPath("results/reference")
-COSTS_CSV, UPKEEP_CSV, CALIBRATION, CALIBRATION_CSV = "costs.csv", "upkeep.csv", "calibration", "calibration.csv"
+LANES_CSV, COSTS_CSV, UPKEEP_CSV, CALIBRATION, CALIBRATION_CSV = (
+    "lanes.csv",
+    "costs.csv",
+    "upkeep.csv",
+    "calibration",
+    "calibration.csv",
+)
 
 # A campaign's folder
 PLAN, VERDICT, TRIALS = "plan.json", "verdict.json", "trials"

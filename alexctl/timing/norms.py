@@ -1,6 +1,7 @@
 """Response normalisation: our layer beside torch's, and what it adds to a training step of the paper's net at 32 px."""
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -10,6 +11,7 @@ from alexctl.data.sources import DataSet
 from alexctl.nets.response_norm import ResponseNorm
 from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import per_second
+from alexctl.training.graphs import launcher_on
 
 SHAPE = (128, 64, 15, 15)  # the second one of alexnet32
 
@@ -17,17 +19,19 @@ SHAPE = (128, 64, 15, 15)  # the second one of alexnet32
 class Norms:
     """Both layers on the same maps, and the net with and without."""
 
-    def __init__(self, data: DataSet, device: torch.device, sync: Callable[[], None], *, batch_size: int):
+    def __init__(
+        self, data: DataSet, device: torch.device, sync: Callable[[], None], *, batch_size: int, precision: str
+    ):
         generator = torch.Generator().manual_seed(0)
         like = {"device": device, "memory_format": torch.channels_last}
-        self.sync = sync
+        self.sync, self.launcher = sync, launcher_on(device)
         self.maps = torch.randn(SHAPE, generator=generator).relu().to(**like).requires_grad_()
         self.slope = torch.randn(SHAPE, generator=generator).to(**like)
         self.layers = {
             "norm": ResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0, maps="across", divided=True),
             "norm_torch": nn.LocalResponseNorm(5, alpha=1e-4, beta=0.75, k=2.0),
         }
-        ablation = load("lrn", overrides={"lr": 0.001})
+        ablation = load("lrn", overrides={"lr": 0.001, "precision": precision})
         self.nets = {
             what: Alone(ablation.setting(arm, data.name, data.digest, lr=0.001, batch_size=batch_size), data, device)
             for what, arm in (("net_with_norm", "lrn"), ("net_without", "none"))
@@ -35,10 +39,14 @@ class Norms:
 
     def rates(self, seconds: float) -> dict[str, float]:
         """Elements a second, forward and backward, of either layer; images a second of either net."""
-        found = {what: self.maps.numel() * per_second(lambda layer=layer: self._once(layer), self.sync, seconds)
-                 for what, layer in self.layers.items()}  # fmt: skip
+        found = {what: self.maps.numel() * per_second(partial(self._once, what), self.launcher.wait, seconds)
+                 for what in self.layers}  # fmt: skip
         return found | {what: net.rate(seconds) for what, net in self.nets.items()}
 
-    def _once(self, layer: nn.Module) -> None:
+    def _once(self, what: str) -> None:
+        with self.launcher.turn():
+            self.launcher.launch(what, None, partial(self._pass, self.layers[what]))
+
+    def _pass(self, layer: nn.Module) -> None:
         layer(self.maps).backward(self.slope)
         self.maps.grad = None

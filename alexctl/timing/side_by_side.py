@@ -20,7 +20,7 @@ AHEAD = 20  # rounds that are launched before the device is waited for
 
 @dataclass(frozen=True, kw_only=True)
 class LaneRate:
-    """Images a second of so many lanes together, in one round; `what` is `training` or `convolutions`."""
+    """Images a second of so many lanes together, in one round; `what` is `training`, `convolutions` or `tutorial`, its loop."""
 
     net: str
     precision: str
@@ -84,11 +84,16 @@ def rates(
 
 
 def medians(found: Sequence[LaneRate]) -> list[dict[str, Any]]:
-    """A line for each net, precision and number of lanes: images a second, and their share of the convolutions' own."""
+    """A line for each net, precision and number of lanes: images a second, to those of the convolutions alone, and to
+    those of the tutorial loop with the same net in that precision, where that was measured."""
     lines: dict[tuple, dict[str, Any]] = {}
     for one in found:
         lines.setdefault((one.net, one.precision, one.lanes), {})[one.what, one.round] = one.value
     table = []
+    loops: dict[tuple[str, str], list[float]] = {}
+    for one in found:
+        if one.what == "tutorial":
+            loops.setdefault((one.net, one.precision), []).append(one.value)
     for (net, precision, lanes), values in lines.items():
         training = [value for (what, _), value in values.items() if what == "training"]
         convolutions = [value for (what, _), value in values.items() if what == "convolutions"]
@@ -96,5 +101,6 @@ def medians(found: Sequence[LaneRate]) -> list[dict[str, Any]]:
         table.append({
             "net": net, "precision": precision, "lanes": lanes, "training": median(training),
             "convolutions": median(convolutions), "to_convolutions": share,
+            "to_tutorial": median(training) / median(loops[net, precision]) if (net, precision) in loops else None,
         })  # fmt: skip
     return table

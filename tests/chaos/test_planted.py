@@ -31,7 +31,7 @@ OF_A_CAMPAIGN = (
     *(f"{stem}.{kind}" for stem in STEMS for kind in ("svg", "png")),
 )  # fmt: skip
 ELSEWHERE = {  # what the makers of alexctl measure, in a checkout
-    str(layout.REFERENCE), layout.COSTS_CSV, layout.UPKEEP_CSV, layout.CALIBRATION, layout.CALIBRATION_CSV,
+    str(layout.REFERENCE), layout.LANES_CSV, layout.COSTS_CSV, layout.UPKEEP_CSV, layout.CALIBRATION, layout.CALIBRATION_CSV,
 }  # fmt: skip
 TEMPORARY = (".report.html.0123456789abcdef.tmp", "mine/.plan.json.0123456789abcdef.tmp", "mine/.old.tmp",
              f"TRIAL/.{layout.STATUS}.0123456789abcdef.tmp")  # fmt: skip

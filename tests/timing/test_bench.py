@@ -51,7 +51,16 @@ def test_ratios_are_of_rounds():
     """In a slow round both are slow: 2, 3 and 4 times, where the medians by themselves would say 2."""
     values = {"tutorial": [100, 10, 50], "alone": [200, 30, 200]}
     found = [Measured(what=what, round=i, value=v) for what, rounds in values.items() for i, v in enumerate(rounds)]
-    made = Bench(net="n", batch_size=1, data="d", workers=1, tutorial_workers=0, environment={}, measured=tuple(found))
+    made = Bench(
+        net="n",
+        batch_size=1,
+        data="d",
+        precision="float32",
+        workers=1,
+        tutorial_workers=0,
+        environment={},
+        measured=tuple(found),
+    )
     assert made.ratios() == {"alone_to_tutorial": 3}
     assert made.medians() == {"tutorial": 50, "alone": 200}
     assert crowding.latest(Path("nowhere")) is None
@@ -106,7 +115,9 @@ def test_a_bench_folder_that_is_a_link_is_not_followed(tmp_path):
     assert crowding.crowding(elsewhere, 2, CPU) == 1.25
     (tmp_path / "bench").symlink_to(elsewhere)
     assert crowding.crowding(tmp_path / "bench", 2, CPU) is None
-    one = Bench(net="n", batch_size=1, data="d", workers=1, tutorial_workers=0, environment={}, measured=())
+    one = Bench(
+        net="n", batch_size=1, data="d", precision="float32", workers=1, tutorial_workers=0, environment={}, measured=()
+    )
     with pytest.raises(UserError, match="bench is a link, which alexctl does not follow"):
         one.write(tmp_path / "bench")
     assert [path.name for path in elsewhere.iterdir()] == [layout.BENCH_JSON]
