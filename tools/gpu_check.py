@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--device", default="cuda:0")
     parser.add_argument(
-        "--out", type=Path, default=Path("gpu-check"), help="the folder for what is printed, and the bench"
+        "--out", type=Path, default=Path("results/gpu-check"), help="the folder for what is printed, and the bench"
     )
     parser.add_argument("--seconds", type=float, default=1.0, help="of each measurement")
     parser.add_argument("--limit", type=float, default=460.0, help="seconds in all; Figure 1 has what is left of them")

@@ -66,5 +66,5 @@ def lanes_that_fit(free: int, step_bytes: int) -> tuple[int, str]:
     """
     each = 2 * max(step_bytes, 2**26)
     fit = int(SHARE_OF_MEMORY * free / each)
-    about = f" (about {each / 2**30:.1f} GiB each, {free / 2**30:.0f} GiB are free)"
-    return max(1, min(MOST_LANES, fit)), about if fit < MOST_LANES else ""
+    memory = f" (about {each / 2**30:.1f} GiB each, {free / 2**30:.1f} GiB free)"
+    return max(1, min(MOST_LANES, fit)), memory if fit < MOST_LANES else f" ({MOST_LANES} at most on each)"

@@ -55,7 +55,7 @@ def git_state() -> dict[str, Any]:
     }
 
 
-CLOCK = ("platform", "cpu", "device", "threads")  # what, with the version of torch, a second depends on
+CLOCK = ("platform", "cpu", "device", "threads", "lanes")  # what, with the version of torch, a second depends on
 
 
 def clock(env: dict[str, Any]) -> tuple:

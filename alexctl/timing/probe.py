@@ -65,13 +65,18 @@ def probe(campaign: Campaign, data: DataSet, device: torch.device, threads: int)
             seconds[arm] = measured.epoch(knobs, knobs.num_train or len(data.train_images), len(data.test_images))
             step_bytes = max(step_bytes, measured.step_bytes)
             eager += [arm] * measured.is_eager
-    notes = ()
-    if eager and device.type == "cuda":
-        notes = (
-            f"a training step of {' and '.join(eager)} can't be captured as a CUDA graph (it draws from torch's generator, "
-            "waits for the device, or its images don't fit into the memory), so it is launched piece by piece, which is slower",
+    return Probed(seconds=seconds, step_bytes=step_bytes, notes=tuple(_eager_note(eager, device)))
+
+
+def _eager_note(arms: list[str], device: torch.device) -> Iterator[str]:
+    """What to say of arms whose steps are not captured."""
+    if arms and device.type == "cuda":
+        yield (
+            f"a training step of {' and '.join(arms)} can't be captured as a CUDA graph (it draws from torch's generator, "
+            "waits for the device, or its images don't fit into memory), so it is launched piece by piece, which is slower"
         )
-    return Probed(seconds=seconds, step_bytes=step_bytes, notes=notes)
+    elif device.type == "mps":
+        yield "mps has no graphs: a training step is launched piece by piece, and trials train one after another"
 
 
 def seed_notes(campaign: Campaign, data: DataSet, device: torch.device) -> list[str]:
