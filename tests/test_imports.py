@@ -51,7 +51,7 @@ def test_the_face_is_light():
 @pytest.mark.parametrize("module", ["alexctl.run", "alexctl.trials.worker"])
 def test_who_trains_imports_what_that_needs(module):
     """Up to the first step; what draws, judges and describes is for later."""
-    late = ("pandas", "matplotlib", "scipy", "torch.utils.flop_counter", "torchvision", "PIL")
+    late = ("pandas", "matplotlib", "scipy", "torch.utils.flop_counter", "torchvision", "triton", "PIL")
     code = f"import sys, {module}; print([m for m in {late} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

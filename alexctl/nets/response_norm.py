@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, Literal, get_args
 
 import torch
@@ -24,7 +25,7 @@ class ResponseNorm(nn.Module):
     `groups`: the maps lie in so many equal parts, and no window across them reaches into the next, as on two GPUs.
 
     Takes and gives (batch, channels, height, width) in the same memory format, on any device; half precision becomes
-    float32. First derivatives only.
+    float32. First derivatives only. On a GPU `across` is one kernel each way, where Triton makes it (`kernels_for`).
     Raises ValueError for a size below 1 or an unknown `maps`.
     """
 
@@ -40,6 +41,10 @@ class ResponseNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         windows = Windows(self.size, across=self.maps == "across", groups=self.groups)
         scale = self.alpha / windows.num_terms if self.divided else self.alpha
+        fused = kernels_for(x.device) if windows.across else None
+        if fused and fused.takes(x, self.size, self.groups):
+            maps = x.shape[1] // self.groups
+            return fused.FusedResponseNorm.apply(x, self.size, maps, scale, self.beta, self.k)
         if x.dtype in (torch.bfloat16, torch.float16):  # which could not tell 2 from 2 and a ten-thousandth
             x = x.float()
         return _ResponseNorm.apply(x, windows, scale, self.beta, self.k)[0]
@@ -66,6 +71,18 @@ class ResponseScale(nn.Module):
 
     def layer_row(self, output: Tensor) -> dict[str, Any]:
         return {"kind": "norm", "sees": "own map"}
+
+
+@lru_cache
+def kernels_for(device: torch.device) -> ModuleType | None:
+    """alexctl.nets.fused_response_norm; None if the device is no GPU, or without a Triton that builds for it."""
+    if device.type != "cuda":
+        return None
+    try:
+        from alexctl.nets import fused_response_norm  # imports Triton, which takes a while and need not be installed
+    except ImportError:
+        return None
+    return fused_response_norm if fused_response_norm.builds(device) else None
 
 
 @dataclass(frozen=True)
