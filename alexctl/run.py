@@ -1,5 +1,6 @@
 """Runs a campaign to its end, from the data it needs to the tables and figures made of it."""
 
+import contextlib
 import shutil
 
 from alexctl.ablation.model import Ablation
@@ -19,6 +20,7 @@ from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import NOTHING, probe, seed_notes
 from alexctl.training.device import choose_devices, free_bytes
+from alexctl.trials.process_pool import LocalPool
 from alexctl.verdicts.evidence import Evidence
 
 
@@ -43,6 +45,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
             f"another alexctl is running {folder.name} in {options.results} {locked}; wait for it, "
             "or choose another place with --results"
         ) from None
+    at_the_end = contextlib.ExitStack()
     try:
         campaign = Campaign(
             ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=folder
@@ -52,6 +55,14 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         shared = FinishedElsewhere(campaign, weights=options.keeping.weights, predictions=options.keeping.predictions)
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
+        crew = crew_of(devices, workers=options.workers, lanes=options.lanes, one_machine=ablation.measure.one_machine)
+        pool = None
+        if unknown and crew.begins_early:
+            pool = LocalPool(
+                workers=crew.workers, devices=crew.devices, root=root, threads=options.threads, keeping=options.keeping
+            )
+            pool.begin()
+            at_the_end.callback(pool.stop)
         probed = probe(campaign, data, device, options.threads) if unknown else NOTHING
         seeds = seed_notes(campaign, data, device) if unknown else []
         notes = [
@@ -69,18 +80,14 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
             probed = probe(campaign, data, device, options.threads)
         if device.type == "cpu":
             notes += _other_threads(campaign, options.threads)
-        crew = crew_of(
-            devices, workers=options.workers, lanes=options.lanes,
-            free_bytes=min(map(free_bytes, devices)), step_bytes=probed.step_bytes,
-            one_machine=campaign.ablation.measure.one_machine,
-        )  # fmt: skip
+        crew = crew.fitted(min(map(free_bytes, devices)), probed.step_bytes)
         # Lanes share a device: what that gains is not known before, so nothing is counted on.
         slower = crew.lanes * (crowding(options.results / layout.BENCH, crew.workers, device) or 1.0)
         notes += probed.notes
         watcher.planned(campaign, {arm: slower * each for arm, each in probed.seconds.items()}, crew, notes)
         for job, source in taken:
             watcher.taken(job, source)
-        Scheduler(campaign, lock, shared, options, root, crew, watcher).go()
+        Scheduler(campaign, lock, shared, options, root, crew, watcher, pool).go()
         campaign.tidy()
         _draw_net(campaign, data)
         from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
@@ -93,6 +100,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     finally:
         if new and not (folder / layout.PLAN).exists():  # refused; while it is locked, nobody else has begun in it
             shutil.rmtree(folder, ignore_errors=True)
+        at_the_end.close()
         lock.release()
 
 

@@ -1,7 +1,7 @@
 """Who trains a campaign: how many processes, on which devices, and how many trials at once in each."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from alexctl.machine import default_workers
@@ -18,14 +18,27 @@ SHARE_OF_MEMORY = 0.8  # of what is free
 class Crew:
     """Worker processes, on these devices in turn, or (`inline`) this process; each with so many lanes, a trial in each.
 
-    `why` says what the number of lanes rests on.
+    `fills`: as many lanes as there is memory for; `why` says what their number rests on.
     """
 
     devices: tuple[str, ...]
     workers: int = 1
     lanes: int = 1
     inline: bool = False
+    fills: bool = False
     why: str = ""
+
+    @property
+    def begins_early(self) -> bool:
+        """Whether its processes are to start before the first trial is known: on a GPU that costs the probe nothing."""
+        return not self.inline and self.devices[0].startswith("cuda")
+
+    def fitted(self, free_bytes: int, step_bytes: int) -> "Crew":
+        """With as many lanes as fit, where a step takes at most so many of a device's free bytes."""
+        if not self.fills:
+            return self
+        lanes, why = lanes_that_fit(free_bytes, step_bytes)
+        return replace(self, lanes=lanes, why=why)
 
     @property
     def at_once(self) -> int:
@@ -39,24 +52,17 @@ class Crew:
         return f"{counted(self.at_once, 'lane')} on {where}{self.why}"
 
 
-def crew_of(
-    devices: "Sequence[torch.device]", *, workers: int | None, lanes: int | None, free_bytes: int, step_bytes: int,
-    one_machine: bool,
-) -> Crew:  # fmt: skip
-    """The crew for trials of which a step takes at most so many of a device's free bytes.
+def crew_of(devices: "Sequence[torch.device]", *, workers: int | None, lanes: int | None, one_machine: bool) -> Crew:
+    """By default a worker a core on a CPU, and one for each accelerator.
 
-    By default a worker a core on a CPU; on accelerators one each, with as many lanes as there is memory for. Where
-    seconds are compared (`one_machine`) each trial has its device for itself.
+    Where seconds are compared (`one_machine`) each trial has its device for itself.
     """
     names, kind = tuple(map(str, devices)), devices[0].type
     inline = workers == 1 or (kind != "cuda" and (workers or default_workers(kind)) == 1)
     workers = workers or (default_workers(kind) if kind == "cpu" else len(devices))
     if one_machine:
         return Crew(devices=names, workers=min(workers, len(devices)) if kind != "cpu" else workers, inline=inline)
-    why = ""
-    if lanes is None and kind == "cuda":
-        lanes, why = lanes_that_fit(free_bytes, step_bytes)
-    return Crew(devices=names, workers=workers, lanes=lanes or 1, inline=inline, why=why)
+    return Crew(devices=names, workers=workers, lanes=lanes or 1, inline=inline, fills=lanes is None and kind == "cuda")
 
 
 def lanes_that_fit(free: int, step_bytes: int) -> tuple[int, str]:

@@ -59,7 +59,7 @@ class Scheduler:
 
     def __init__(
         self, campaign: Campaign, lock: FolderLock, shared: FinishedElsewhere, options: Options, root: Path,
-        crew: Crew, watcher: Watcher,
+        crew: Crew, watcher: Watcher, pool: LocalPool | None = None,
     ):  # fmt: skip
         self.campaign, self.lock, self.shared, self.options, self.watcher = campaign, lock, shared, options, watcher
         self.running: dict[str, Job] = {}
@@ -69,12 +69,13 @@ class Scheduler:
         self.later: dict[str, float] = {}
         self.stopping = False
         self.changed = True
-        how = {"root": root, "threads": options.threads, "keeping": options.keeping, "lanes": crew.lanes}
+        how = {"root": root, "threads": options.threads, "keeping": options.keeping}
         if crew.inline:
             device = crew.devices[0]
             self.pool = InlinePool(**how, device=device, tell=self._hear, should_stop=lambda: self.stopping)
         else:
-            self.pool = LocalPool(**how, devices=crew.devices, workers=crew.workers)
+            self.pool = pool or LocalPool(**how, devices=crew.devices, workers=crew.workers)
+        self.pool.lanes = crew.lanes
 
     def go(self) -> None:
         """Raises UserError for what stops the whole campaign, Stopped after an interrupt; a failed trial is recorded."""

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 import torch
@@ -26,6 +27,13 @@ class Batches:
     images where they take at most half of its free memory (`resident` says it otherwise), else only the batches.
     """
 
+    train_images: Tensor  # (n, height, width, channels) uint8, as those of the other parts
+    train_labels: Tensor  # (n,) int64
+    test_images: Tensor
+    test_labels: Tensor
+    validation_images: Tensor
+    validation_labels: Tensor
+
     def __init__(
         self,
         data: DataSet,
@@ -43,21 +51,17 @@ class Batches:
         colour_noise_until: int | None = None,
         resident: bool | None = None,
     ):
-        chosen = slice(None) if num_train is None else subset(data.train_labels, num_train, data.notes)
-        kept_back = slice(0)
-        if held_out:
-            chosen, kept_back = split(data.train_labels, np.arange(len(data.train_labels))[chosen], held_out)
         self.batch_size, self.device, self.in_file_order = batch_size, device, order == "file"
         self.random_crops, self.flips = random_crops, flips
         self.colour_noise, self.colour_noise_until = colour_noise, colour_noise_until
-        keep = _fits(data, device) if resident is None else resident
-        self.store = device if keep else torch.device("cpu")
-        self.train_images = _kept(data.train_images[chosen], self.store)
-        self.train_labels = torch.from_numpy(data.train_labels[chosen]).to(device)
-        self.test_images = _kept(data.test_images, self.store)
-        self.test_labels = torch.from_numpy(data.test_labels).to(device)
-        self.validation_images = _kept(data.train_images[kept_back], self.store)
-        self.validation_labels = torch.from_numpy(data.train_labels[kept_back]).to(device)
+        if resident is None:  # decided once: what other lanes take of the memory does not count
+            resident = data.once(("fits", str(device)), partial(_fits, data, device))
+        self.store = device if resident else torch.device("cpu")
+        parts = partial(_parts, data, self.store, device, num_train, held_out)
+        if self.store.type != "cpu":  # one copy for all lanes
+            parts = partial(data.once, ("images", str(device), num_train, held_out), parts)
+        for name, tensor in parts().items():
+            setattr(self, name, tensor)
         self.num_train = len(self.train_labels)
         self.steps_per_epoch = -(-self.num_train // batch_size)
         found = data.once(("statistics", scaling, num_train, held_out), lambda: statistics(self.train_images, scaling))
@@ -126,6 +130,23 @@ def _fits(data: DataSet, device: torch.device) -> bool:
     free, _ = torch.cuda.mem_get_info(device)
     free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)  # torch keeps it for whoever asks
     return data.train_images.nbytes + data.test_images.nbytes <= free / 2
+
+
+def _parts(
+    data: DataSet, store: torch.device, device: torch.device, num_train: int | None, held_out: float
+) -> dict[str, Tensor]:
+    """The images, where they are kept, and the labels of the three parts."""
+    chosen = slice(None) if num_train is None else subset(data.train_labels, num_train, data.notes)
+    kept_back = slice(0)
+    if held_out:
+        chosen, kept_back = split(data.train_labels, np.arange(len(data.train_labels))[chosen], held_out)
+    found = {
+        "train": (data.train_images[chosen], data.train_labels[chosen]),
+        "test": (data.test_images, data.test_labels),
+        "validation": (data.train_images[kept_back], data.train_labels[kept_back]),
+    }
+    images = {f"{part}_images": _kept(these, store) for part, (these, _) in found.items()}
+    return images | {f"{part}_labels": torch.from_numpy(labels).to(device) for part, (_, labels) in found.items()}
 
 
 def _kept(images, store: torch.device) -> Tensor:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from types import ModuleType
 from typing import Any, Literal, get_args
 
@@ -118,7 +118,7 @@ BAND_CHANNELS = 64  # up to here a matrix product is quicker than shifting on a 
 PART = 2**18  # elements that about stay in a cache from one pass to the next
 
 
-@lru_cache(maxsize=64)
+@cache  # a captured step may refer to them
 def band(channels: int, before: int, after: int, groups: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """(channels, channels), 1 where the row's map lies in the column's window, so that x @ band sums up windows."""
     maps = torch.arange(channels, device=device)

@@ -29,11 +29,11 @@ def choose_device(name: str) -> torch.device:
 
 
 def free_bytes(device: torch.device) -> int:
-    """What is free of a GPU's own memory, or torch holds ready; 0 on other devices."""
+    """What is free of a GPU's own memory, also for other processes; 0 on other devices."""
     if device.type != "cuda":
         return 0
-    free, _ = torch.cuda.mem_get_info(device)
-    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    torch.cuda.empty_cache()  # what torch holds ready here, nobody else can have
+    return torch.cuda.mem_get_info(device)[0]
 
 
 def has_tf32(device: torch.device) -> bool:

@@ -19,37 +19,43 @@ class InlinePool:
 
     def __init__(
         self, *, root: Path, device: str, threads: int, keeping: Keeping, tell: Callable[[dict[str, Any]], None],
-        should_stop: Callable[[], bool], lanes: int = 1,
+        should_stop: Callable[[], bool],
     ):  # fmt: skip
         torch.set_num_threads(threads)
         self.tell, self.stopping = tell, False
         self.should_stop = lambda: self.stopping or should_stop()
         self.ends: list[dict[str, Any]] = []
-        self.lanes = Lanes(
+        self.trials = Lanes(
             root=root, device=choose_device(device), keeping=keeping, tell=self._hear,
-            should_stop=self.should_stop, most=lanes,
+            should_stop=self.should_stop,
         )  # fmt: skip
         self.alone = False
 
     @property
     def free(self) -> int:
         """How many trials could be submitted now."""
-        return 0 if self.alone and self.lanes.lanes else self.lanes.most - len(self.lanes.lanes)
+        return 0 if self.alone and self.trials.lanes else self.lanes - len(self.trials.lanes)
 
     @property
-    def most(self) -> int:
-        """Trials at once."""
-        return self.lanes.most
+    def lanes(self) -> int:
+        """Trials at once, at most."""
+        return self.trials.most
+
+    @lanes.setter
+    def lanes(self, most: int) -> None:
+        self.trials.most = most
+
+    most = lanes
 
     @property
     def free_alone(self) -> bool:
         """Whether one could be that is to be alone in its process."""
-        return not self.lanes.lanes
+        return not self.trials.lanes
 
     def submit(self, folder: Path, until: float | None, *, alone: bool = False) -> None:
         """A trial, and the epoch it is to pause at."""
         self.alone = alone
-        self.lanes.add(folder, until)
+        self.trials.add(folder, until)
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
         """Trains until a trial ends, or for about `timeout` seconds, and yields what has ended.
@@ -57,9 +63,9 @@ class InlinePool:
         UserError where the device takes no more work from this process.
         """
         deadline = time.monotonic() + timeout
-        while self.lanes.lanes and not self.ends and (time.monotonic() < deadline or self.should_stop()):
+        while self.trials.lanes and not self.ends and (time.monotonic() < deadline or self.should_stop()):
             try:
-                self.lanes.advance()
+                self.trials.advance()
             except Poisoned as poisoned:
                 raise UserError(
                     f"{poisoned.__cause__ or 'a CUDA error'}: this process can't use the device any more; run the same command again, "
@@ -75,12 +81,12 @@ class InlinePool:
             return
         self.ends.append(event)
         if event.get("state") == CROWDED:
-            self.lanes.most = max(1, len(self.lanes.lanes))
+            self.lanes = max(1, len(self.trials.lanes))
 
     def stop(self) -> None:
         """Has each trial that is under way write its checkpoint."""
         self.stopping = True
         with contextlib.suppress(Poisoned):
-            while self.lanes.lanes:
-                self.lanes.advance()
-        self.lanes.close()
+            while self.trials.lanes:
+                self.trials.advance()
+        self.trials.close()

@@ -42,7 +42,7 @@ class WorkerProcess:
         self.process: subprocess.Popen | None = None
         self.trials: list[str] = []
         self.alone = False
-        self.orders: dict[str, tuple[Path, float | None]] = {}  # until the process says that it has begun
+        self.orders: dict[str, tuple[Path, float | None, int]] = {}  # until the process says that it has begun
         self.attempts = 0
         self.silent_seconds = 0.0
         self.told = self.given_up = False  # that it is silent; that it was killed for it
@@ -74,20 +74,20 @@ class WorkerProcess:
         """How many trials it could take up, of so many at once."""
         return 0 if self.alone and self.trials else max(0, lanes - len(self.trials))
 
-    def order(self, folder: Path, until: float | None, *, alone: bool) -> None:
-        """Has it take up a trial."""
+    def order(self, folder: Path, until: float | None, lanes: int, *, alone: bool) -> None:
+        """Has it take up a trial, in one of so many lanes."""
         if self.process is None:
             self.start()
         if not self.trials:
             self.silent_seconds, self.told, self.given_up = 0.0, False, False
         self.alone = alone
         self.trials.append(folder.name)
-        self.orders[folder.name] = (folder, until)
-        self._send(folder, until)
+        self.orders[folder.name] = (folder, until, lanes)
+        self._send(folder, until, lanes)
 
-    def _send(self, folder: Path, until: float | None) -> None:
+    def _send(self, folder: Path, until: float | None, lanes: int) -> None:
         try:
-            self.process.stdin.write(json.dumps([str(folder), until]) + "\n")
+            self.process.stdin.write(json.dumps([str(folder), until, lanes]) + "\n")
             self.process.stdin.flush()
         except OSError:
             pass  # it died just now; its listener says so
@@ -140,7 +140,7 @@ class LocalPool:
         open_descriptors()  # of a program that imports alexctl; `main` has done so
         self.queue: queue.Queue = queue.Queue()
         command = [sys.executable, "-P", str(START), "--serve", "--data-root", str(root)]
-        command += ["--threads", str(threads), "--lanes", str(lanes)]
+        command += ["--threads", str(threads)]
         command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
         command += ["--keep-weights"] * keeping.weights + ["--keep-predictions"] * keeping.predictions
         command += [word for folder in folders_beside() for word in ("--code", str(folder))]
@@ -150,6 +150,11 @@ class LocalPool:
             for number in range(workers)
         ]
         self.looked = time.monotonic()
+
+    def begin(self) -> None:
+        """Starts the processes, which takes them seconds, before there is a trial for them."""
+        for worker in self.workers:
+            worker.start()
 
     @property
     def free(self) -> int:
@@ -169,7 +174,7 @@ class LocalPool:
     def submit(self, folder: Path, until: float | None, *, alone: bool = False) -> None:
         """A trial, and the epoch it is to pause at, for the worker that has fewest."""
         free = [worker for worker in self.workers if worker.free(1 if alone else self.lanes)]
-        min(free, key=lambda worker: len(worker.trials)).order(folder, until, alone=alone)
+        min(free, key=lambda worker: len(worker.trials)).order(folder, until, self.lanes, alone=alone)
 
     def events(self, timeout: float) -> Iterator[dict[str, Any]]:
         """The next event (`row`, `end`, `error`, `died`, `silent`, `given_up`) and all that wait behind it; nothing after

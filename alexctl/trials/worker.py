@@ -71,7 +71,7 @@ class Worker:
         os.dup2(2, 1)
         self.writing = threading.Lock()
         self.stop = threading.Event()
-        self.orders: queue.Queue[tuple[Path, float | None] | None] = queue.Queue()
+        self.orders: queue.Queue[tuple[Path, float | None, int] | None] = queue.Queue()
         self.lanes: Lanes | None = None
         self.logs: dict[Path, int] = {}
         self.logs_to: Path | None = None
@@ -91,7 +91,7 @@ class Worker:
             threading.Thread(target=self._beat, daemon=True).start()
             threading.Thread(target=self._listen, daemon=True).start()
         for folder in folders:
-            self.orders.put((folder, None))
+            self.orders.put((folder, None, self.most))
         if not serve:
             self.orders.put(None)
         self._train()
@@ -117,8 +117,9 @@ class Worker:
         """Trials under way."""
         return len(self.lanes.lanes) if self.lanes else 0
 
-    def _take(self, folder: Path, until: float | None) -> None:
-        """Takes up a trial."""
+    def _take(self, folder: Path, until: float | None, most: int) -> None:
+        """Takes up a trial, in one of so many lanes."""
+        self.most = most
         self.say("start", folder=folder.name)
         try:
             self.logs[folder] = _opened(folder / layout.LOG)
@@ -128,6 +129,7 @@ class Worker:
                     root=self.root, device=choose_device(self.device_name), keeping=self.keeping, most=self.most,
                     tell=lambda event: self.say(**event), should_stop=self.stop.is_set, turn_to=self._log_to,
                 )  # fmt: skip
+            self.lanes.most = most
             self.lanes.add(folder, until)
         except UserError as error:
             self.say("error", folder=folder.name, message=str(error), exit_code=error.exit_code)
@@ -160,8 +162,8 @@ class Worker:
         # Unbuffered: a thread that waits in a buffered stdin aborts the process when it ends for another reason.
         with open(0, "rb", buffering=0, closefd=False) as lines:
             for line in lines:
-                folder, until = json.loads(line)
-                self.orders.put((Path(folder), until))
+                folder, until, lanes = json.loads(line)
+                self.orders.put((Path(folder), until, lanes))
         self.stop.set()
         self.orders.put(None)
         time.sleep(ORPHAN_SECONDS)  # time for a checkpoint; code that never comes back has to end too

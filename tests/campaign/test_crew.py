@@ -16,12 +16,13 @@ from alexctl.trials import process_pool
 GIB = 2**30
 CPU = [torch.device("cpu")]
 GPUS = [torch.device("cuda:0"), torch.device("cuda:1")]
-USUAL = {"workers": None, "lanes": None, "free_bytes": 0, "step_bytes": 0, "one_machine": False}
+USUAL = {"workers": None, "lanes": None, "one_machine": False}
 
 
 def test_on_a_cpu(monkeypatch):
     monkeypatch.setattr(module, "default_workers", lambda kind: 4)
-    assert crew_of(CPU, **USUAL) == Crew(devices=("cpu",), workers=4)
+    assert crew_of(CPU, **USUAL).fitted(0, 0) == Crew(devices=("cpu",), workers=4)
+    assert not crew_of(CPU, **USUAL).begins_early
     assert crew_of(CPU, **USUAL | {"workers": 1}).inline
     assert crew_of(CPU, **USUAL | {"workers": 2, "lanes": 3}).at_once == 6
     monkeypatch.setattr(module, "default_workers", lambda kind: 1)
@@ -30,20 +31,21 @@ def test_on_a_cpu(monkeypatch):
 
 def test_on_gpus():
     """A process each, so that one can be started anew after an error of CUDA's, even where there is but one."""
-    found = crew_of(GPUS, **USUAL | {"free_bytes": 70 * GIB, "step_bytes": GIB})
+    found = crew_of(GPUS, **USUAL).fitted(70 * GIB, GIB)
     assert (found.devices, found.workers, found.lanes, found.inline) == (("cuda:0", "cuda:1"), 2, 16, False)
     assert str(found) == "32 lanes on 2 devices (16 at most on each)"
-    one = crew_of(GPUS[:1], **USUAL | {"free_bytes": 16 * GIB, "step_bytes": GIB})
+    one = crew_of(GPUS[:1], **USUAL).fitted(16 * GIB, GIB)
     assert (one.workers, one.inline) == (1, False)
     assert str(one) == "6 lanes on cuda:0 (about 2.0 GiB each, 16.0 GiB free)"
-    assert crew_of(GPUS, **USUAL | {"lanes": 3}).at_once == 6
+    assert crew_of(GPUS, **USUAL | {"lanes": 3}).fitted(70 * GIB, GIB).at_once == 6
+    assert one.begins_early
     assert crew_of(GPUS[:1], **USUAL | {"workers": 1, "lanes": 3}).inline
 
 
 def test_seconds_that_are_compared_are_those_of_a_trial_alone(monkeypatch):
     monkeypatch.setattr(module, "default_workers", lambda kind: 4)
-    alone = USUAL | {"lanes": 8, "free_bytes": 70 * GIB, "one_machine": True}
-    assert crew_of(GPUS, **alone | {"workers": 6}).at_once == 2
+    alone = USUAL | {"lanes": 8, "one_machine": True}
+    assert crew_of(GPUS, **alone | {"workers": 6}).fitted(70 * GIB, GIB).at_once == 2
     assert crew_of(CPU, **alone).at_once == 4
 
 
