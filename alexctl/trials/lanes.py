@@ -46,8 +46,8 @@ class Lane:
 class Lanes:
     """The trials that are under way in this process.
 
-    `tell` hears the events of each: `row`, and `end` with the state that it is left in (besides those of `trial.run`
-    `locked`, by another process, and CROWDED) or `error`, which is no fault of the trial's. `turn_to` is called with a
+    `tell` hears the events of each: `row`, and `end` with the state that it is left in (what `TrialRun.work` returns,
+    `locked` by another process, or CROWDED), or `error`, which is no fault of the trial's. `turn_to` is called with a
     trial's folder before its turn.
     """
 

@@ -6,22 +6,20 @@ import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
 
 from alexctl.ablation.own_code import in_a_line
-from alexctl.data.sources import DataSet, open_prepared
+from alexctl.data.sources import open_prepared
 from alexctl.errors import UserError
 from alexctl.process import is_interrupt
 from alexctl.regular_files import open_regular
 from alexctl.statistics import target_epoch
 from alexctl.store import files, inspection, layout, records, rows_csv, test_images
 from alexctl.store.environment import environment
-from alexctl.store.lock import FolderLock, Locked
-from alexctl.training.graphs import finished
+from alexctl.store.lock import Locked
 from alexctl.training.loop import Diverged, Row, Training, evaluation_columns
 from alexctl.trials.inspection import inspect, kernel_colours
 
@@ -45,40 +43,15 @@ class Interrupted(Exception):
     """Somebody asked the trial to stop; its checkpoint is written."""
 
 
-def run(
-    folder: Path,
-    *,
-    root: Path,
-    device: torch.device,
-    until: float | None = None,
-    keeping: Keeping = ROWS_ONLY,
-    on_row: Callable[[dict[str, Any]], None] = lambda row: None,
-    should_stop: Callable[[], bool] = lambda: False,
-    datasets: dict[str, DataSet] | None = None,
-) -> str:
-    """Runs or resumes one trial and returns the state it is left in: done, diverged, paused, interrupted or failed.
-
-    `until` pauses it at that epoch with its checkpoint (the learning-rate search goes on from there, if at all).
-    Raises Locked when another process has it. Whatever goes wrong inside is recorded, not raised.
-    """
-    lock = FolderLock(folder)
-    try:
-        return finished(
-            TrialRun(
-                lock, root, device, until, keeping, on_row, should_stop, datasets if datasets is not None else {}
-            ).work()
-        )
-    finally:
-        lock.release()
-
-
 Pieces = Generator[object | None, None, str]
-"""A work in small pieces, after each of which others may have their turn; returns the state its trial is left in."""
+"""A work in small pieces, after each of which others may have their turn; returns the state its trial is left in: done,
+diverged, paused, interrupted or failed."""
 
 
 class TrialRun:
     """One locked trial on its way, alone or in a lane beside others.
 
+    `until` pauses it at that epoch with its checkpoint (the learning-rate search goes on from there, if at all).
     `is_nobodys` says of an exception whether it may be another's doing: then it is raised, not recorded.
     """
 

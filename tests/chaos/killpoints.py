@@ -13,13 +13,13 @@ import sys
 import traceback
 from pathlib import Path
 
+import one_trial
 import torch
 
 from alexctl.ablation.parse import parse
 from alexctl.campaign.campaign import Campaign
 from alexctl.data.sources import open_prepared
 from alexctl.store import layout, records
-from alexctl.trials import trial
 
 OPERATIONS = ("mkdir", "replace", "rename", "fsync", "unlink", "remove", "open")
 MOST = 400
@@ -44,7 +44,7 @@ def main(folder: Path, root: Path, document: dict) -> list[dict]:
         records.create(home, ablation="tiny", arm="relu", phase="final", seed=0, setting=setting)
 
     def run(home: Path, **options) -> None:
-        trial.run(home, root=root, device=torch.device("cpu"), datasets=datasets, **options)
+        one_trial.run(home, root=root, device=torch.device("cpu"), datasets=datasets, **options)
 
     def gone_on_with(home: Path) -> None:
         """What the same command does: what is done stays as it is, all else is run, and in the end it is tidied up."""

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import one_trial
 import pytest
 import torch
 from conftest import TINY
@@ -192,7 +193,7 @@ def test_dropout_of_torch_is_derived_and_resumed_bit_for_bit(own_code, tiny_root
     def run(folder, **options):
         forget()
         torch.rand(17)  # what others draw from torch's own generator changes nothing
-        return trial.run(folder, root=tiny_root, device=CPU, **options)
+        return one_trial.run(folder, root=tiny_root, device=CPU, **options)
 
     def rows(folder):
         record = records.read_trial(folder)
@@ -238,7 +239,7 @@ def test_tied_weights_can_be_kept(own_code, tiny_root, tiny_data):
     which = which.setting("relu", tiny_data.name, tiny_data.digest)
     folder = own_code / layout.trial_name("relu", 0, which.hash8)
     records.create(folder, ablation="tiny", arm="relu", phase="final", seed=0, setting=which)
-    assert trial.run(folder, root=tiny_root, device=CPU, keeping=trial.Keeping(weights=True)) == "done"
+    assert one_trial.run(folder, root=tiny_root, device=CPU, keeping=trial.Keeping(weights=True)) == "done"
     assert (folder / "weights.safetensors").exists()
 
 
@@ -251,12 +252,12 @@ def test_changed_code_ends_the_run_and_marks_no_trial(own_code, tiny_root, tiny_
     (own_code / "mynet.py").write_text(change(MAKE))
     forget()
     with pytest.raises(UserError, match=r"mynet\.py has changed since|net = 'mynet:make': importing mynet") as caught:
-        trial.run(folder, root=tiny_root, device=CPU)
+        one_trial.run(folder, root=tiny_root, device=CPU)
     assert caught.value.exit_code == 1
     assert records.read_trial(folder).state == "pending"
     (own_code / "mynet.py").write_text(MAKE)
     forget()
-    assert trial.run(folder, root=tiny_root, device=CPU) == "done"
+    assert one_trial.run(folder, root=tiny_root, device=CPU) == "done"
 
 
 FILE = """

@@ -2,6 +2,7 @@
 
 import random
 
+import one_trial
 import pytest
 import torch
 from conftest import tiny_ablation
@@ -64,7 +65,7 @@ def test_each_gives_the_rows_it_gives_alone(tiny_root, tiny_data, tmp_path):
     ):  # fmt: skip
         orders.append((lay(tmp_path / "together", tiny_data, seed, lr, **changes), until))
         singles.append(lay(tmp_path / "alone", tiny_data, seed, lr, **changes))
-        trial.run(singles[-1], root=tiny_root, device=CPU, until=until)
+        one_trial.run(singles[-1], root=tiny_root, device=CPU, until=until)
     ends = train(orders, tiny_root)
     assert [ends[folder.name] for folder, _ in orders] == ["done", "paused", "diverged", "done", "done"]
     for (folder, _), single in zip(orders, singles, strict=True):
@@ -80,7 +81,7 @@ def test_they_are_stopped_and_gone_on_with(tiny_root, tiny_data, tmp_path):
     draw = random.Random(0)
     singles = [lay(tmp_path / "alone", tiny_data, seed) for seed in range(3)]
     for folder in singles:
-        trial.run(folder, root=tiny_root, device=CPU)
+        one_trial.run(folder, root=tiny_root, device=CPU)
     for number in range(3):
         folders = [lay(tmp_path / str(number), tiny_data, seed) for seed in range(3)]
         for _ in range(100):

@@ -5,6 +5,7 @@ import os
 import sys
 import threading
 
+import one_trial
 import pytest
 import torch
 from trials import unruly
@@ -17,7 +18,6 @@ from alexctl.cli.main import main
 from alexctl.errors import UserError
 from alexctl.nets import build
 from alexctl.store import records
-from alexctl.trials import trial
 
 ENDINGS = {
     "sys.exit(0)": "SystemExit: 0",
@@ -38,7 +38,7 @@ def _as_in_main():
 @pytest.mark.parametrize(("ending", "reason"), ENDINGS.items())
 def test_a_trial_fails_with_the_reason(own_code, tiny_root, tiny_data, ending, reason):
     folder = unruly.create(own_code, tiny_data, ending)
-    assert trial.run(folder, root=tiny_root, device=torch.device("cpu")) == "failed"
+    assert one_trial.run(folder, root=tiny_root, device=torch.device("cpu")) == "failed"
     status = records.read_trial(folder).status
     assert status["error"] == f"{reason} (mynet.py, line 17)"
     assert status["num_rows"] == 6  # four in the first epoch, of five steps, and two in what there was of the second
@@ -72,6 +72,7 @@ def test_importing_it_is_no_end_either(own_code, ending):
 
 NET = """
 import os, sys
+import one_trial
 from torch import nn
 
 class Mute(Exception):

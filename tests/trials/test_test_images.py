@@ -4,6 +4,7 @@ import json
 import shutil
 
 import numpy as np
+import one_trial
 import pytest
 import safetensors.numpy
 import safetensors.torch
@@ -33,7 +34,7 @@ def make(folder, data, changes=None, **overrides):
 
 
 def go(folder, root, keeping=EVERYTHING, **options):
-    return trial.run(folder, root=root, device=CPU, keeping=keeping, **options)
+    return one_trial.run(folder, root=root, device=CPU, keeping=keeping, **options)
 
 
 @pytest.fixture

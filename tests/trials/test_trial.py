@@ -4,6 +4,7 @@ import json
 import random
 from pathlib import Path
 
+import one_trial
 import pytest
 import torch
 from conftest import tiny_ablation
@@ -30,7 +31,7 @@ def make(folder: Path, data, **overrides) -> Path:
 
 
 def run(folder, root, **options):
-    return trial.run(folder, root=root, device=CPU, **options)
+    return one_trial.run(folder, root=root, device=CPU, **options)
 
 
 def rows_of(folder):
