@@ -73,7 +73,7 @@ class ResponseScale(nn.Module):
         return {"kind": "norm", "sees": "own map"}
 
 
-@lru_cache
+@cache
 def kernels_for(device: torch.device) -> ModuleType | None:
     """alexctl.nets.fused_response_norm; None if the device is no GPU, or without a Triton that builds for it."""
     if device.type != "cuda":

@@ -1,6 +1,7 @@
 """A trial killed before and after each of its file operations: gone on with, it has the rows of an undisturbed one."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -21,9 +22,10 @@ def killed(tiny_root, tmp_path_factory):
     folder = tmp_path_factory.mktemp("killpoints")
     one_thread = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     script = str(Path(__file__).with_name("killpoints.py"))
+    path = [Path(__file__).parents[1], *filter(None, [os.environ.get("PYTHONPATH")])]
     done = subprocess.run(
         [sys.executable, script, str(folder), str(tiny_root), json.dumps(TINY)],
-        env=environment() | one_thread, capture_output=True, text=True, timeout=480,
+        env=environment() | one_thread | {"PYTHONPATH": os.pathsep.join(map(str, path))}, capture_output=True, text=True, timeout=480,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads((folder / "found.json").read_text())
