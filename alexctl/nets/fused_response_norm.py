@@ -45,7 +45,7 @@ class FusedResponseNorm(torch.autograd.Function):
 
 def takes(x: Tensor, size: int, groups: int) -> bool:
     """Whether the kernels are for this tensor and these windows; what they are not for is left to torch's operations."""
-    plain = type(x) is Tensor and not torch._C._functorch.is_functorch_wrapped_tensor(x)  # has memory of its own
+    plain = type(x) is Tensor  # has memory of its own
     fits = size <= MOST_TERMS and x.ndim == 4 and x.shape[1] % groups == 0 and x.numel() <= MOST_UNITS
     return plain and fits and x.dtype in (torch.float32, torch.bfloat16, torch.float16)
 

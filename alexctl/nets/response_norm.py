@@ -47,7 +47,7 @@ class ResponseNorm(nn.Module):
             return fused.FusedResponseNorm.apply(x, self.size, maps, scale, self.beta, self.k)
         if x.dtype in (torch.bfloat16, torch.float16):  # which could not tell 2 from 2 and a ten-thousandth
             x = x.float()
-        return _ResponseNorm.apply(x, windows, scale, self.beta, self.k)[0]
+        return _ResponseNorm.apply(x, windows, scale, self.beta, self.k)
 
     def layer_row(self, output: Tensor) -> dict[str, Any]:
         return {
@@ -128,35 +128,25 @@ def band(channels: int, before: int, after: int, groups: int, device: torch.devi
 
 
 class _ResponseNorm(torch.autograd.Function):
-    """y = x d^-beta with d = k + scale S(x^2), S the sum over windows; also gives d, which the gradient needs again.
+    """y = x d^-beta with d = k + scale S(x^2), S the sum over windows.
 
     dL/dx = g d^-beta - 2 scale beta x S'(g x d^(-beta - 1)), where S' sums over the windows a unit lies in.
     """
 
-    generate_vmap_rule = True
-
     @staticmethod
-    def forward(x: Tensor, windows: Windows, scale: float, beta: float, k: float) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, x: Tensor, windows: Windows, scale: float, beta: float, k: float) -> Tensor:
         normed, denominator = torch.empty_like(x), torch.empty_like(x)
         for a, b, d in _parts(x, normed, denominator):
             d.copy_(windows.sum(a * a)).mul_(scale).add_(k)
             _to_minus(d, beta, b).mul_(a)
-        return normed, denominator
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple, output: tuple[Tensor, Tensor]) -> None:
-        x, *ctx.told, _k = inputs
-        ctx.save_for_backward(x, output[1])
-        ctx.mark_non_differentiable(output[1])
-        ctx.set_materialize_grads(False)
+        ctx.told = windows, scale, beta
+        ctx.save_for_backward(x, denominator)
+        return normed
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor | None, _grad_of_denominator: None) -> tuple[Tensor | None, ...]:
-        if grad is None:
-            return (None,) * 5
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         windows, scale, beta = ctx.told
-
         x, denominator = ctx.saved_tensors
         slope = torch.empty_like(x)
         for a, d, g, s in _parts(x, denominator, grad, slope):
