@@ -255,10 +255,14 @@ class TrialRun:
         if self.should_stop():
             self.save()
             raise Interrupted
-        if time.monotonic() - self.saved > self.pause:
+        if self._due():
             part = self.training.clock.pause()
             self.save()
             self.training.clock.switch(part)
+
+    def _due(self) -> bool:
+        """Whether it is time for a checkpoint."""
+        return time.monotonic() - self.saved > self.pause
 
     def save(self) -> None:
         """Writes the checkpoint."""

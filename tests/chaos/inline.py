@@ -9,6 +9,7 @@ from alexctl import api, run
 from alexctl.figures import page
 from alexctl.report.drawings import Drawing
 from alexctl.store import environment
+from alexctl.timing.probe import Probed
 from alexctl.trials.trial import TrialRun
 from chaos.harness import write_ablation
 
@@ -22,10 +23,10 @@ def prepare(folder: Path, patch: pytest.MonkeyPatch, **changes) -> None:
     for module in (run, environment):
         patch.setattr(module, "git_state", lambda: {"git_commit": None, "git_dirty": None})
     patch.setattr(environment, "version", functools.cache(environment.version))
-    patch.setattr(run, "seconds_per_epoch", lambda campaign, *_: dict.fromkeys(campaign.ablation.arms, 1.0))
+    patch.setattr(run, "probe", lambda campaign, *_: Probed(seconds=dict.fromkeys(campaign.ablation.arms, 1.0)))
     patch.setattr(Drawing, "figure", lambda drawing: None)
     patch.setattr(page, "_rendered", lambda figure, kind, **options: f"a drawing as {kind}\n".encode())
-    patch.setattr(TrialRun, "due", lambda trial: True)  # a checkpoint after every batch, however fast
+    patch.setattr(TrialRun, "_due", lambda trial: True)  # a checkpoint after every batch, however fast
 
 
 def ablate(results: Path, root: Path) -> api.Result:
