@@ -118,7 +118,8 @@ class Evidence:
         if record.state != "done":
             return None
         last = record.rows[-1]
-        error = last.get("train_error_pass") or last["train_error"]
+        passed = last.get("train_error_pass")
+        error = last["train_error"] if passed is None else passed
         if measure.percent and measure.needs_learning and not learned([error], self.chance):
             return Outcome(diverged=True, at_chance=True)
         return measure.read(record.rows, record.setting)
