@@ -108,6 +108,12 @@ def device() -> Finding:
     except Exception as error:
         found = f"{shown} is there but does not compute: {first_line(error)}"
         return "fail", found, "--device cpu works; is the GPU full, or too old for this torch?"
+    if chosen.type == "cuda" and import_module("alexctl.nets.response_norm").kernels_for(chosen) is None:
+        return (
+            "note",
+            f"{shown}; Triton builds no kernels for it",
+            "response normalisation is slower; is gcc installed?",
+        )
     return "ok", shown, ""
 
 

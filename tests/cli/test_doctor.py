@@ -79,6 +79,26 @@ def test_device(monkeypatch, device, state, told):
     assert found[2]
 
 
+@pytest.mark.parametrize(("kernels", "state", "told"), [(object(), "ok", "80 GiB"), (None, "note", "Triton builds no")])
+def test_a_gpu_with_and_without_triton(monkeypatch, kernels, state, told):
+    import torch
+
+    class Chosen:
+        type = "cuda"
+        __str__ = lambda self: "cuda:0"  # noqa: E731
+
+    ones = torch.ones
+    monkeypatch.setattr("alexctl.training.device.choose_device", lambda name: Chosen())
+    about = SimpleNamespace(name="NVIDIA H100", total_memory=80 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: about)
+    monkeypatch.setattr(torch, "ones", lambda *size, device: ones(*size))
+    monkeypatch.setattr("alexctl.nets.response_norm.kernels_for", lambda device: kernels)
+    found = doctor.device()
+    assert found[0] == state
+    assert told in found[1]
+    assert bool(found[2]) == (state == "note")
+
+
 def test_a_driver_that_torch_warns_about(monkeypatch):
     import torch
 
