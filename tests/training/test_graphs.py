@@ -1,6 +1,8 @@
 """Steps that are captured once and replayed give the numbers of steps that Python takes one by one, to the bit."""
 
 import contextlib
+import gc
+import weakref
 
 import pytest
 import torch
@@ -110,6 +112,28 @@ def test_what_waits_for_the_device_is_not_captured():
         launcher.launch("step", None, work)
     assert not launcher.captures
     assert total == WARM_UPS + 3
+
+
+def test_the_graphs_of_a_training_keep_their_memory_until_there_is_another():
+    """CUDA gives up the memory they share with the last graph, and refuses to capture into it afterwards."""
+    alive, begun = weakref.WeakSet(), []
+
+    class Counted(Recorded):
+        def capture_begin(self, **options):
+            begun.append((len(alive), options))
+            alive.add(self)
+            super().capture_begin(**options)
+
+        def pool(self):
+            return "pool"
+
+    launcher = Capturing(Stream(), graph=Counted, turn=lambda stream: contextlib.nullcontext())
+    for step in range(WARM_UPS + 6):
+        launcher.launch("step", step // 5, lambda: None)
+    gc.collect()
+    mode = {"capture_error_mode": "thread_local"}
+    assert begun == [(0, mode), (1, mode | {"pool": "pool"})]
+    assert len(alive) == 1
 
 
 def test_a_want_of_memory_at_the_capture_is_raised():
