@@ -87,7 +87,9 @@ class Capturing:
             return
         done = self._done.get(kind, 0)
         if self.captures and done >= WARM_UPS:
-            graph = self._captured(work)  # the one of before still lives: their memory is given up with the last of them
+            graph = self._captured(
+                work
+            )  # the one of before still lives: their memory is given up with the last of them
             self.captures = graph is not None
         if graph is not None and self.captures:
             self._graphs[kind] = (variant, graph)
