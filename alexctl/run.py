@@ -61,8 +61,8 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
             pool = LocalPool(
                 workers=crew.workers, devices=crew.devices, root=root, threads=options.threads, keeping=options.keeping
             )
-            pool.begin()
             at_the_end.callback(pool.stop)
+            pool.begin()
         probed = probe(campaign, data, device, options.threads) if unknown else NOTHING
         seeds = seed_notes(campaign, data, device) if unknown else []
         notes = [

@@ -63,7 +63,7 @@ class InlinePool:
         UserError where the device takes no more work from this process.
         """
         deadline = time.monotonic() + timeout
-        while self.trials.lanes and not self.ends and (time.monotonic() < deadline or self.should_stop()):
+        while self.trials.lanes and (self.should_stop() or (not self.ends and time.monotonic() < deadline)):
             try:
                 self.trials.advance()
             except Poisoned as poisoned:

@@ -97,9 +97,10 @@ class Worker:
         self._train()
 
     def _train(self) -> None:
-        """Takes up what is ordered, gives each trial its turn, and is back when all is done and no order can come."""
+        """Takes up what is ordered, gives each trial its turn, and is back when all is done and no order can come, or
+        somebody told it to stop."""
         more = True
-        while more or self.running:
+        while (more and not self.stop.is_set()) or self.running:
             if more and self.running < self.most:
                 try:
                     order = self.orders.get(block=not self.running)
@@ -121,6 +122,7 @@ class Worker:
         """Takes up a trial, in one of so many lanes."""
         self.most = most
         self.say("start", folder=folder.name)
+        self._close_logs()
         try:
             self.logs[folder] = _opened(folder / layout.LOG)
             self._log_to(folder)
@@ -146,7 +148,12 @@ class Worker:
         except Poisoned:
             traceback.print_exc()  # into the log of the trial whose turn it was
             process.end(POISONED)
-        for folder in self.logs.keys() - {lane.folder for lane in self.lanes.lanes}:
+        self._close_logs()
+
+    def _close_logs(self) -> None:
+        """Those of trials that are over."""
+        running = {lane.folder for lane in self.lanes.lanes} if self.lanes else set()
+        for folder in self.logs.keys() - running:
             sys.stdout.flush()
             os.close(self.logs.pop(folder))
             self.logs_to = None
