@@ -22,6 +22,7 @@ from alexctl.ablation.load import load
 from alexctl.ablation.setting import Setting
 from alexctl.data.sources import DataSet, data_root, prepare
 from alexctl.nets.response_norm import ResponseNorm, kernels_for
+from alexctl.store import layout
 from alexctl.store.records import trials_of
 from alexctl.timing.bench import Bench, bench
 from alexctl.training.device import choose_device, has_tf32
@@ -218,14 +219,14 @@ def figure_1(
             watcher.kill()
         say(done.stderr[-3000:])
         say(done.stdout[-3000:])
-        rows = [path.stat().st_mtime for path in Path(folder).glob("*/trials/*/rows.csv")]
+        rows = [path.stat().st_mtime for path in Path(folder).glob(f"*/{layout.TRIALS}/*/{layout.ROWS}")]
         over = done.returncode == 0
         yield Line(what="relu-vs-tanh whole, searches and figures included" + " (smoke)" * smoke, wanted="120 s",
                    measured=f"{seconds:.0f} s" + ("" if over else f", NOT OVER (exit code {done.returncode})"),
                    holds=over and seconds <= 120)  # fmt: skip
         epochs = sum(
             record.rows[-1]["epoch"]
-            for campaign in Path(folder).glob("*/trials") for record in trials_of(campaign.parent) if record.rows
+            for campaign in Path(folder).glob(f"*/{layout.TRIALS}") for record in trials_of(campaign.parent) if record.rows
         )  # fmt: skip
         yield Line(what="epochs it took", wanted="about 800", measured=f"{epochs:,.0f}")
         if rows:

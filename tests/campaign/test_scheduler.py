@@ -8,8 +8,10 @@ from conftest import tiny_ablation
 from alexctl import process
 from alexctl.api import Silent
 from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.crew import Crew
 from alexctl.campaign.scheduler import Options, Scheduler
 from alexctl.store import records
+from alexctl.trials.lanes import BROKEN, CROWDED
 
 GIVEN_UP = {"event": "given_up", "why": "its worker was killed after 10 min without a sign of life"}
 
@@ -27,13 +29,14 @@ class Heard(Silent):
 class Pool:
     """Workers of which each trial takes one, and that say what a test has them say."""
 
-    free, stopped = 1, False
+    free, free_alone, most, stopped = 1, True, 1, False
 
     def __init__(self):
-        self.orders, self.next = [], []
+        self.orders, self.alone, self.next = [], [], []
 
-    def submit(self, orders):
-        self.orders += [folder.name for folder, _ in orders]
+    def submit(self, folder, until, *, alone):
+        self.orders.append(folder.name)
+        self.alone += [folder.name] * alone
 
     def events(self, timeout):
         yield from self.next.pop(0)
@@ -51,9 +54,8 @@ def scheduler(tmp_path):
     class Nobody:
         take = check = lambda *_: None
 
-    made = Scheduler(campaign, Nobody(), Nobody(), Options(results=tmp_path), tmp_path, 1, 1, Heard())
-    made.pool = Pool()
-    return made
+    crew = Crew(devices=("cpu",))
+    return Scheduler(campaign, Nobody(), Nobody(), Options(results=tmp_path), tmp_path, crew, Heard(), Pool())
 
 
 def test_a_trial_whose_worker_fell_silent_goes_on_once_and_fails_then(scheduler):
@@ -76,6 +78,29 @@ def test_a_trial_whose_worker_fell_silent_goes_on_once_and_fails_then(scheduler)
     told = [words for words in scheduler.watcher.told if words[0] in ("silent", "given_up")]
     assert told == [("silent", control, 7), ("given_up", control, GIVEN_UP["why"])]
     assert ("ended", control, "failed", GIVEN_UP["why"]) in scheduler.watcher.told
+
+
+def test_what_a_process_ended_with_goes_on_alone_before_anything_else(scheduler):
+    """And waits for that until a worker has nothing else to do; what found no memory goes on among fewer."""
+    (control, other) = scheduler.campaign.ready()
+    scheduler.pool.free = 2
+    broken = [{"event": "end", "folder": job.name, "state": BROKEN} for job in (control, other)]
+    crowded = {"event": "end", "folder": other.name, "state": CROWDED}
+    scheduler._fill()
+    assert (scheduler.pool.orders, scheduler.pool.alone) == ([control.name, other.name], [])
+    for event in broken:
+        scheduler._hear(event)
+    scheduler.pool.free_alone = False
+    scheduler._fill()
+    assert len(scheduler.pool.orders) == 2
+    scheduler.pool.free_alone = scheduler.changed = True  # as after the end of another
+    scheduler._fill()
+    assert scheduler.pool.alone == [control.name, other.name]
+    scheduler._hear(crowded)
+    (noted,) = (words for words in scheduler.watcher.told if words[0] == "noted")
+    assert noted[1] == f"{other.name} found too little memory beside the others; from now on 1 trial at once"
+    scheduler._fill()
+    assert scheduler.pool.orders[-1] == other.name
 
 
 def test_a_second_hangup_is_not_a_second_ctrl_c(scheduler, monkeypatch):
