@@ -23,7 +23,7 @@ from alexctl.report import page
 from alexctl.report.rebuild import rebuild_all
 from alexctl.store import files, layout, records
 from alexctl.store.reference import reference
-from alexctl.timing.throughput import Crew
+from alexctl.timing.throughput import Workers
 
 COLUMNS = ("what", "count", "value", "unit")
 TRIALS = (2, 20, 200, 2000)
@@ -134,7 +134,7 @@ def memory(workers: int, root: Path) -> Iterator[Line]:
     """Bytes of the images once for each worker, as Linux shares them out, and of everything else a worker holds."""
     data = prepare("shapes", root)
     setting = load(PATTERN, overrides={"lr": 0.001}).setting("relu", data.name, data.digest, lr=0.001)
-    with Crew(setting, data, root, workers=workers, threads=1) as crew:
+    with Workers(setting, data, root, workers=workers, threads=1) as crew:
         crew.ask("train", 1.0)
         found = [held(process.pid, root) for process in crew.processes]
     images = sum(of_images for of_images, _ in found)

@@ -1,7 +1,5 @@
 """One training's way through the images: the order of each epoch, crops, mirrorings and shifts of colour."""
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor
 
@@ -84,11 +82,3 @@ class Epochs:
         if self.mirrored is not None:
             columns = torch.where(self.mirrored[here, None], width - 1 - columns, columns)
         return self.batches.train_images[index[:, None, None], rows[:, :, None], (columns + left)[:, None, :]]
-
-
-def epoch_of(batches: Batches, seed: int, epoch: int, *, first_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-    """The training batches of one epoch from `first_step` on."""
-    epochs = Epochs(batches, seed)
-    epochs.begin(epoch, first_step)
-    for size in batches.sizes(first_step):
-        yield epochs.take(size)

@@ -20,7 +20,7 @@ from alexctl.store.environment import environment
 from alexctl.timing import peaks, side_by_side
 from alexctl.timing.norms import Norms
 from alexctl.timing.side_by_side import COUNTS, LaneRate
-from alexctl.timing.throughput import PARTS, Alone, Crew
+from alexctl.timing.throughput import PARTS, Alone, Workers
 from alexctl.timing.tutorial import Tutorial
 from alexctl.training.device import choose_device, has_tf32
 
@@ -134,7 +134,7 @@ def bench(
     norms = Norms(prepared, device, alone.sync, batch_size=size, precision=precision)
     candidates = sorted({0, 2, machine.usable_cores()})
     shared = device.type == "cpu"  # an accelerator has one worker
-    with Crew(setting, prepared, root, workers=workers, threads=1) if shared else nullcontext() as crew:
+    with Workers(setting, prepared, root, workers=workers, threads=1) if shared else nullcontext() as crew:
         tutorial_workers = tutorial.best_workers(candidates, seconds / 2)
         found: list[Measured] = []
         for number in range(rounds):
@@ -178,7 +178,7 @@ def _tutorial(setting, prepared: DataSet, device: torch.device) -> Tutorial:
     )  # fmt: skip
 
 
-def _round(alone: Alone, crew: Crew | None, tutorial: Tutorial, tutorial_workers: int, norms: Norms, seconds: float):
+def _round(alone: Alone, crew: Workers | None, tutorial: Tutorial, tutorial_workers: int, norms: Norms, seconds: float):
     """Every thing once, each right beside what it is compared with."""
     yield "tutorial", tutorial.rate(seconds, workers=tutorial_workers)
     yield "alone", alone.rate(seconds)

@@ -116,7 +116,7 @@ class Alone:
         return evaluation / (evaluation + epoch)
 
 
-class Crew:
+class Workers:
     """Worker processes with one thread each, as `alexctl ablate` has them; they train, or convolve, all at once."""
 
     def __init__(self, setting: Setting, data: DataSet, root: Path, *, workers: int, threads: int):
@@ -157,7 +157,7 @@ class Crew:
             if process.is_alive():
                 process.kill()
 
-    def __enter__(self) -> "Crew":
+    def __enter__(self) -> "Workers":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from one_epoch import epoch_of
 
 from alexctl.data import batches as module
 from alexctl.data.batches import Batches
-from alexctl.data.epochs import Epochs, epoch_of
+from alexctl.data.epochs import Epochs
 from alexctl.data.image_statistics import _chunk, colour_components, statistics
 from alexctl.data.subsets import subset
 from alexctl.errors import UserError

@@ -5,9 +5,9 @@ import dataclasses
 import pytest
 import torch
 from conftest import tiny_ablation
+from one_epoch import epoch_of
 from torch import nn
 
-from alexctl.data.epochs import epoch_of
 from alexctl.training.clock import Clock
 from alexctl.training.graphs import finished
 from alexctl.training.loop import Diverged, Training
