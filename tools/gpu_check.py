@@ -25,7 +25,7 @@ from alexctl.nets.response_norm import ResponseNorm, kernels_for
 from alexctl.store import layout
 from alexctl.store.records import trials_of
 from alexctl.timing.bench import Bench, bench
-from alexctl.training.device import choose_device, has_tf32
+from alexctl.training.device import choose_device, has_tf32, release_memory
 from alexctl.training.graphs import WARM_UPS, launcher_on
 from alexctl.training.loop import Training
 
@@ -208,11 +208,17 @@ def figure_1(
         watcher = None
         busy = Path(folder) / "busy"
         if device.type == "cuda":
-            query = ["nvidia-smi", "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits", f"-lms={SAMPLE_MS}"]
+            query = [
+                "nvidia-smi",
+                f"--id={device.index or 0}",
+                "--query-gpu=utilization.gpu",
+                "--format=csv,noheader,nounits",
+                f"-lms={SAMPLE_MS}",
+            ]
             watcher = subprocess.Popen(query, stdout=busy.open("w"), stderr=subprocess.DEVNULL)
         began, clock = time.time(), time.monotonic()
         done = subprocess.run(
-            ["timeout", "-s", "INT", str(int(limit)), *command], capture_output=True, text=True, check=False
+            ["timeout", "-s", "INT", str(max(1, int(limit))), *command], capture_output=True, text=True, check=False
         )
         seconds = time.monotonic() - clock
         if watcher is not None:
@@ -271,6 +277,7 @@ def main() -> None:
             for line in part():
                 lines.append(line)
                 say(line)
+            release_memory(device)
         except Exception as error:  # the rest is worth its time all the same
             lines.append(
                 Line(what=getattr(part, "__name__", "a part"), wanted="", measured=f"failed: {error}", holds=False)

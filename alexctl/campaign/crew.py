@@ -37,7 +37,8 @@ class Crew:
         """With as many lanes as fit, where a step takes at most so many of a device's free bytes."""
         if not self.fills:
             return self
-        lanes, why = lanes_that_fit(free_bytes, step_bytes)
+        sharing = -(-self.workers // len(self.devices))  # processes on one device
+        lanes, why = lanes_that_fit(free_bytes // sharing, step_bytes)
         return replace(self, lanes=lanes, why=why)
 
     @property

@@ -124,7 +124,10 @@ def band(channels: int, before: int, after: int, groups: int, device: torch.devi
     maps = torch.arange(channels, device=device)
     apart = maps[:, None] - maps
     parts = maps // (channels // groups)
-    return ((-before <= apart) & (apart <= after) & (parts[:, None] == parts)).to(dtype)
+    made = ((-before <= apart) & (apart <= after) & (parts[:, None] == parts)).to(dtype)
+    if device.type == "cuda":
+        torch.cuda.current_stream(device).synchronize()  # other streams will read it
+    return made
 
 
 class _ResponseNorm(torch.autograd.Function):

@@ -180,6 +180,7 @@ def _tutorial(setting, prepared: DataSet, device: torch.device) -> Tutorial:
 
 def _round(alone: Alone, crew: Workers | None, tutorial: Tutorial, tutorial_workers: int, norms: Norms, seconds: float):
     """Every thing once, each right beside what it is compared with."""
+    device = alone.training.device
     yield "tutorial", tutorial.rate(seconds, workers=tutorial_workers)
     yield "alone", alone.rate(seconds)
     yield "convolutions_alone", alone.convolution_rate(seconds)
@@ -189,8 +190,8 @@ def _round(alone: Alone, crew: Workers | None, tutorial: Tutorial, tutorial_work
         yield "idle", idle
         yield "convolutions_workers", crew.ask("convolve", seconds)[0]
         yield "gemm_workers", crew.ask("multiply", seconds / 4)[0]
-    yield "gemm_alone", peaks.gemm_flops(alone.training.device, seconds / 4, alone.sync)
-    yield "memory", peaks.copy_bytes(alone.training.device, seconds / 4, alone.sync)
+    yield "gemm_alone", peaks.gemm_flops(device, seconds / 4)
+    yield "memory", peaks.copy_bytes(device, seconds / 4)
     yield from norms.rates(seconds / 4).items()
     yield from alone.shares(seconds).items()
     yield "evaluation", alone.evaluation_share()

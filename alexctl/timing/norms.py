@@ -11,7 +11,7 @@ from alexctl.data.sources import DataSet
 from alexctl.nets.response_norm import ResponseNorm
 from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import per_second
-from alexctl.training.graphs import launcher_on
+from alexctl.training.graphs import WARM_UPS, launcher_on
 
 SHAPE = (128, 64, 15, 15)  # the second one of alexnet32
 
@@ -24,7 +24,7 @@ class Norms:
     ):
         generator = torch.Generator().manual_seed(0)
         like = {"device": device, "memory_format": torch.channels_last}
-        self.sync, self.launcher = sync, launcher_on(device)
+        self.sync, self.launcher, self.is_warm = sync, launcher_on(device), False
         self.maps = torch.randn(SHAPE, generator=generator).relu().to(**like).requires_grad_()
         self.slope = torch.randn(SHAPE, generator=generator).to(**like)
         self.layers = {
@@ -39,9 +39,18 @@ class Norms:
 
     def rates(self, seconds: float) -> dict[str, float]:
         """Elements a second, forward and backward, of either layer; images a second of either net."""
+        self._warm_up()
         found = {what: self.maps.numel() * per_second(partial(self._once, what), self.launcher.wait, seconds)
                  for what in self.layers}  # fmt: skip
         return found | {what: net.rate(seconds) for what, net in self.nets.items()}
+
+    def _warm_up(self) -> None:
+        """Passes until they are captured, where they are."""
+        for what in self.layers if self.launcher.captures and not self.is_warm else ():
+            for _ in range(WARM_UPS + 1):
+                self._once(what)
+        self.launcher.wait()
+        self.is_warm = True
 
     def _once(self, what: str) -> None:
         with self.launcher.turn():

@@ -63,8 +63,10 @@ def _try_last_batch(training: Training) -> None:
     if batches.num_train % batches.batch_size != 1:
         return
     try:
-        training.epochs.begin(0)
-        training.learn(*training.epochs.take(1), 0)
+        with training.launcher.turn():
+            training.epochs.begin(0)
+            training.learn(*training.epochs.take(1), 0)
+            training.launcher.wait()
     except BaseException as error:
         if is_interrupt(error):
             raise

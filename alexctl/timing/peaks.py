@@ -1,6 +1,5 @@
 """What the machine itself can do: products of matrices, copies of memory, and the convolutions of a net by themselves."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alexctl.timing.timer import per_second
-from alexctl.training.device import arithmetic, multiplying
+from alexctl.training.device import arithmetic, multiplying, synchroniser
 
 GEMM_SIDE = 1024
 COPY_BYTES = 2**28
@@ -89,14 +88,14 @@ class Convolutions:
         return sum(shape.flops for shape, *_ in self.parts)
 
 
-def gemm_flops(device: torch.device, seconds: float, sync: Callable[[], None]) -> float:
+def gemm_flops(device: torch.device, seconds: float) -> float:
     """Floating-point operations a second of a product of two square matrices, float32."""
     one, other = (torch.randn(GEMM_SIDE, GEMM_SIDE, device=device) for _ in range(2))
-    return 2 * GEMM_SIDE**3 * per_second(lambda: torch.mm(one, other), sync, seconds)
+    return 2 * GEMM_SIDE**3 * per_second(lambda: torch.mm(one, other), synchroniser(device), seconds)
 
 
-def copy_bytes(device: torch.device, seconds: float, sync: Callable[[], None]) -> float:
+def copy_bytes(device: torch.device, seconds: float) -> float:
     """Bytes read and written a second by a copy larger than any cache."""
     source = torch.ones(COPY_BYTES // 4, device=device)
     target = torch.empty_like(source)
-    return 2 * COPY_BYTES * per_second(lambda: target.copy_(source), sync, seconds)
+    return 2 * COPY_BYTES * per_second(lambda: target.copy_(source), synchroniser(device), seconds)

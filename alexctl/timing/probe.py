@@ -19,7 +19,7 @@ from alexctl.process import is_interrupt
 from alexctl.timing.own_seeds import seeds_are_alike
 from alexctl.timing.throughput import Alone
 from alexctl.timing.timer import laps
-from alexctl.training.graphs import WARM_UPS
+from alexctl.training.graphs import WARM_UPS, finished
 
 NUM_STEPS = 6
 PATIENCE = 0.5  # seconds for them, of each arm: an estimate is not worth minutes of a large net's steps
@@ -72,8 +72,8 @@ def _eager_note(arms: list[str], device: torch.device) -> Iterator[str]:
     """What to say of arms whose steps are not captured."""
     if arms and device.type == "cuda":
         yield (
-            f"a training step of {' and '.join(arms)} can't be captured as a CUDA graph (it draws from torch's generator, "
-            "waits for the device, or its images don't fit into memory), so it is launched piece by piece, which is slower"
+            f"a training step of {' and '.join(arms)} can't be captured as a CUDA graph (it is a net of your own, waits "
+            "for the device, or its images don't fit into memory), so it is launched piece by piece, which is slower"
         )
     elif device.type == "mps":
         yield "mps has no graphs: a training step is launched piece by piece, and trials train one after another"
@@ -136,8 +136,10 @@ def image_seconds(
             for _ in range(WARM_UPS + 1):  # then it is captured
                 alone.step()
         step = median_high(laps(alone.step, alone.sync, seconds=patience, most=NUM_STEPS))
-        peak = torch.cuda.max_memory_allocated(device) if on_gpu else 0
         (forward,) = laps(alone.evaluator(), alone.sync, most=1)
+        if on_gpu:
+            finished(alone.training.errors_on(alone.training.evaluated))  # whose batches are larger
+        peak = torch.cuda.max_memory_allocated(device) if on_gpu else 0
     finally:
         torch.set_num_threads(before)
     return ImageSeconds(

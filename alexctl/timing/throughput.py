@@ -18,7 +18,7 @@ from alexctl.timing.peaks import Convolutions, conv_shapes, gemm_flops
 from alexctl.timing.timer import per_second, seconds_of
 from alexctl.training.clock import Clock
 from alexctl.training.device import arithmetic, multiplying
-from alexctl.training.graphs import finished
+from alexctl.training.graphs import WARM_UPS, finished
 from alexctl.training.loop import Training
 from alexctl.trials.process_pool import worker_environment
 
@@ -35,6 +35,16 @@ class Alone:
         batches = self.training.batches
         self.batch_size = min(batches.batch_size, batches.num_train)
         self.epoch = self.left = 0
+        self.is_warm = not self.training.launcher.captures
+
+    def warm_up(self) -> None:
+        """Steps until they are captured, where they are: what is measured then is a replay."""
+        if not self.is_warm:
+            for _ in range(WARM_UPS + 1):
+                self.step()
+                self.convolve()
+            self.sync()
+            self.is_warm = True
 
     def _batch(self) -> None:
         """Goes on to the next epoch where this one has no whole batch left."""
@@ -70,20 +80,26 @@ class Alone:
     def evaluator(self) -> Callable[[], Tensor]:
         """A forward pass of one batch as an evaluation has it."""
         training, images = self.training, self.images
+        precision, device = training.setting.training.precision, training.device
         training.net.eval()
 
         def forward() -> Tensor:
-            with torch.inference_mode(), arithmetic(training.setting.training.precision, training.device):
+            with (
+                training.launcher.turn(), torch.inference_mode(),
+                multiplying(precision, device), arithmetic(precision, device),
+            ):  # fmt: skip
                 return training.net(images)
 
         return forward
 
     def rate(self, seconds: float) -> float:
         """Images a second."""
+        self.warm_up()
         return self.batch_size * per_second(self.step, self.sync, seconds)
 
     def convolution_rate(self, seconds: float) -> float:
         """Images a second if a step were its convolutions and nothing else."""
+        self.warm_up()
         return self.batch_size * per_second(self.convolve, self.sync, seconds)
 
     def shares(self, seconds: float) -> dict[str, float]:
@@ -170,7 +186,7 @@ def _serve(line: Connection, flat: dict, name: str, digest: str, root: Path, thr
     work = {
         "train": alone.rate,
         "convolve": alone.convolution_rate,
-        "multiply": lambda seconds: gemm_flops(alone.training.device, seconds, alone.sync),
+        "multiply": lambda seconds: gemm_flops(alone.training.device, seconds),
     }
     line.send("ready")
     while True:

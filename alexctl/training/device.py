@@ -1,6 +1,7 @@
 """The device a trial runs on: which one, in which precision it multiplies, and when it has finished."""
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator
 
 import torch
@@ -46,6 +47,21 @@ def has_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
     return device.type == "cpu" and getattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)()
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether it says that a device's memory did not suffice; cuDNN and cuBLAS have their own words for it."""
+    words = ("out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError) or (
+        isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+    )
+
+
+def release_memory(device: torch.device) -> None:
+    """Gives back what torch holds ready of a GPU's memory, and what nobody refers to any more."""
+    if device.type == "cuda":
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def arithmetic(precision: str, device: torch.device) -> torch.autocast:

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from alexctl.ablation.setting import Setting
 from alexctl.data.batches import Batches
+from alexctl.randomness import derived_seed
 from alexctl.training.device import arithmetic, multiplying
 from alexctl.training.graphs import Launcher, waited
 
@@ -17,12 +18,16 @@ AT_A_TIME = 500  # images
 class Evaluator:
     """The evaluations of one net on its way.
 
+    `own_seed` is the trial's where the net is the user's own.
     `right` (images,) bool says which test images the last evaluation of them found right, `probabilities` (images,
     classes) float16 how probable each class was, if they are kept.
     """
 
-    def __init__(self, net: nn.Module, batches: Batches, setting: Setting, num_classes: int):
+    def __init__(
+        self, net: nn.Module, batches: Batches, setting: Setting, num_classes: int, *, own_seed: int | None = None
+    ):
         self.net, self.batches, self.setting, self.num_classes = net, batches, setting, num_classes
+        self.own_seed = own_seed
         self.keeps_probabilities = False
         self.right: Tensor | None = None
         self.probabilities: Tensor | None = None
@@ -38,6 +43,8 @@ class Evaluator:
         self.net.eval()
         for start in range(0, count, AT_A_TIME):
             size = min(AT_A_TIME, count - start)
+            if self.own_seed is not None:  # a net of the user's own may draw from torch's generator here too
+                torch.manual_seed(derived_seed(self.own_seed, "evaluation", part, start))
             launcher.launch((part, size), found, partial(self._judge, part, size, found))
             yield None
         yield from waited(launcher)

@@ -6,11 +6,12 @@ graph is launched whole, and graphs of several trainings, each on a stream of it
 
 import contextlib
 from collections.abc import Callable, Generator, Hashable, Iterator
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 
-from alexctl.training.device import synchroniser
+from alexctl.training.device import is_out_of_memory, release_memory, synchroniser
 
 Work = Callable[[], None]
 WARM_UPS = 3  # of a kind of work before it is captured: libraries choose their kernels and take their memory then
@@ -55,16 +56,15 @@ class Capturing:
     """Each kind of work is done eagerly some times, then captured as a graph, which is replayed from then on.
 
     `stream` and `graph` are torch.cuda's. What is given to the device within `turn` goes to the stream. Work that can't
-    be captured, or draws from torch's generator, which all graphs share, is done eagerly to the end: `captures` is
-    False then.
+    be captured is done eagerly to the end: `captures` is False then.
     """
 
     def __init__(
-        self, stream: Any, *, graph: Callable[[], Any], generator_offset: Callable[[], int] = lambda: 0,
+        self, stream: Any, *, graph: Callable[[], Any], release: Callable[[], None] = lambda: None,
         turn: Callable[[Any], contextlib.AbstractContextManager] = torch.cuda.stream,
     ):  # fmt: skip
         self.stream, self.captures = stream, True
-        self._graph, self._turn, self._offset = graph, turn, generator_offset
+        self._graph, self._turn, self._release = graph, turn, release
         self._done: dict[Hashable, int] = {}
         self._graphs: dict[Hashable, tuple[object, Any]] = {}
         self._pool: Any = None
@@ -74,8 +74,7 @@ class Capturing:
         """On a new stream of this device, behind what the current one has still to do."""
         stream = torch.cuda.Stream(device)
         stream.wait_stream(torch.cuda.current_stream(device))
-        generator = torch.cuda.default_generators[device.index or 0]
-        return cls(stream, graph=torch.cuda.CUDAGraph, generator_offset=generator.get_offset)
+        return cls(stream, graph=torch.cuda.CUDAGraph, release=partial(release_memory, device))
 
     def turn(self) -> contextlib.AbstractContextManager:
         return self._turn(self.stream)
@@ -87,21 +86,20 @@ class Capturing:
             return
         done = self._done.get(kind, 0)
         if self.captures and done >= WARM_UPS:
-            graph = self._captured(
-                work
-            )  # the one of before still lives: their memory is given up with the last of them
+            graph = self._captured(work)  # the one before it still lives: their memory goes with the last of them
             self.captures = graph is not None
         if graph is not None and self.captures:
             self._graphs[kind] = (variant, graph)
             graph.replay()
             return
-        before = self._offset()
         work()
         self._done[kind] = done + 1
-        self.captures = self.captures and self._offset() == before
 
-    def _captured(self, work: Work) -> Any:
-        """The work as a graph, which does nothing yet; None where it can't be one."""
+    def _captured(self, work: Work, *, again: bool = False) -> Any:
+        """The work as a graph, which does nothing yet; None where it can't be one.
+
+        Where there is no memory for it, what others have left is given back first, and it is tried `again`.
+        """
         graph = self._graph()
         # Graphs of one training never run at once, so they share their memory. torch.cuda.graph would also wait for
         # all other streams of the device.
@@ -113,12 +111,16 @@ class Capturing:
                 work()
             finally:
                 graph.capture_end()
-        except torch.OutOfMemoryError:
-            raise
-        except RuntimeError:
-            return None
-        self._pool = graph.pool()
-        return graph
+        except RuntimeError as error:
+            if not any(map(is_out_of_memory, (error, error.__context__))):
+                return None
+            if again:
+                raise
+        else:
+            self._pool = graph.pool()
+            return graph
+        self._release()
+        return self._captured(work, again=True)
 
     def is_done(self) -> bool:
         return self.stream.query()

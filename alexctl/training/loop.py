@@ -29,6 +29,8 @@ from alexctl.training.evaluation import Evaluator
 from alexctl.training.graphs import Launcher, launcher_on, waited
 from alexctl.training.optimiser import Momentum, Schedule
 
+AHEAD = 32  # steps that are launched before the device is waited for: what waits in its queue keeps others waiting
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -109,12 +111,15 @@ class Training:
         self.step = 0
         self.step_on_device = torch.zeros((), dtype=torch.int64, device=device)
         set_step(self.net, self.seed, self.step_on_device)
-        self.evaluator = Evaluator(self.net, self.batches, setting, self.num_classes)
+        self.evaluator = Evaluator(
+            self.net, self.batches, setting, self.num_classes, own_seed=self.seed if self.own else None
+        )
         self.sums = torch.zeros(3, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
         if state is not None:
             self._load(state)
-        resident = self.batches.store.type == device.type  # a graph can't fetch images from the CPU
-        self.launcher = launcher or launcher_on(device, captures=resident)
+        # A graph can't fetch images from the CPU, nor tell what a net of the user's own does in Python at each step.
+        capturable = self.batches.store.type == device.type and not self.own
+        self.launcher = launcher or launcher_on(device, captures=capturable)
         self.clock = clock or Clock(sync=self.launcher.wait)
         if clock is None and state is not None:
             self.clock.seconds.update(state["seconds"])
@@ -163,6 +168,8 @@ class Training:
                     yield from self._row()
                     self.clock.switch("train")
                 yield None
+                if self.step % AHEAD == 0:
+                    yield from waited(self.launcher)
         self.clock.switch(None)
 
     def _ends_row(self, row_steps: set[int]) -> bool:
@@ -184,6 +191,7 @@ class Training:
     def learn(self, images: Tensor, labels: Tensor, epoch: int) -> None:
         """One step on these images, all of it on the device."""
         precision = self.setting.training.precision
+        self.optimiser.forget_gradients()  # of a step that was broken off for want of memory
         with multiplying(precision, self.device):
             with arithmetic(precision, self.device):
                 logits = self.net(images)

@@ -97,5 +97,10 @@ class Momentum:
                 if alike.decay:
                     torch._foreach_add_(velocities, weights, alpha=-lr * alike.decay)
                 torch._foreach_add_(weights, velocities)
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        """Those of a step that is over, or that was broken off."""
+        for _, weights, _ in self.groups:
             for weight in weights:
                 weight.grad = None

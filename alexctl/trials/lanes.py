@@ -18,6 +18,7 @@ from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
 from alexctl.store import files, layout
 from alexctl.store.lock import FolderLock, Locked
+from alexctl.training.device import is_out_of_memory, release_memory
 from alexctl.training.graphs import WAITING
 from alexctl.trials.trial import Keeping, Pieces, TrialRun
 
@@ -56,6 +57,8 @@ class Lanes:
         should_stop: Callable[[], bool], turn_to: Callable[[Path], None] = lambda folder: None, most: int = 1,
     ):  # fmt: skip
         self.root, self.device, self.keeping, self.most = root, device, keeping, most
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # libraries ask for the current one
         self.tell, self.should_stop, self.turn_to = tell, should_stop, turn_to
         self.datasets: dict[str, DataSet] = {}
         self.lanes: list[Lane] = []
@@ -93,18 +96,17 @@ class Lanes:
             self._leave(lane, end.value)
         except Locked:
             self._leave(lane, "locked")
-        except torch.OutOfMemoryError:
-            self._leave(lane, CROWDED)
-            if self.device.type == "cuda":
-                torch.cuda.empty_cache()
         except UserError as error:
             self._failed(lane, str(error), error.exit_code)
         except OSError as error:
             self._failed(lane, str(files.storage_error(lane.folder / layout.LOG, error)), 1)
         except Exception as error:
-            if not _poisons(error):
+            if _poisons(error):
+                raise Poisoned from error
+            if not is_out_of_memory(error):
                 raise
-            raise Poisoned from error
+            self._leave(lane, CROWDED)
+        release_memory(self.device)  # of a trial that is over, or had too little of it
         return None
 
     def close(self) -> None:
@@ -118,7 +120,7 @@ class Lanes:
         """Whether something else than this trial may have brought it about."""
         poisons = _poisons(error)
         self.poisoned |= poisons
-        return len(self.lanes) > 1 and (isinstance(error, torch.OutOfMemoryError) or poisons)
+        return len(self.lanes) > 1 and (poisons or is_out_of_memory(error))
 
     def _leave(self, lane: Lane, state: str) -> None:
         self._drop(lane)
@@ -142,4 +144,5 @@ class Lanes:
 
 def _poisons(error: BaseException) -> bool:
     """Whether it is an error after which CUDA gives this process nothing but errors."""
-    return isinstance(error, getattr(torch, "AcceleratorError", ())) or "CUDA error" in str(error)
+    is_cuda_error = isinstance(error, getattr(torch, "AcceleratorError", ())) or "CUDA error" in str(error)
+    return is_cuda_error and not is_out_of_memory(error)

@@ -71,7 +71,18 @@ class TrialRun:
         self.kernels: list[dict[str, Any]] | None = None  # how coloured they are
 
     def work(self) -> Pieces:
-        """Runs it to its end and records how it ended, or what went wrong."""
+        """Runs it to its end and records how it ended, or what went wrong.
+
+        Nobody is told of an end while the device still works for this trial: its tensors would be given to others.
+        """
+        try:
+            return (yield from self._recorded())
+        finally:
+            if self.training is not None:
+                with suppress(Exception):  # of a device that takes no more: whoever raised it has told of it
+                    self.training.launcher.wait()
+
+    def _recorded(self) -> Pieces:
         try:
             state, error = (yield from self._train()), None
         except Interrupted:
@@ -267,6 +278,7 @@ class TrialRun:
     def save(self) -> None:
         """Writes the checkpoint."""
         self.lock.check()
+        self.training.launcher.wait()  # for what it has still to do, which is no time of saving
         before = time.monotonic()
         content = io.BytesIO()
         torch.save({"rows": self.rows, "training": self.training.state()}, content)

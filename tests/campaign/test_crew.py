@@ -39,6 +39,8 @@ def test_on_gpus():
     assert str(one) == "6 lanes on cuda:0 (about 2.0 GiB each, 16.0 GiB free)"
     assert crew_of(GPUS, **USUAL | {"lanes": 3}).fitted(70 * GIB, GIB).at_once == 6
     assert one.begins_early
+    shared = crew_of(GPUS, **USUAL | {"workers": 4})
+    assert shared.fitted(16 * GIB, GIB).lanes == 3  # two processes on each
     assert crew_of(GPUS[:1], **USUAL | {"workers": 1, "lanes": 3}).inline
 
 

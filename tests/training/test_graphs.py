@@ -91,14 +91,16 @@ def test_captured_and_eager_go_on_from_each_other(tiny_data, stop):
         assert rows_of(rows) + rows_of(rest) == whole
 
 
-def test_what_draws_from_torchs_generator_is_not_captured(tiny_data):
-    """All graphs would share that generator."""
-    offsets = iter(range(1000))
-    training = Training(
-        tiny(tiny_data), 0, tiny_data, device=CPU, launcher=capturing(generator_offset=lambda: next(offsets))
+@pytest.mark.parametrize("own", [False, True])
+def test_a_net_of_the_users_own_is_not_captured(tiny_data, monkeypatch, own):
+    """What it does in Python at each step would be done once."""
+    asked = []
+    monkeypatch.setattr("alexctl.training.loop.is_own", lambda net: own)
+    monkeypatch.setattr(
+        "alexctl.training.loop.launcher_on", lambda device, captures: asked.append(captures) or capturing()
     )
-    assert rows_of(training) == rows_of(Training(tiny(tiny_data), 0, tiny_data, device=CPU))
-    assert not training.launcher.captures
+    Training(tiny(tiny_data), 0, tiny_data, device=CPU)
+    assert asked == [not own]
 
 
 def test_what_waits_for_the_device_is_not_captured():
@@ -136,16 +138,30 @@ def test_the_graphs_of_a_training_keep_their_memory_until_there_is_another():
     assert len(alive) == 1
 
 
-def test_a_want_of_memory_at_the_capture_is_raised():
-    launcher = capturing()
+NO_MEMORY = (torch.OutOfMemoryError("out of memory"), RuntimeError("CUDNN_STATUS_ALLOC_FAILED"))
+
+
+@pytest.mark.parametrize("error", NO_MEMORY)
+@pytest.mark.parametrize("suffices", [True, False])
+def test_where_memory_is_wanting_at_the_capture_what_is_left_of_others_is_given_back(error, suffices):
+    released, total = [], torch.zeros(())
+    launcher = capturing(release=lambda: released.append(True))
     for _ in range(WARM_UPS):
-        launcher.launch("step", None, lambda: None)
+        launcher.launch("step", None, lambda: total.add_(1))
 
     def work():
-        raise torch.OutOfMemoryError("out of memory")
+        if not (released and suffices):
+            raise error
+        total.add_(1)
 
-    with pytest.raises(torch.OutOfMemoryError):
+    if suffices:
         launcher.launch("step", None, work)
+        launcher.launch("step", None, work)
+        assert (launcher.captures, total) == (True, WARM_UPS + 2)
+    else:
+        with pytest.raises(type(error)):
+            launcher.launch("step", None, work)
+    assert released == [True]
 
 
 def test_the_stand_in_stands_still_where_python_counts():

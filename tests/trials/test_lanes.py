@@ -16,6 +16,7 @@ from alexctl.run import run
 from alexctl.store import files, layout, records
 from alexctl.store.lock import FolderLock, Locked
 from alexctl.timing.probe import NOTHING
+from alexctl.training.graphs import Eager
 from alexctl.training.loop import Training
 from alexctl.trials import trial
 from alexctl.trials.lanes import CROWDED, Lanes, Poisoned
@@ -137,13 +138,44 @@ def test_one_that_fails_fails_alone(tiny_root, tiny_data, tmp_path, breaks):
     assert "no such kernel" in records.read_trial(folders[0]).status["error"]
 
 
-def test_a_want_of_memory_is_no_fault_of_the_trial_until_it_is_alone(tiny_root, tiny_data, tmp_path, breaks):
-    breaks(torch.OutOfMemoryError("out of memory"))
+NO_MEMORY = (
+    torch.OutOfMemoryError("out of memory"),
+    RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
+    RuntimeError("CUDA error: out of memory"),
+)
+
+
+@pytest.mark.parametrize("error", NO_MEMORY)
+def test_a_want_of_memory_is_no_fault_of_the_trial_until_it_is_alone(tiny_root, tiny_data, tmp_path, breaks, error):
+    breaks(error)
     folders = [lay(tmp_path, tiny_data, seed) for seed in range(2)]
     ends = train([(folder, None) for folder in folders], tiny_root)
     assert ends == {folders[0].name: CROWDED, folders[1].name: "done"}
     assert records.read_trial(folders[0]).state == "pending"
     assert train([(folders[0], None)], tiny_root) == {folders[0].name: "failed"}
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_no_trial_ends_while_the_device_works_for_it(tiny_root, tiny_data, tmp_path, breaks, monkeypatch, broken):
+    """Its memory would be given to others."""
+    given, ends = [], []
+
+    class Busy(Eager):
+        def launch(self, *work):
+            given.append(True)
+            super().launch(*work)
+
+    monkeypatch.setattr("alexctl.training.loop.launcher_on", lambda *_, **__: Busy(given.clear))
+    if broken:
+        breaks(RuntimeError("no such kernel"))
+    lanes = Lanes(
+        root=tiny_root, device=CPU, keeping=trial.ROWS_ONLY, should_stop=lambda: False,
+        tell=lambda event: ends.append(list(given)) if event["event"] == "end" else None,
+    )  # fmt: skip
+    lanes.add(lay(tmp_path, tiny_data, 0), None)
+    while lanes.lanes:
+        lanes.advance()
+    assert ends == [[]]
 
 
 def test_an_error_that_poisons_the_device_is_blamed_on_none_of_several(tiny_root, tiny_data, tmp_path, breaks):
