@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+from typing import TYPE_CHECKING
 
 from alexctl.ablation.model import Ablation
 from alexctl.campaign import precision
@@ -15,13 +16,16 @@ from alexctl.figures.architecture import figure_2
 from alexctl.nets import find
 from alexctl.nets.description import describe
 from alexctl.store import files, layout, plan, test_images
-from alexctl.store.environment import git_state, threads_of
+from alexctl.store.environment import device_name, devices_of, git_state, threads_of
 from alexctl.store.lock import Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import NOTHING, probe, seed_notes
 from alexctl.training.device import choose_devices, free_bytes
 from alexctl.trials.process_pool import LocalPool
 from alexctl.verdicts.evidence import Evidence
+
+if TYPE_CHECKING:
+    import torch
 
 
 def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
@@ -32,10 +36,11 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     root = data_root(options.root)
     devices = choose_devices(options.device)
     device = devices[0]
-    ablation = precision.with_precision(ablation, devices)
+    precision.refuse_missing(ablation, devices)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
     folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
     plan.refuse_older(folder)
+    ablation = precision.with_precision(ablation, devices, plan.precision(folder))
     new = not folder.exists()
     files.make_inner(files.make_inner(folder) / layout.TRIALS)
     try:
@@ -78,6 +83,7 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         taken = shared.take_ready()
         if campaign.ready() and not probed.seconds:
             probed = probe(campaign, data, device, options.threads)
+        notes += _other_device(campaign, device)
         if device.type == "cpu":
             notes += _other_threads(campaign, options.threads)
         crew = crew.fitted(min(map(free_bytes, devices)), probed.step_bytes)
@@ -113,6 +119,17 @@ def _draw_net(campaign: Campaign, data: DataSet) -> None:
         size = setting.training.crop or data.train_images.shape[1]
         described = describe(setting.training.net, setting.net, size, len(data.classes))
         files.write_atomic(campaign.folder / layout.svg(layout.NET), figure_2(described))
+
+
+def _other_device(campaign: Campaign, device: "torch.device") -> list[str]:
+    """A note where trials of before ran on another device, and not all are over."""
+    before = devices_of(record.folder for record in campaign.records.values()) - {device_name(device)}
+    if not (before and campaign.ready()):
+        return []
+    return [
+        f"trials so far ran on {' and '.join(sorted(before))}, the rest run on {device_name(device)}: sums are rounded in "
+        "another order, and over many steps results can move; every trial's env.json says where it ran"
+    ]
 
 
 def _other_threads(campaign: Campaign, threads: int) -> list[str]:

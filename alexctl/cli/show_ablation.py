@@ -7,13 +7,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from alexctl import numbers
 from alexctl.ablation.knobs import PROXIES
 from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_net import code_notes
 from alexctl.ablation.toml import to_toml
+from alexctl.campaign.reference_runs import Estimate, ReferenceRun, estimates, unfinished
 from alexctl.cli.console import new_console, note, plain, print_json, table
-from alexctl.store import files, layout, plan, records
+from alexctl.store import files, layout, plan, records, reference
 from alexctl.verdicts.evidence import OLDER
 
 MOST_LEFT_OUT = 5  # that are named
@@ -31,6 +33,36 @@ def ablations(folder: Path, *, as_json: bool) -> None:
         })  # fmt: skip
     table(rows, as_json=as_json)
     left_out(folder)
+    if not as_json:
+        reference_runs(reference.home())
+
+
+def reference_runs(home: Path) -> None:
+    """Which of the runs that alexctl should come with are not there yet: how long each takes, and its command."""
+    missing = unfinished(home)
+    if not missing:
+        return
+    known, console = estimates(home), new_console()
+    console.print(f"\n{numbers.counted(len(missing), 'reference run')} to do; `make reference` does them in this order")
+    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    grid.add_column("time", header_style="dim", no_wrap=True)
+    grid.add_column("command", header_style="dim", overflow="fold")
+    for run in missing:
+        grid.add_row(time_words(run, known.get(run.name)), plain(run.command))
+    console.print(grid)
+    if known:
+        workers = next(iter(known.values())).workers
+        console.print(plain(
+            f"Times on {numbers.counted(workers, 'CPU core')} of the machine that measured them last; "
+            "`alexctl show NAME` estimates them for this one."
+        ))  # fmt: skip
+
+
+def time_words(run: ReferenceRun, known: Estimate | None) -> str:
+    """'<= 9.4 h' where a target may end trials earlier, '~9.4 h' with other knobs than were measured, '?' where none were."""
+    if known is None:
+        return "?"
+    return ("~" if run.knobs else "<= " * known.at_most) + numbers.duration(known.seconds)
 
 
 def left_out(folder: Path) -> None:

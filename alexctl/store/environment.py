@@ -30,7 +30,7 @@ def environment(device: "torch.device", precision: str = "float32") -> dict[str,
         "packages": {name: version(name) for name in PACKAGES},
         "platform": f"{platform.system()} {platform.machine()}",
         "cpu": torch.backends.cpu.get_cpu_capability(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+        "device": device_name(device),
         "threads": torch.get_num_threads(),
         "precision": precision,
         **git_state(),
@@ -84,3 +84,20 @@ def threads_of(trials: Iterable[Path]) -> set[int]:
             threads = read_json(folder / layout.ENV).get("threads")
             found |= {threads} if type(threads) is int else set()
     return found
+
+
+def devices_of(trials: Iterable[Path]) -> set[str]:
+    """The devices that the trials in these folders ran on, as their env.json calls them, as far as that is known."""
+    found = set()
+    for folder in trials:
+        with contextlib.suppress(ValueError):
+            device = read_json(folder / layout.ENV).get("device")
+            found |= {device} if device else set()
+    return found
+
+
+def device_name(device: "torch.device") -> str:
+    """A device as env.json calls it: 'cpu', 'mps', or the GPU's own name."""
+    import torch
+
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type

@@ -2,12 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from alexctl.ablation.checks import claim_faults, control_faults, factorial_faults, resolved, setting_faults
-from alexctl.ablation.knobs import spec_of
+from alexctl.ablation.knobs import TrainingKnobs, spec_of
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.setting import NUMERICS
 from alexctl.ablation.toml import quoted
@@ -18,6 +18,7 @@ _ABLATE_AGAIN = "run the same `alexctl ablate` command again to rewrite it; no t
 _UPDATE = "update this one, or choose another place with --results"
 
 FIRST_NUMERICS = 1  # of a plan.json that does not say
+FLOAT32 = TrainingKnobs.model_fields["precision"].default
 
 
 def older_numerics(folder: Path) -> int | None:
@@ -46,6 +47,15 @@ def refuse_older(folder: Path) -> None:
             f"{folder.name} holds results of older numerics, which can be read but not continued; "
             "give this one a name of its own with --name NAME, or another place with --results PATH"
         )
+
+
+def precision(folder: Path) -> str | None:
+    """The precision of products that a campaign's base was planned with; None where no plan says so."""
+    try:
+        planned = files.read_json(folder / layout.PLAN)["ablation"]["base"].get("precision", FLOAT32)
+    except ValueError:
+        return None
+    return planned if planned in get_args(TrainingKnobs.model_fields["precision"].annotation) else None
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -191,9 +201,12 @@ def _word(value: Any) -> str:
 def _compared(ablation: Any) -> dict[str, Any] | None:
     """What makes one plan another: no words for readers, nor keys that came later. None where it can't be read."""
     try:
-        return Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json", exclude={"title", "note"})
+        table = Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json", exclude={"title", "note"})
     except ValidationError:
         return None
+    if table["base"].get("precision") == FLOAT32:  # said or not, it is the same question
+        del table["base"]["precision"]
+    return table
 
 
 def _only_more_seeds(then: dict[str, Any] | None, now: dict[str, Any]) -> bool:

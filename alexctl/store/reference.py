@@ -22,10 +22,20 @@ def campaigns(folder: Path, name: str | None = None) -> list[Path]:
     return found
 
 
-def reference(name: str | None = None) -> list[Path]:
-    """The reference campaigns that come with alexctl: beside the package in a checkout, inside it when installed."""
+def _homes() -> tuple[Path, Path]:
+    """Beside the package in a checkout, inside it when installed."""
     package = Path(__file__).parents[1]
-    for folder in (package.parent / layout.REFERENCE, package / "_shipped" / "reference"):
+    return package.parent / layout.REFERENCE, package / "_shipped" / "reference"
+
+
+def home() -> Path:
+    """The folder of the reference results that come with alexctl, and of the bench beside them; it may not be there."""
+    return next((folder for folder in _homes() if folder.is_dir()), _homes()[0])
+
+
+def reference(name: str | None = None) -> list[Path]:
+    """The reference campaigns that come with alexctl."""
+    for folder in _homes():
         if found := [path for path in records.campaigns(folder) if (path / layout.VERDICT).is_file()]:
             return campaigns(folder, name) if name else found
     raise UserError("no reference results come with this alexctl; reinstall it, or use a checkout")

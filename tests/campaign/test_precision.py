@@ -11,7 +11,7 @@ from alexctl.campaign.scheduler import Options
 from alexctl.cli.progress import Screen
 from alexctl.errors import UserError
 from alexctl.run import run
-from alexctl.store import reference
+from alexctl.store import plan, reference
 from alexctl.store.environment import environment
 from alexctl.store.files import read_json, write_json
 from alexctl.training.device import keep_float32_exact, multiplying
@@ -127,3 +127,56 @@ def test_a_run_takes_it_unless_told_otherwise(said, expected, found, tiny_root, 
     assert {read_json(file)["precision"] for file in files} == {expected}
     plan = json.loads((evidence.folder / "plan.json").read_text(encoding="utf-8"))
     assert plan["ablation"]["base"].get("precision") == expected
+
+
+def test_a_campaign_keeps_the_precision_that_it_was_planned_with(found, tiny_root, tmp_path):
+    """Begun on a machine that took bfloat16 by itself, gone on with on one that would not; and the other way round."""
+    options = Options(results=tmp_path / "results", root=tiny_root, workers=1, device="cpu")
+
+    def go_on(seeds, **said):
+        ablation = tiny_ablation(epochs=1, seeds=seeds, evaluate_every=0, num_train=16, **said)
+        screen = Told()
+        evidence = run(ablation, options, screen)
+        return {record.setting["precision"] for record in evidence.counted}, screen.notes
+
+    assert go_on(1)[0] == {"float32"}
+    for name in precision.PROOFS:
+        found(name, "no difference")
+    assert precision.automatic([CPU]) == "bfloat16"
+    assert go_on(2)[0] == {"float32"}
+    used, notes = go_on(3, precision="float32")
+    assert used == {"float32"}, "said or not, it is the same"
+    assert not [line for line in notes if "the plan has changed" in line]
+    with pytest.raises(UserError, match=r"trials of another question \(precision was the default, not \"bfloat16\"\)"):
+        go_on(3, precision="bfloat16")
+    options = Options(results=tmp_path / "others", root=tiny_root, workers=1, device="cpu")
+    assert go_on(1)[0] == {"bfloat16"}
+    found("precision", "undecided")
+    assert precision.automatic([CPU]) == "float32"
+    assert go_on(2)[0] == {"bfloat16"}
+
+
+class Told:
+    """A watcher that keeps the notes on the plan."""
+
+    def __init__(self):
+        self.notes = []
+
+    def planned(self, campaign, seconds, crew, notes):
+        self.notes += notes
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: None
+
+
+@pytest.mark.parametrize(
+    ("base", "planned"), [({}, "float32"), ({"precision": "tf32"}, "tf32"), ({"precision": 7}, None)]
+)
+def test_what_a_plan_says(tmp_path, base, planned):
+    assert plan.precision(tmp_path) is None
+    about = {"data_name": "shapes", "data_digest": "0" * 16, "num_classes": 10}
+    plan.write(tmp_path, tiny_ablation(), about, {"git_commit": None}, begun=False)
+    table = json.loads((tmp_path / "plan.json").read_text())
+    table["ablation"]["base"] |= base
+    (tmp_path / "plan.json").write_text(json.dumps(table))
+    assert plan.precision(tmp_path) == planned
