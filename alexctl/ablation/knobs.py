@@ -3,6 +3,7 @@
 A knob is declared here once and read in one place. `NETS` names the nets; the net NAME is alexctl/nets/NAME.py.
 """
 
+import math
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -68,14 +69,18 @@ class TrainingKnobs(Knobs):
     data: Annotated[str, AfterValidator(_known_data)]
     net: str
     lr: Annotated[float, Field(gt=0, le=1000)]
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    # sgd: section 5's rule; nesterov: Sutskever et al. 2013; adam: Kingma & Ba 2015; adamw: Loshchilov & Hutter 2019
+    optimizer: Literal["sgd", "nesterov", "adam", "adamw"] = "sgd"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of adam and adamw beta1; their beta2 is 0.999
+    lr_schedule: Literal["steps", "cosine", "linear"] = "steps"  # lr_drops; or down to 0, changing with each step
     lr_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after each of these epochs the rate is a tenth
-    bias_drops: bool = True  # lr_drops lower the biases' rate too; false: only the weights', as in run 145
+    bias_drops: bool = True  # the schedule lowers the biases' rate too; false: only the weights', as in run 145
     first_layer_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after these its rate is a tenth once more
     first_layer_until: Annotated[int, Field(ge=1)] | None = None  # after so many epochs it learns no more; None: always
     weight_decay: Annotated[float | Literal["file"], PlainValidator(_decay)] = 0.0  # "file": each layer's, as published
     batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
     epochs: Annotated[int, Field(ge=1, le=10000)] = 60
+    warmup_epochs: Annotated[float, Field(ge=0)] = 0.0  # so long the rate rises, step by step (Goyal et al. 2017)
     num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
     held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of them that a search evaluates on
     image_size: Annotated[int, Field(ge=8, le=1024)] = (
@@ -95,6 +100,19 @@ class TrainingKnobs(Knobs):
     train_error_from: Literal["minibatches", "pass"] = "minibatches"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # of products; weights and their updates are float32
     seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
+
+    @field_validator("lr_drops")
+    @classmethod
+    def _of_a_schedule_of_steps(cls, drops: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        """Drops are none where the rate does not go by steps: a base may name them for the arms whose rate does."""
+        return drops if info.data.get("lr_schedule", "steps") == "steps" else ()
+
+    @field_validator("warmup_epochs")
+    @classmethod
+    def _ends_before_training_does(cls, warmup: float, info: ValidationInfo) -> float:
+        if warmup >= (epochs := info.data.get("epochs", math.inf)):
+            raise ValueError(f"should be below epochs = {epochs}, not {warmup:g}; 0 is no warm-up")
+        return warmup
 
     @field_validator("random_crops", "test_views")
     @classmethod

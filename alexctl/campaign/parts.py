@@ -31,4 +31,6 @@ def at_budget(ablation: Ablation, arm: str, budget: int | None) -> dict[str, Any
     for key in ("first_layer_until", "colour_noise_until"):
         if until := table.get(key):
             changes[key] = max(1, round(until * budget / table["epochs"]))
+    if warmup := table.get("warmup_epochs"):
+        changes["warmup_epochs"] = warmup * budget / table["epochs"]
     return changes

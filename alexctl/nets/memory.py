@@ -8,10 +8,13 @@ from torch.nn import functional as F
 from alexctl.nets.dry_run import DryRun, dry_run, parameter_bytes
 from alexctl.nets.layers import set_step
 
-COPIES = 3  # of every parameter while training with momentum: the weight, its gradient, its velocity
+# Of every parameter while training: the weight, its gradient, its velocity; with Adam its squared gradients' mean too.
+COPIES = {"sgd": 3, "nesterov": 3, "adam": 4, "adamw": 4}
 
 
-def training_bytes(net: nn.Module, image_shape: tuple[int, int, int], num_classes: int, batch_size: int) -> int:
+def training_bytes(
+    net: nn.Module, image_shape: tuple[int, int, int], num_classes: int, batch_size: int, *, optimizer: str = "sgd"
+) -> int:
     """About how much memory one training step holds: parameters, gradients, velocities and what autograd saves.
 
     Each storage is counted once. Left out are the images of the data set, buffers and what a kernel needs for a
@@ -25,7 +28,7 @@ def training_bytes(net: nn.Module, image_shape: tuple[int, int, int], num_classe
         two, three = (saved_bytes(run, image_shape, num_classes, num) for num in (2, 3))
         return two + (three - two) * (batch_size - 2)
 
-    return COPIES * parameter_bytes(net) + dry_run(net, saved)
+    return COPIES[optimizer] * parameter_bytes(net) + dry_run(net, saved)
 
 
 def saved_bytes(run: DryRun, image_shape: tuple[int, int, int], num_classes: int, num_images: int) -> int:

@@ -102,7 +102,7 @@ def _measured(cost: Cost, setting: Setting, data: Facts) -> Cost:
     whole = totals(layer_table(net, shape))
     return replace(
         cost, num_parameters=whole.num_parameters, num_macs=whole.num_macs,
-        training_bytes=training_bytes(net, shape, num_classes, knobs.batch_size),
+        training_bytes=training_bytes(net, shape, num_classes, knobs.batch_size, optimizer=knobs.optimizer),
     )  # fmt: skip
 
 

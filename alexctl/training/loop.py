@@ -27,7 +27,8 @@ from alexctl.training.clock import Clock
 from alexctl.training.device import arithmetic, keep_float32_exact, multiplying
 from alexctl.training.evaluation import Evaluator
 from alexctl.training.graphs import Launcher, launcher_on, waited
-from alexctl.training.optimiser import Momentum, Schedule
+from alexctl.training.optimiser import OPTIMISERS
+from alexctl.training.schedule import Schedule
 
 AHEAD = 32  # steps that are launched before the device is waited for: what waits in its queue keeps others waiting
 
@@ -100,16 +101,19 @@ class Training:
             colour_noise_until=knobs.colour_noise_until,
         )  # fmt: skip
         self.epochs = Epochs(self.batches, self.seed)
-        self.optimiser = Momentum(
+        self.step = 0
+        self.step_on_device = torch.zeros((), dtype=torch.int64, device=device)
+        per_epoch = self.batches.steps_per_epoch
+        self.optimiser = OPTIMISERS[knobs.optimizer](
             self.net, lr=knobs.lr, momentum=knobs.momentum, weight_decay=decay, bias_rate=self.net.bias_rate,
+            steps=self.step_on_device,
             schedule=Schedule(
                 drops=knobs.lr_drops, bias_drops=knobs.bias_drops,
-                first_drops=knobs.first_layer_drops, first_until=knobs.first_layer_until,
+                first_drops=knobs.first_layer_drops, first_until=knobs.first_layer_until, curve=knobs.lr_schedule,
+                num_steps=knobs.epochs * per_epoch, warm_up_steps=round(knobs.warmup_epochs * per_epoch),
             ),
         )  # fmt: skip
         self.own, self.num_classes = is_own(knobs.net), len(data.classes)
-        self.step = 0
-        self.step_on_device = torch.zeros((), dtype=torch.int64, device=device)
         set_step(self.net, self.seed, self.step_on_device)
         self.evaluator = Evaluator(
             self.net, self.batches, setting, self.num_classes, own_seed=self.seed if self.own else None
@@ -244,7 +248,7 @@ class Training:
             "sums": self.sums,
             "seconds": dict(self.clock.seconds),
             "net": self.net.state_dict(),
-            "velocity": self.optimiser.velocity,
+            **self.optimiser.state(),
             "right": self.evaluator.right,
             "probabilities": self.evaluator.probabilities,
         }
@@ -257,5 +261,4 @@ class Training:
             found = state[name]
             setattr(self.evaluator, name, None if found is None else found.to(self.device))
         self.net.load_state_dict(state["net"])
-        for name, velocity in self.optimiser.velocity.items():
-            velocity.copy_(state["velocity"][name])
+        self.optimiser.load(state)

@@ -29,6 +29,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "epochs_after_target": None, "rows_per_epoch": 4, "evaluate_every": 1, "train_error_from": "minibatches",
         "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0, "bias_drops": True,
         "held_out": 0.0, "order": "shuffled", "first_layer_drops": (), "first_layer_until": None, "colour_noise_until": None,
+        "optimizer": "sgd", "lr_schedule": "steps", "warmup_epochs": 0.0,
     }  # fmt: skip
     alexnet = {
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
@@ -55,6 +56,19 @@ def test_ten_views_need_crops():
     assert faults_of(test_views=10, crop=24) == []
     assert faults_of(test_views=10, crop="x") == ['crop: should be a whole number, not "x"']
     assert faults_of(random_crops=False) == ["random_crops: needs crops; give their side too, such as crop = 24"]
+
+
+def test_drops_belong_to_a_schedule_of_steps():
+    """So a base may name them although an arm has a cosine; that arm is the same with and without them."""
+    assert make(lr_drops=[3], lr_schedule="cosine").hash8 == make(lr_schedule="cosine").hash8
+    assert make(lr_drops=[3]).training.lr_drops == (3,)
+
+
+def test_a_warm_up_ends_before_the_training_does():
+    assert faults_of(epochs=5, warmup_epochs=5) == [
+        "warmup_epochs: should be below epochs = 5, not 5; 0 is no warm-up"
+    ]  # fmt: skip
+    assert faults_of(epochs=5, warmup_epochs=4.5) == []
 
 
 def test_weight_decay_is_a_number_or_that_of_the_file():
@@ -95,6 +109,7 @@ def test_the_hash_leaves_out_defaults_and_nothing_else():
         {"lr_drops": [3]}, {"crop": 24}, {"flips": True}, {"colour_noise": 0.1}, {"weight_decay": "file"},
         {"crop": 24, "test_views": 10}, {"seed_offset": 1000}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
         {"input_scaling": "standardised"}, {"bias_rate": 1.0}, {"bias_drops": False}, {"first_layer_drops": [3]}, {"first_layer_until": 3}, {"colour_noise_until": 3},
+        {"optimizer": "adam"}, {"optimizer": "nesterov"}, {"lr_schedule": "cosine"}, {"warmup_epochs": 1.0},
     ):  # fmt: skip
         assert make(**change).hash8 != base, change
     table = make().flat()

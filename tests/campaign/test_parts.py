@@ -15,3 +15,5 @@ def test_all_of_a_schedule_is_in_proportion_to_its_budget():
     assert at_budget(ablation, "relu", 1)["first_layer_until"] == 1
     assert at_budget(ablation, "relu", None) == {}
     assert at_budget(tiny_ablation(epochs=4), "relu", 2) == {"epochs": 2}
+    halved = at_budget(tiny_ablation(epochs=10, lr_schedule="cosine", warmup_epochs=1), "relu", 5)
+    assert halved == {"epochs": 5, "warmup_epochs": 0.5}

@@ -129,7 +129,9 @@ def test_what_a_step_holds():
     net = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
     parameters = 16 * 3 + 3
     # saved: the images, the logarithms of the probabilities, the labels, and one number for all of them
-    assert training_bytes(net, (4, 4, 1), 3, 10) == 12 * parameters + 10 * (16 * 4 + 3 * 4 + 8) + 4
+    saved = 10 * (16 * 4 + 3 * 4 + 8) + 4
+    assert training_bytes(net, (4, 4, 1), 3, 10) == 12 * parameters + saved
+    assert training_bytes(net, (4, 4, 1), 3, 10, optimizer="adam") == 16 * parameters + saved
 
 
 @pytest.mark.parametrize("name", sorted(NETS.keys() - {"alexnet"}))

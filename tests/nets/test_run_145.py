@@ -12,7 +12,8 @@ from alexctl.nets.alexnet import AlexNet, TowerLinear
 from alexctl.nets.alexnet32 import AlexNet32
 from alexctl.nets.layers import Dropout
 from alexctl.nets.response_norm import ResponseNorm
-from alexctl.training.optimiser import Momentum, Schedule
+from alexctl.training.optimiser import Momentum
+from alexctl.training.schedule import Schedule
 
 # Every layer of the file between its data and its softmax, in order, its two towers as one (a and b are alike): what it
 # is, and what stands in it. A neuron is written after the layer that has it, since it acts on that layer's output.

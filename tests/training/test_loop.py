@@ -11,7 +11,8 @@ from torch import nn
 from alexctl.training.clock import Clock
 from alexctl.training.graphs import finished
 from alexctl.training.loop import Diverged, Training
-from alexctl.training.optimiser import Momentum, Schedule
+from alexctl.training.optimiser import Momentum
+from alexctl.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 
