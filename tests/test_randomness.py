@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from alexctl import randomness as module
-from alexctl.randomness import happens, integers, normals, permutation, philox, words
+from alexctl.randomness import betas, happens, integers, normals, permutation, philox, words
 
 STEP = torch.tensor(7)
 
@@ -75,3 +75,18 @@ def test_a_permutation_is_one_and_no_place_is_favoured():
     firsts = torch.bincount(torch.stack(found)[:, 0], minlength=6).double()
     assert ((firsts - 4000 / 6) ** 2 / (4000 / 6)).sum() < 22  # 5 degrees of freedom, p = 0.0005
     assert sorted(permutation(1, STEP, 60_000).tolist()) == list(range(60_000))
+
+
+@pytest.mark.parametrize("alpha", [0.2, 0.5, 1.0])
+def test_betas_have_the_moments_of_theirs(alpha):
+    """Mean 1/2, variance 1 / (4 (2 alpha + 1)); with alpha 1 all shares are equally probable."""
+    found = betas(5, STEP, 20_000, alpha)
+    assert found.mean().item() == pytest.approx(0.5, abs=0.01)
+    assert found.var().item() == pytest.approx(1 / (4 * (2 * alpha + 1)), rel=0.03)
+    assert 0 <= found.min() <= found.max() <= 1
+    if alpha == 1:
+        assert torch.histc(found, 10, 0, 1).div(2000).tolist() == pytest.approx([1.0] * 10, abs=0.1)
+
+
+def test_a_beta_of_a_small_alpha_is_a_number():
+    assert torch.isfinite(betas(5, STEP, 1000, 0.001)).all()

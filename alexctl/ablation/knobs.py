@@ -92,6 +92,14 @@ class TrainingKnobs(Knobs):
     flips: bool = False  # half of the training images mirrored
     colour_noise: Annotated[float, Field(ge=0, le=10)] = 0.0  # section 4.1's alpha; 0.1 there
     colour_noise_until: Annotated[int, Field(ge=1)] | None = None  # none after so many epochs; None: to the end
+    pad_crop: Annotated[int, Field(ge=0, le=512)] = 0  # pixels of padding around images, then cropped (He et al. 2016)
+    cutout: Annotated[int, Field(ge=1, le=1024)] | None = (
+        None  # side of a blank square in pixels (DeVries & Taylor 2017)
+    )
+    mixup: Annotated[float, Field(ge=0, le=1)] = 0.0  # alpha of its Beta distribution (Zhang et al. 2018); 1 there
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = (
+        0.0  # spread over all classes (Szegedy et al. 2016); 0.1 there
+    )
     test_views: Literal[1, 10] = 1  # 10: corners and centre, mirrored too, averaged (section 4.1)
     target: Target | None = None
     epochs_after_target: Annotated[float, Field(ge=0)] | None = None  # None: train all `epochs` in any case
@@ -100,6 +108,13 @@ class TrainingKnobs(Knobs):
     train_error_from: Literal["minibatches", "pass"] = "minibatches"
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # of products; weights and their updates are float32
     seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
+
+    @field_validator("pad_crop")
+    @classmethod
+    def _is_cropped_at_random(cls, padding: int, info: ValidationInfo) -> int:
+        if padding and info.data.get("random_crops") is False:
+            raise ValueError("needs random crops; leave random_crops = false out, or pad_crop")
+        return padding
 
     @field_validator("lr_drops")
     @classmethod

@@ -23,8 +23,11 @@ class Batches:
     held out: it is neither trained on nor part of any statistics. `order` "file" goes through the images as they lie
     in the file, in every epoch. `flips` mirrors half of the training images; `colour_noise` adds
     multiples of the principal components of the training images' colours (section 4.1), before epoch
-    `colour_noise_until` only where that is given. An accelerator holds all
-    images where they take at most half of its free memory (`resident` says it otherwise), else only the batches.
+    `colour_noise_until` only where that is given. `pad_crop` moves each training image by at most so many pixels each
+    way (He et al. 2016: padded, then cropped), `cutout` blanks a square of this side in it (DeVries & Taylor 2017); what
+    is blank is 0 as a net sees it, the mean. `mixup` mixes it with another of its batch (Zhang et al. 2018). An
+    accelerator holds all images where they take at most half of its free memory (`resident` says it otherwise), else
+    only the batches.
     """
 
     train_images: Tensor  # (n, height, width, channels) uint8, as those of the other parts
@@ -49,11 +52,15 @@ class Batches:
         flips: bool = False,
         colour_noise: float = 0.0,
         colour_noise_until: int | None = None,
+        pad_crop: int = 0,
+        cutout: int | None = None,
+        mixup: float = 0.0,
         resident: bool | None = None,
     ):
         self.batch_size, self.device, self.in_file_order = batch_size, device, order == "file"
         self.random_crops, self.flips = random_crops, flips
         self.colour_noise, self.colour_noise_until = colour_noise, colour_noise_until
+        self.pad_crop, self.cutout, self.mixup, self.num_classes = pad_crop, cutout, mixup, len(data.classes)
         if resident is None:  # decided once: what other lanes take of the memory does not count
             resident = data.once(("fits", str(device)), partial(_fits, data, device))
         self.store = device if resident else torch.device("cpu")

@@ -98,7 +98,7 @@ class Training:
         self.batches = batches or Batches(
             data, device=device, scaling=self.net.input_scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
             held_out=knobs.held_out, order=knobs.order, crop=knobs.crop, random_crops=knobs.random_crops, flips=knobs.flips, colour_noise=knobs.colour_noise,
-            colour_noise_until=knobs.colour_noise_until,
+            colour_noise_until=knobs.colour_noise_until, pad_crop=knobs.pad_crop, cutout=knobs.cutout, mixup=knobs.mixup,
         )  # fmt: skip
         self.epochs = Epochs(self.batches, self.seed)
         self.step = 0
@@ -201,12 +201,15 @@ class Training:
                 logits = self.net(images)
             if self.own:  # what it gave when it was built, it gave in eval mode
                 check_logits(self.setting.training.net, logits, len(labels), self.num_classes, "while it trains")
-            loss = F.cross_entropy(logits.float(), labels)
+            loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.setting.training.label_smoothing)
             loss.backward()
         self.optimiser.step(epoch=epoch)
         with torch.no_grad():
             # Before the update, on the minibatch itself: what the 2012 code logged and Figure 1 most likely shows.
-            wrong = (logits.argmax(1) != labels).sum()
+            if labels.dim() == 1:
+                wrong = (logits.argmax(1) != labels).sum()
+            else:  # mixed images: the share of the classes that were not found
+                wrong = (1 - labels.gather(1, logits.argmax(1, keepdim=True))).sum()
             self.sums += torch.stack([loss * len(labels), wrong, torch.full_like(loss, len(labels))])
             self.step_on_device += 1
 

@@ -30,6 +30,7 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "precision": "float32", "image_size": 32, "random_crops": True, "seed_offset": 0, "bias_drops": True,
         "held_out": 0.0, "order": "shuffled", "first_layer_drops": (), "first_layer_until": None, "colour_noise_until": None,
         "optimizer": "sgd", "lr_schedule": "steps", "warmup_epochs": 0.0,
+        "pad_crop": 0, "cutout": None, "mixup": 0.0, "label_smoothing": 0.0,
     }  # fmt: skip
     alexnet = {
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
@@ -62,6 +63,13 @@ def test_drops_belong_to_a_schedule_of_steps():
     """So a base may name them although an arm has a cosine; that arm is the same with and without them."""
     assert make(lr_drops=[3], lr_schedule="cosine").hash8 == make(lr_schedule="cosine").hash8
     assert make(lr_drops=[3]).training.lr_drops == (3,)
+
+
+def test_padding_is_cropped_at_random():
+    assert faults_of(crop=24, random_crops=False, pad_crop=2) == [
+        "pad_crop: needs random crops; leave random_crops = false out, or pad_crop"
+    ]
+    assert faults_of(crop=24, pad_crop=2) == []
 
 
 def test_a_warm_up_ends_before_the_training_does():
@@ -110,6 +118,7 @@ def test_the_hash_leaves_out_defaults_and_nothing_else():
         {"crop": 24, "test_views": 10}, {"seed_offset": 1000}, {"train_error_from": "pass"}, {"activation": "tanh"}, {"init": "fan-in"},
         {"input_scaling": "standardised"}, {"bias_rate": 1.0}, {"bias_drops": False}, {"first_layer_drops": [3]}, {"first_layer_until": 3}, {"colour_noise_until": 3},
         {"optimizer": "adam"}, {"optimizer": "nesterov"}, {"lr_schedule": "cosine"}, {"warmup_epochs": 1.0},
+        {"pad_crop": 4}, {"cutout": 8}, {"mixup": 0.2}, {"label_smoothing": 0.1},
     ):  # fmt: skip
         assert make(**change).hash8 != base, change
     table = make().flat()

@@ -215,7 +215,7 @@ def test_both_arms_see_the_same_images(tiny_data):
 
 
 def test_not_a_number_is_a_result(tiny_data, monkeypatch):
-    monkeypatch.setattr("alexctl.training.loop.F.cross_entropy", lambda logits, labels: logits.sum() * float("nan"))
+    monkeypatch.setattr("alexctl.training.loop.F.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan"))
     with pytest.raises(Diverged, match="the training loss is nan at epoch"):
         list(Training(setting(), 0, tiny_data, device=CPU))
 
@@ -319,3 +319,40 @@ def test_a_trial_with_images_held_out_never_sees_the_test_data(tiny_data):
     assert [row.test_error for row in rows] == [None] * len(rows)
     assert [row.validation_error is not None for row in rows] == [row.epoch % 1 == 0 for row in rows]
     assert 0 <= rows[-1].validation_error <= 1
+
+
+def first_row(tiny_data, **knobs):
+    """(a training before its first step, the row after it)."""
+    changes = {"num_train": 16, "batch_size": 16, "epochs": 1, "evaluate_every": 0} | knobs
+    before = Training(setting(**changes), 0, tiny_data, device=CPU)
+    (*_, row) = Training(setting(**changes), 0, tiny_data, device=CPU)
+    return before, row
+
+
+def test_a_smoothed_loss_by_hand(tiny_data):
+    """Of Szegedy et al. 2016: 0.9 of the right class's, and 0.1 of the mean over all ten, it among them."""
+    before, row = first_row(tiny_data, label_smoothing=0.1)
+    before.epochs.begin(0)
+    images, labels = before.epochs.take(16)
+    with torch.no_grad():
+        costs = -before.net(images).double().log_softmax(1)
+    expected = 0.9 * costs[torch.arange(16), labels].mean() + 0.1 * costs.mean()
+    assert row.train_loss == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_the_loss_and_error_of_mixtures_by_hand(tiny_data):
+    """Of Zhang et al. 2018: those of both images' classes, each by its share."""
+    before, row = first_row(tiny_data, mixup=1.0)
+    plain, _ = first_row(tiny_data)
+    for training in (before, plain):
+        training.epochs.begin(0)
+    (images, _), (_, labels) = before.epochs.take(16), plain.epochs.take(16)
+    share = before.epochs.shares[0].item()
+    with torch.no_grad():
+        costs = -before.net(images).double().log_softmax(1)
+    found, loss, error = costs.argmin(1), 0.0, 0.0
+    for part, classes in ((share, labels), (1 - share, labels.roll(1))):
+        loss += part * costs[torch.arange(16), classes].mean().item()
+        error += part * (found != classes).double().mean().item()
+    assert row.train_loss == pytest.approx(loss, rel=1e-6)
+    assert row.train_error == pytest.approx(error, rel=1e-6)

@@ -157,3 +157,21 @@ def test_a_cosine_ends_with_the_trial(tiny_data):
     schedule = training.optimiser.schedule
     assert (schedule.num_steps, schedule.warm_up_steps) == (training.step, round(1.5 * training.step / 4))
     assert schedule.scales(training.step_on_device)[1] == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"pad_crop": 4, "flips": True},
+        {"cutout": 8, "label_smoothing": 0.1},
+        {"mixup": 0.4},
+        {"pad_crop": 2, "cutout": 8, "mixup": 1.0, "label_smoothing": 0.1},
+    ],
+)
+def test_what_is_done_to_images_and_labels_is_captured_too(tiny_data, changes):
+    setting = knobs(tiny_data, **changes)
+    launcher = Capturing(Stream(), graph=Recorded, turn=lambda stream: contextlib.nullcontext())
+    captured = rows_of(Training(setting, 0, tiny_data, device=CPU, launcher=launcher))
+    assert captured == rows_of(Training(setting, 0, tiny_data, device=CPU))
+    assert launcher.captures
+    assert launcher._graphs
