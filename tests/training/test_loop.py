@@ -215,7 +215,9 @@ def test_both_arms_see_the_same_images(tiny_data):
 
 
 def test_not_a_number_is_a_result(tiny_data, monkeypatch):
-    monkeypatch.setattr("alexctl.training.loop.F.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan"))
+    monkeypatch.setattr(
+        "alexctl.training.loop.F.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan")
+    )
     with pytest.raises(Diverged, match="the training loss is nan at epoch"):
         list(Training(setting(), 0, tiny_data, device=CPU))
 
