@@ -146,26 +146,36 @@ class NetKnobs(Knobs):
 # What weights start with, what images become, and how fast biases learn are three knobs; none moves another. "fan-in" is
 # a variance of 2 / fan-in with ReLU and 1 / fan-in with tanh (activations.py): so it hangs on the activation by itself.
 Scaling = Literal["mean-image", "standardised"]
+Activation = Literal["relu", "tanh", "gelu", "silu", "leaky-relu", "elu", "sigmoid"]
+Width = Annotated[float, Field(gt=0, le=32)]  # what numbers of maps are multiplied by
+Share = Annotated[float, Field(ge=0, lt=1)]
 BiasRate = Annotated[float, Field(gt=0, le=1000)]  # the biases' learning rate as a multiple of the weights'
 
 
 class ConvNet4Knobs(NetKnobs):
     """The net of cuda-convnet's `layers-19pct`: three 5x5 convolutions and one fully connected layer."""
 
-    activation: Literal["relu", "tanh"] = "relu"
+    activation: Activation = "relu"
     init: Literal["2012", "fan-in"] = "2012"  # the weights' deviations: initW of the file, or by fan-in
     input_scaling: Scaling = "mean-image"  # 0-255 minus the mean image; standardised: per channel to mean 0, variance 1
     bias_rate: BiasRate = 2.0  # epsB 0.002 against epsW 0.001 in the file
-    norm: Literal["none", "same-map", "cross-map", "batch"] = "none"  # after the first and second pooling
+    # After the first and second pooling; Ioffe & Szegedy 2015, Wu & He 2018 (eight groups), Ba et al. 2016.
+    norm: Literal["none", "same-map", "cross-map", "batch", "group", "layer"] = "none"
     hidden: Annotated[int, Field(ge=1, le=65536)] | None = None  # units of a fully connected layer before the output
     fc_std: Annotated[float, Field(gt=0, le=10)] = 0.01  # of fc's first weights, with init "2012"; 0.1 in 80sec
     fc_cost: Annotated[float, Field(ge=0, le=100)] = 3.0  # fc's, with weight_decay "file"; 1.0 in 18pct, 0.03 in 80sec
+    width: Width = 1.0  # times 32, 32 and 64 maps
+    kernel: Literal[1, 3, 5, 7, 9] = (
+        5  # side of every convolution's window in pixels; padded, so that maps keep their size
+    )
+    pool: Literal["mixed", "max", "average"] = "mixed"  # maximum after conv1, averages after the others
+    dropout: Share = 0.0  # of what the last layer sees
 
 
 class ConvLocalKnobs(NetKnobs):
     """The nets of cuda-convnet's `layers-conv-local-13pct` and `-11pct`: two convolutions, two local layers, one FC."""
 
-    activation: Literal["relu", "tanh"] = "relu"
+    activation: Activation = "relu"
     init: Literal["2012", "fan-in"] = "2012"  # the weights' deviations: initW of the file, or by fan-in
     input_scaling: Scaling = "mean-image"  # 0-255 minus the mean image; standardised: per channel to mean 0, variance 1
     bias_rate: BiasRate = 2.0  # epsB 0.002 against epsW 0.001 in the file
@@ -202,21 +212,24 @@ class AlexNetKnobs(NetKnobs):
     # Of fc6 and fc7. "matched": with halved kernels one tower has the parameters of two within 2%; the paper's as it is.
     fc_units: Literal["same", "matched"] = "same"
     links: tuple[int, ...] = (3, 6, 7, 8)  # Figure 2: they see both towers; runs 150: 8, 127: no 3, 132: 4 for 3
-    # Section 3.3; run 148 "none"; "scale": LRN's constant alone, k^-beta; "batch": Ioffe & Szegedy 2015.
-    norm: Literal["none", "lrn", "scale", "batch"] = "lrn"
+    # Section 3.3; run 148 "none"; "scale": LRN's constant alone, k^-beta; "batch": Ioffe & Szegedy 2015; "group" (eight):
+    # Wu & He 2018; "layer": Ba et al. 2016, each tower's.
+    norm: Literal["none", "lrn", "scale", "batch", "group", "layer"] = "lrn"
     norm_layers: Literal["both", "first", "second"] = "both"  # section 3.3; run 167 "first"
     # Section 3.3; "as-run": before ReLU in layer 1 and after it in layer 2, as in layers-145.cfg.
     norm_place: Literal["after-relu", "before-relu", "as-run"] = "after-relu"
     lrn_alpha: Literal["printed", "divided"] = "printed"  # the formula of section 3.3; divided by n in the code
     spatial_norm: bool = False  # layers-145.cfg: after layer 2's LRN a second one, over 5x5 places; not in the paper
     pooling: Literal["3/2", "2/2", "2/2-naive"] = "3/2"  # section 3.4; run 147 "2/2": paddings keep the maps' sizes
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.5  # section 4.2: the first two fully connected layers; 0: none
+    pool: Literal["max", "average"] = "max"  # of the windows that `pooling` names
+    dropout: Share = 0.5  # section 4.2: the first two fully connected layers; 0: none
     without: Literal[3, 4, 5] | None = None  # section 7: one of the middle layers left out
     init: Literal["paper", "code", "fan-in"] = "paper"  # the weights': section 5; layers-145.cfg: conv3-5 0.03
     input_scaling: Scaling = "mean-image"  # section 2; standardised: per channel to mean 0, variance 1
     bias_rate: BiasRate = 1.0  # section 5: "equal learning rate for all layers"; 2 in layer-params-145.cfg
     biases: Literal[0, 1] = 1  # section 5: what conv2, 4, 5 and the hidden fully connected layers start with
-    activation: Literal["relu", "tanh"] = "relu"  # section 3.1
+    activation: Activation = "relu"  # section 3.1
+    width: Width = 1.0  # times the maps of conv1 to 5 and the units of fc6 and fc7, rounded to as many in each tower
 
     @field_validator("links")
     @classmethod
@@ -237,7 +250,7 @@ class AlexNetKnobs(NetKnobs):
     def _of_a_norm_that_is_there(cls, value: Any, info: ValidationInfo) -> Any:
         """What says something of a norm is at its default where there is none: a base may say it for the arms that have."""
         norm, key = info.data.get("norm"), info.field_name
-        without = {"none"} if key in ("norm_layers", "norm_place") else {"none", "scale", "batch"}
+        without = {"none"} if key in ("norm_layers", "norm_place") else {"none", "scale", "batch", "group", "layer"}
         idle = norm in without or (key == "spatial_norm" and info.data.get("norm_layers") == "first")
         return cls.model_fields[key].default if idle else value
 
@@ -248,12 +261,38 @@ class AlexNet32Knobs(AlexNetKnobs):
     is_proxy: ClassVar[bool] = True
 
 
+class ResNetKnobs(NetKnobs):
+    """The residual nets for CIFAR-10 of He et al. 2016, section 4.2, and the plain nets beside them."""
+
+    depth: Annotated[int, Field(ge=8, le=1202)] = (
+        20  # layers with weights: 6 n + 2, n blocks of two in each of 3 stages
+    )
+    skip: bool = True  # a shortcut around each block of two convolutions; false: the plain net
+    activation: Activation = "relu"
+    norm: Literal["none", "batch", "group", "layer"] = "batch"  # after each convolution; without it they have biases
+    init: Literal["fan-in", "glorot"] = (
+        "fan-in"  # He et al. 2015; Glorot & Bengio 2010: a variance of 2 / (fan-in + fan-out)
+    )
+    input_scaling: Scaling = "standardised"  # per channel to mean 0, variance 1; mean-image: 0-255 minus the mean image
+    bias_rate: BiasRate = 1.0
+    width: Width = 1.0  # times 16, 32 and 64 maps
+
+    @field_validator("depth")
+    @classmethod
+    def _is_six_n_and_two(cls, depth: int) -> int:
+        if depth % 6 != 2:
+            near = 6 * round((depth - 2) / 6) + 2
+            raise ValueError(f"should be 6 n + 2, such as {near}, not {depth}")
+        return depth
+
+
 NETS: dict[str, type[NetKnobs]] = {
     "convnet4": ConvNet4Knobs,
     "convlocal": ConvLocalKnobs,
     "lenet5": LeNet5Knobs,
     "alexnet": AlexNetKnobs,
     "alexnet32": AlexNet32Knobs,
+    "resnet": ResNetKnobs,
 }
 
 

@@ -221,7 +221,7 @@ class _Figure:
         for row in stage.after:
             if row.kind == "pool":
                 lines += [
-                    "max pooling",
+                    f"{row.pools or 'max'} pooling",
                     f"{row.kernel}×{row.kernel}, stride {row.stride}",
                     f"to {row.height}×{row.width}",
                 ]

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alexctl.ablation.knobs import AlexNetKnobs
-from alexctl.nets.activations import GAIN, Activation
+from alexctl.nets.activations import GAIN, INCREASING, Activation
 from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_image, windows
 from alexctl.nets.contract import NetSpec
-from alexctl.nets.layers import Dropout
+from alexctl.nets.layers import Dropout, batch_group_or_layer
 from alexctl.nets.response_norm import ResponseNorm, ResponseScale
 from alexctl.randomness import normal_
 
@@ -33,6 +33,7 @@ class AlexNet(nn.Sequential):
     never crosses towers, as each GPU of 2012 had its own (layers-145.cfg). That file also has a second, spatial
     normalisation after conv2, of which the paper says nothing: `spatial_norm`.
 
+    `width` multiplies the maps of every convolution and the units of fc6 and fc7.
     A layer left out (`without`) leaves its place, link included, to the next one. A layer's initial draws depend on
     the seed, its name and its shape.
     Raises UserError for images too small.
@@ -59,7 +60,7 @@ class AlexNet(nn.Sequential):
             channels = self._add_conv(conv, channels, padding)
         self.add_module("flat", nn.Flatten())
         num_inputs = channels * num_places
-        hidden = self.MATCHED_HIDDEN if knobs.fc_units == "matched" else self.HIDDEN
+        hidden = self._widened(self.MATCHED_HIDDEN if knobs.fc_units == "matched" else self.HIDDEN)
         for number, num_outputs in ((6, hidden), (7, hidden), (8, num_classes)):
             self.add_module(f"fc{number}", TowerLinear(num_inputs, num_outputs, self._groups(number)))
             if number < 8:
@@ -72,7 +73,7 @@ class AlexNet(nn.Sequential):
     def _add_conv(self, conv: ConvSpec, channels: int, padding: tuple[int, int]) -> int:
         """Adds a convolution and what follows it; returns how many maps that hands on."""
         knobs, number = self.knobs, conv.number
-        maps = conv.maps * QUARTERS[knobs.kernels] // 4 if number < 5 else conv.maps
+        maps = self._widened(conv.maps * QUARTERS[knobs.kernels] // 4 if number < 5 else conv.maps)
         groups = self._groups(number)
         self.add_module(
             f"conv{number}", HangingConv2d(channels, maps, conv.kernel, conv.stride, padding, groups=groups)
@@ -83,16 +84,25 @@ class AlexNet(nn.Sequential):
             if knobs.spatial_norm and number == 2:  # cnorm2 of layers-145.cfg
                 parts["spatial"] = ResponseNorm(5, alpha=1e-3, beta=0.75, k=1.0, maps="within", divided=True)
         if conv.pooled:
-            parts["pool"] = nn.MaxPool2d(POOLS[knobs.pooling], 2, ceil_mode=True)
+            pool = nn.MaxPool2d if knobs.pool == "max" else nn.AvgPool2d
+            parts["pool"] = pool(POOLS[knobs.pooling], 2, ceil_mode=True)
+        commutes = knobs.pool == "max" and knobs.activation in INCREASING
         after = knobs.norm_place == "after-relu" or (knobs.norm_place == "as-run" and number == 2)
         if "norm" in parts and after:
             order = (knobs.activation, "norm", "spatial", "pool")
-        else:  # an increasing function and a maximum commute; four times fewer values to squash this way round
+        elif commutes:  # an increasing function and a maximum: four times fewer values to squash this way round
             order = ("norm", "spatial", "pool", knobs.activation)
+        else:
+            order = ("norm", "spatial", knobs.activation, "pool")
         for part in order:
             if part in parts:
                 self.add_module(f"{part}{number}", parts[part])
         return maps
+
+    def _widened(self, units: int) -> int:
+        """So many times `width`, as many in each tower."""
+        towers = self.knobs.towers
+        return towers * max(1, round(units * self.knobs.width / towers))
 
     def _groups(self, number: int) -> int:
         """Into how many parts a layer's inputs fall: as many as there are towers, unless it sees them all."""
@@ -101,8 +111,8 @@ class AlexNet(nn.Sequential):
         return 1 if number == 1 or linked else self.knobs.towers
 
     def _norm(self, maps: int) -> nn.Module:
-        if self.knobs.norm == "batch":
-            return nn.BatchNorm2d(maps)
+        if self.knobs.norm in ("batch", "group", "layer"):
+            return batch_group_or_layer(self.knobs.norm, maps, towers=self.knobs.towers)
         if self.knobs.norm == "scale":
             return ResponseScale(beta=0.75, k=2.0)
         divided = self.knobs.lrn_alpha == "divided"

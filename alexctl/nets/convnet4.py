@@ -6,7 +6,8 @@ from alexctl.ablation.knobs import ConvNet4Knobs
 from alexctl.errors import UserError
 from alexctl.nets.activations import ACTIVATIONS
 from alexctl.nets.contract import NetSpec
-from alexctl.nets.cuda_convnet import Net2011, average_pool, max_pool, norm_layer, pooled
+from alexctl.nets.cuda_convnet import Net2011, norm_layer, pooled, pooled_activation
+from alexctl.nets.layers import Dropout
 
 
 class ConvNet4(Net2011):
@@ -16,7 +17,9 @@ class ConvNet4(Net2011):
     stride 2 and counts partial windows (32 -> 16 -> 8 -> 4). 89,578 parameters for 32x32x3 images and ten classes.
     `norm="same-map"` makes it `layers-18pct`, `hidden=64` `layers-80sec` (145,578 parameters), with the other
     knobs that PUBLISHED names; no file has both, or
-    a norm across maps or over the batch: these stand where 18pct has its own, after the first and second pooling.
+    another norm: these stand where 18pct has its own, after the first and second pooling. `width` multiplies the maps
+    of all three convolutions; `pool` replaces its maximum and averages by one of them; `dropout` is of what the last
+    layer sees.
     Raises UserError for images that the third pooling would leave nothing of.
     """
 
@@ -25,16 +28,19 @@ class ConvNet4(Net2011):
         height, width, channels = image_shape
         if min(height, width) < 8:
             raise UserError(f"convnet4 takes images of 8 x 8 pixels or more, not {height} x {width}")
-        self.conv1 = nn.Conv2d(channels, 32, 5, padding=2)
-        self.norm1 = norm_layer(knobs.norm, 32)
-        self.conv2 = nn.Conv2d(32, 32, 5, padding=2)
-        self.norm2 = norm_layer(knobs.norm, 32)
-        self.conv3 = nn.Conv2d(32, 64, 5, padding=2)
+        first, second, third = (max(1, round(maps * knobs.width)) for maps in (32, 32, 64))
+        kernel = {"kernel_size": knobs.kernel, "padding": knobs.kernel // 2}
+        self.conv1 = nn.Conv2d(channels, first, **kernel)
+        self.norm1 = norm_layer(knobs.norm, first)
+        self.conv2 = nn.Conv2d(first, second, **kernel)
+        self.norm2 = norm_layer(knobs.norm, second)
+        self.conv3 = nn.Conv2d(second, third, **kernel)
         for _ in range(3):
             height, width = pooled(height), pooled(width)
         if knobs.hidden is not None:
-            self.hidden = nn.Linear(64 * height * width, knobs.hidden)
-        self.fc = nn.Linear(knobs.hidden or 64 * height * width, num_classes)
+            self.hidden = nn.Linear(third * height * width, knobs.hidden)
+        self.dropout = Dropout(knobs.dropout) if knobs.dropout else nn.Identity()
+        self.fc = nn.Linear(knobs.hidden or third * height * width, num_classes)
         stds = {"conv1": 1e-4, "conv2": 0.01, "conv3": 0.01}  # initW in the files; fc's differs between them: a knob
         stds |= {"hidden": 0.1} if knobs.hidden is not None else {}
         self.initialise(stds | {"fc": knobs.fc_std}, seed=seed)
@@ -48,14 +54,14 @@ class ConvNet4(Net2011):
         return costs | {"fc.weight": self.knobs.fc_cost}
 
     def forward(self, images: Tensor) -> Tensor:
-        activation = ACTIVATIONS[self.knobs.activation]
-        # An increasing function and a maximum commute; four times fewer values to squash this way round.
-        x = self.norm1(activation(max_pool(self.conv1(images))))
-        x = self.norm2(average_pool(activation(self.conv2(x))))
-        x = average_pool(activation(self.conv3(x))).flatten(1)
+        activation, pool = self.knobs.activation, self.knobs.pool
+        first, others = ("max", "average") if pool == "mixed" else (pool, pool)
+        x = self.norm1(pooled_activation(self.conv1(images), activation, first))
+        x = self.norm2(pooled_activation(self.conv2(x), activation, others))
+        x = pooled_activation(self.conv3(x), activation, others).flatten(1)
         if self.knobs.hidden is not None:
-            x = activation(self.hidden(x))
-        return self.fc(x)
+            x = ACTIVATIONS[activation](self.hidden(x))
+        return self.fc(self.dropout(x))
 
 
 NET = NetSpec(factory=ConvNet4)

@@ -6,7 +6,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from alexctl.ablation.knobs import ConvLocalKnobs, ConvNet4Knobs
-from alexctl.nets.activations import GAIN
+from alexctl.nets.activations import ACTIVATIONS, GAIN, INCREASING
+from alexctl.nets.layers import batch_group_or_layer
 from alexctl.nets.response_norm import ResponseNorm
 from alexctl.randomness import normal_
 
@@ -40,12 +41,22 @@ class Net2011(nn.Module):
 
 
 def norm_layer(norm: str, channels: int) -> nn.Module:
-    """The layer of a `norm` knob: 18pct's for `same-map`, conv-local-11pct's for `cross-map`, torch's for `batch`."""
+    """The layer of a `norm` knob: 18pct's for `same-map`, conv-local-11pct's for `cross-map`, else torch's."""
     if norm == "same-map":
         return ResponseNorm(3, alpha=5e-5, beta=0.75, k=1.0, maps="within", divided=True)
     if norm == "cross-map":
         return ResponseNorm(9, alpha=0.001, beta=0.75, k=1.0, maps="across", divided=True)
-    return nn.BatchNorm2d(channels) if norm == "batch" else nn.Identity()
+    return nn.Identity() if norm == "none" else batch_group_or_layer(norm, channels)
+
+
+def pooled_activation(x: Tensor, activation: str, pool: str) -> Tensor:
+    """An activation, then `max` or `average` pooling; the other way round where that gives the same.
+
+    An increasing function and a maximum commute; four times fewer values to squash this way round.
+    """
+    if pool == "max" and activation in INCREASING:
+        return ACTIVATIONS[activation](max_pool(x))
+    return (max_pool if pool == "max" else average_pool)(ACTIVATIONS[activation](x))
 
 
 def max_pool(x: Tensor) -> Tensor:

@@ -39,6 +39,7 @@ class LayerRow:
     num_parameters: int = 0
     num_macs: int = 0  # multiply-accumulates
     num_neurons: int = 0
+    pools: str = ""  # of a pool: max or average
     sees: str = ""  # image, all, own tower, both towers, own group, own map, 3 to 6 maps
 
 
@@ -154,7 +155,11 @@ def _about(layer: nn.Module, output: Tensor, num_counted: int) -> dict[str, Any]
     names = {"kernel": "kernel_size", "stride": "stride", "padding": "padding"}
     window = {key: _sides(getattr(layer, name, None)) for key, name in names.items()}
     if isinstance(layer, POOLS):
-        return {"kind": "pool", "sees": "own map", **window, "padding": window["padding"] or 0}
+        pools = "average" if "Avg" in type(layer).__name__ else "max"
+        return {"kind": "pool", "sees": "own map", **window, "padding": window["padding"] or 0, "pools": pools}
+    if isinstance(layer, nn.GroupNorm) and layer.num_groups > 1:
+        num_maps = layer.num_channels // layer.num_groups
+        return {"kind": "norm", "sees": "own map" if num_maps == 1 else f"{num_maps} maps"}
     if isinstance(layer, NORMS):
         return {"kind": "norm", "sees": "own map" if isinstance(layer, MAP_NORMS) else "all"}
     if isinstance(layer, CONVS):

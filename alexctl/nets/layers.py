@@ -1,5 +1,6 @@
 """Layers of 2011 and 2012 that torch lacks or does otherwise: unshared weights, and dropout whose masks are derived."""
 
+import math
 from typing import Any
 
 import torch
@@ -43,6 +44,16 @@ class LocallyConnected(nn.Module):
             "kind": "local", "kernel": self.kernel, "kernel_maps": self.fan_in // self.kernel**2, "stride": 1,
             "padding": self.padding, "num_macs": self.weight.numel(), "sees": "all",
         }  # fmt: skip
+
+
+def batch_group_or_layer(norm: str, channels: int, *, towers: int = 1) -> nn.Module:
+    """Normalisation over the batch (Ioffe & Szegedy 2015), over groups of maps or over all of an image's.
+
+    `group` (Wu & He 2018) has eight groups, or as many as divide the maps; `layer` (Ba et al. 2016) one, in each tower.
+    """
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(math.gcd(8, channels) if norm == "group" else towers, channels)
 
 
 class Dropout(nn.Module):

@@ -36,17 +36,20 @@ def test_defaults_may_not_change_without_a_new_numerics():
         "towers": 2, "kernels": "whole", "links": (3, 6, 7, 8), "norm": "lrn", "norm_layers": "both",
         "norm_place": "after-relu", "lrn_alpha": "printed", "pooling": "3/2", "dropout": 0.5, "without": None,
         "init": "paper", "biases": 1, "activation": "relu", "input_scaling": "mean-image", "bias_rate": 1.0,
-        "spatial_norm": False, "fc_units": "same",
+        "spatial_norm": False, "fc_units": "same", "pool": "max", "width": 1.0,
     }  # fmt: skip
     start = {"init": "2012", "input_scaling": "mean-image", "bias_rate": 2.0}
+    of_convnet4 = {"width": 1.0, "kernel": 5, "pool": "mixed", "dropout": 0.0}
     of_nets = {net: {name: field.default for name, field in knobs.model_fields.items()} for net, knobs in NETS.items()}
     assert of_nets == {
-        "convnet4": start | {"activation": "relu", "norm": "none", "hidden": None, "fc_std": 0.01, "fc_cost": 3.0},
+        "convnet4": start | {"activation": "relu", "norm": "none", "hidden": None, "fc_std": 0.01, "fc_cost": 3.0} | of_convnet4,
         "convlocal": start | {"activation": "relu", "norm": "none", "local3_maps": 32, "fc_cost": 0.004},
         "lenet5": {"form": "1998", "activation": "scaled-tanh", "init": "1998"},
         "alexnet": alexnet,
         "alexnet32": alexnet,
-    }
+        "resnet": {"depth": 20, "skip": True, "activation": "relu", "norm": "batch", "init": "fan-in",
+                   "input_scaling": "standardised", "bias_rate": 1.0, "width": 1.0},
+    }  # fmt: skip
     assert Target(at_most=0.25).metric == "train_error"
 
 
@@ -171,7 +174,7 @@ def test_from_flat_refuses(change, words):
          'net = "convlocal", norm = "cross-map", local3_maps = 64, fc_cost = 0.01'),
         ({"net": 4}, "net: should be text in quotes, not 4"),
         ({"activation": "rleu"}, "activation: 'rleu' is not allowed, did you mean 'relu'?"),
-        ({"activation": 3}, "activation: should be 'relu' or 'tanh', not 3"),
+        ({"activation": 3}, "activation: should be 'relu', 'tanh', 'gelu', 'silu', 'leaky-relu', 'elu' or 'sigmoid', not 3"),
         ({"momentm": 0.9}, "momentm: unknown key, did you mean 'momentum'?"),
         ({"lr": True}, "lr: should be a number, not true"),
         ({"lr": 0}, "lr: should be above 0, not 0"),
@@ -191,7 +194,7 @@ def test_a_fault_says_what_and_what_would_do(changes, line):
 
 
 def test_all_faults_at_once():
-    assert len(faults_of(lr="x", epochs=0, activation="gelu", colour=1)) == 4
+    assert len(faults_of(lr="x", epochs=0, activation="relo", colour=1)) == 4
 
 
 @pytest.mark.parametrize(

@@ -231,7 +231,7 @@ def test_every_knob_builds_and_learns(knobs):
         ({"dropout": 1.0}, "less than 1"),
         ({"biases": 0.5}, "0 or 1"),
         ({"pooling": "3/3"}, "'3/2', '2/2' or '2/2-naive'"),
-        ({"width": 3}, "width"),
+        ({"breadth": 3}, "breadth"),
     ],
 )
 def test_refused_by_name(knobs, says):

@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from typing import get_args
 
 import pytest
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional as F
 from alexctl.ablation.knobs import LeNet5Knobs
 from alexctl.errors import UserError
 from alexctl.nets import lenet5
-from alexctl.nets.activations import ACTIVATIONS, scaled_tanh
+from alexctl.nets.activations import scaled_tanh
 from alexctl.nets.lenet5 import C3_TABLE, LeNet5, digit_codes
 from alexctl.randomness import uniform_
 
@@ -198,7 +199,10 @@ def test_initial_draws_that_keep_the_variance():
     assert model.c5.weight.std().item() == pytest.approx(1 / math.sqrt(400), rel=0.05)
     assert model.c3.weight[:18].std().item() == pytest.approx(1 / math.sqrt(75), rel=0.1)  # maps 0 to 5 see three
     assert model.s2.coefficient.tolist() == [0.25] * 6
-    short = {name: net(form="short", activation=name, init="fan-in") for name in ACTIVATIONS}
+    short = {
+        name: net(form="short", activation=name, init="fan-in")
+        for name in get_args(LeNet5Knobs.model_fields["activation"].annotation)
+    }
     assert torch.allclose(short["relu"].f6.weight, short["tanh"].f6.weight * math.sqrt(2))
     assert torch.equal(short["scaled-tanh"].f6.weight, short["tanh"].f6.weight)
 

@@ -10,8 +10,8 @@ from alexctl.nets import build
 from alexctl.nets.activations import GAIN
 
 OTHERS = {  # knobs without a list of choices
-    "bias_rate": [0.5], "hidden": [64, 1024], "fc_std": [0.1], "fc_cost": [0.5], "links": [(8,)], "dropout": [0.0], "without": [3, 4, 5],
-    "spatial_norm": [True],
+    "bias_rate": [0.5], "hidden": [64, 1024], "fc_std": [0.1], "fc_cost": [0.5], "links": [(8,)], "dropout": [0.0, 0.25], "without": [3, 4, 5],
+    "spatial_norm": [True], "skip": [False], "depth": [8, 32], "width": [0.5, 2.0],
 }  # fmt: skip
 START = {"init", "biases"}  # what a net's first parameters hang on by name, besides their shapes
 PAIRS = [
@@ -46,7 +46,7 @@ def test_a_knob_changes_nothing_else(net, knob, value, init):
     was = dict(before.named_parameters())
     # What fan-in means: the same draws, scaled by the activation's gain. So it is documented, and checked here.
     gain = 1.0
-    if init == "fan-in" and knob == "activation":
+    if before.knobs.init == "fan-in" and knob == "activation":
         gain = (GAIN[value] / GAIN[before.knobs.activation]) ** 0.5
     for name, parameter in after.named_parameters():
         if knob in START or name not in was or parameter.shape != was[name].shape:

@@ -320,7 +320,7 @@ def test_the_same_bytes_where_the_module_is_gone(finished, own_code):
     folder = own_code / "results" / "mine"
     before = {path.name: path.read_bytes() for path in folder.glob("*.*")}
     assert b"\nmine,own,final,1,done,mynet:make,8,,0.01," in before["trials.csv"]
-    assert b"\nmine,shipped,final,1,done,convnet4,,fan-in,0.01," in before["trials.csv"]
+    assert b"\nmine,shipped,final,1,done,convnet4,1.0,fan-in,0.01," in before["trials.csv"]
     shutil.copytree(own_code / "results", own_code / "elsewhere")
     (own_code / "mynet.py").write_text("raise SystemExit('a report ran this')")
     forget()
