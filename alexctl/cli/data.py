@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from alexctl.cli.help import Command
 from alexctl.cli.options import JsonOption, RootOption
 from alexctl.cli.usage import Commands
 
@@ -12,10 +13,10 @@ data_app = typer.Typer(
 )
 
 
-@data_app.command("fetch")
+@data_app.command("fetch", cls=Command)
 def data_fetch(
-    name: Annotated[str, typer.Argument(help="cifar10 or mnist.")],
-    mirror: Annotated[str | None, typer.Option(envvar="ALEXCTL_MIRROR", help="Address of a copy, tried first; the md5 decides.")] = None,
+    name: Annotated[str, typer.Argument(metavar="NAME", help="cifar10 or mnist.")],
+    mirror: Annotated[str | None, typer.Option(metavar="URL", envvar="ALEXCTL_MIRROR", help="Address of a copy, tried first; the md5 decides.")] = None,
     data_root: RootOption = None,
 ) -> None:  # fmt: skip
     """Download a data set; an interrupted download resumes."""
@@ -27,9 +28,9 @@ def data_fetch(
     say(f"{name} is in {where}")
 
 
-@data_app.command("verify")
+@data_app.command("verify", cls=Command)
 def data_verify(
-    name: Annotated[str, typer.Argument(help="A data set's name, or imagefolder:PATH.")], data_root: RootOption = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set's name, or imagefolder:PATH.")], data_root: RootOption = None
 ) -> None:
     """Check a data set's files against their checksums."""
     from alexctl.cli.console import say
@@ -39,7 +40,7 @@ def data_verify(
         say(line)
 
 
-@data_app.command("list")
+@data_app.command("list", cls=Command)
 def data_list(data_root: RootOption = None, json_: JsonOption = False) -> None:
     """List data sets and whether they are here."""
     from alexctl.cli.console import table

@@ -1,12 +1,19 @@
 """The options that several commands have, and the words they take."""
 
 import enum
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from alexctl.errors import UserError
+
+# The panels of `--help`.
+asked = partial(typer.Option, rich_help_panel="What is asked")
+speed = partial(typer.Option, rich_help_panel="How fast")
+in_results = partial(typer.Option, rich_help_panel="Results")
+in_ci = partial(typer.Option, rich_help_panel="CI")
 
 
 class FailOn(enum.StrEnum):
@@ -92,32 +99,32 @@ def _folder_name(name: str | None) -> str | None:
 
 
 ResultsOption = Annotated[
-    Path, typer.Option("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", callback=_home, help="Folder where results are kept.")
+    Path, in_results("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", callback=_home, help="Folder where results are kept.")
 ]  # fmt: skip
 RootOption = Annotated[
     Path | None,
-    typer.Option("--data-root", metavar="PATH", callback=_home, help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
+    in_results("--data-root", metavar="PATH", callback=_home, help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
 ]  # fmt: skip
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+JsonOption = Annotated[bool, in_results("--json", help="Print JSON instead of a table.")]
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="An ablation's name, or the path of a .toml file.", autocompletion=complete_ablation)
 ]  # fmt: skip
 NameOption = Annotated[
-    str | None, typer.Option("--name", metavar="NAME", callback=_folder_name, help="Name of the folder in results/. Default: the ablation's, with @DATA on other data than its file names.")
+    str | None, in_results("--name", metavar="NAME", callback=_folder_name, help="Name of the folder in results/. Default: the ablation's, with @DATA on other data than its file names.")
 ]  # fmt: skip
 PresetOption = Annotated[
-    str | None, typer.Option("--preset", metavar="NAME", help="Lay a net and its schedule as they were run over the base: run-145.", autocompletion=complete_preset)
+    str | None, asked("--preset", metavar="NAME", help="Lay a net and its schedule as they were run over the base: run-145.", autocompletion=complete_preset)
 ]  # fmt: skip
 RequireOption = Annotated[
-    Require | None, typer.Option("--require", metavar="supported", help="Exit with 3 unless every comparison has this verdict.")
+    Require | None, in_ci("--require", metavar="supported", help="Exit with 3 unless every comparison is supported.")
 ]  # fmt: skip
 TierOption = Annotated[
-    Tier | None, typer.Option("--tier", metavar="own", help="With --require: only on the claim's own data and net, with at least half of its schedule.")
+    Tier | None, in_ci("--tier", metavar="own", help="With --require: only on the claim's own data and net, with at least half of its schedule.")
 ]  # fmt: skip
 FailOnOption = Annotated[
-    list[FailOn] | None, typer.Option("--fail-on", metavar="contradicted|undecided", help="Exit with 3 if a comparison has this verdict, or none at all; may be given twice.")
+    list[FailOn] | None, in_ci("--fail-on", metavar="VERDICT", help="Exit with 3 if a comparison is contradicted or undecided, whichever is given, or has no verdict at all; may be given twice.")
 ]  # fmt: skip
 SvgOption = Annotated[
-    Path | None, typer.Option("--svg", metavar="FILE", callback=_home, help="With --net: draw it as Figure 2 of the paper; - is standard output.")
+    Path | None, in_results("--svg", metavar="FILE", callback=_home, help="With --net: draw it as Figure 2 of the paper; - is standard output.")
 ]  # fmt: skip
 DEFAULT_RESULTS = Path("results")

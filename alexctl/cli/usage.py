@@ -6,12 +6,11 @@ import sys
 import textwrap
 from typing import Any
 
-from typer.core import TyperGroup
-
+from alexctl.cli.help import Group
 from alexctl.errors import UserError, nearest
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """A group of commands that knows what a word may have been meant to be."""
 
     def resolve_command(self, ctx, args: list[str]):

@@ -1,0 +1,104 @@
+"""`alexctl ablate`: parse, one call of the front door, print."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from alexctl import process
+from alexctl.cli.gates import gate, refuse_on_smoke
+from alexctl.cli.options import (
+    DEFAULT_RESULTS,
+    FailOnOption,
+    JsonOption,
+    NameArgument,
+    NameOption,
+    Precision,
+    PresetOption,
+    RequireOption,
+    ResultsOption,
+    Retry,
+    RootOption,
+    TierOption,
+    asked,
+    in_ci,
+    in_results,
+    speed,
+)
+from alexctl.cli.usage import tell
+from alexctl.errors import UserError
+
+EXAMPLES = (
+    ("alexctl ablate relu-vs-tanh-demo", "the demo: two minutes"),
+    ("alexctl ablate relu-vs-tanh --until-decided", "as many seeds as it takes"),
+    ("alexctl ablate relu-vs-tanh --data shapes", "on images that alexctl draws"),
+    ("alexctl ablate ./mine.toml --smoke", "does it run at all?"),
+    ("alexctl ablate lrn --set batch_size=64 --name lrn-64", ""),
+)
+
+
+def ablate(
+    name: NameArgument,
+    data: Annotated[str | None, asked(metavar="DATA", help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
+    seeds: Annotated[int | None, asked(metavar="N", help="Reported seeds per arm.")] = None,
+    until_decided: Annotated[bool, asked("--until-decided", help="Analyse after 4, 6, 10, 16, 24 seeds and stop once decided; intervals are widened for it.")] = False,
+    max_seeds: Annotated[int | None, asked(metavar="N", min=4, max=100, help="With --until-decided: seeds at the last analysis. Default: 24.")] = None,
+    studies: Annotated[int | None, asked(metavar="N", min=1, max=100, help="Repeat search and trials so often, each with seeds of its own; the interval then covers the search.")] = None,
+    epochs: Annotated[int | None, asked(metavar="N", help="Epochs per trial, at most.")] = None,
+    set_: Annotated[list[str] | None, asked("--set", metavar="KEY=VALUE", help="Change a setting of all arms, such as batch_size=64.")] = None,
+    preset: PresetOption = None,
+    precision: Annotated[Precision, asked(metavar="NAME", help="Of products: float32 is IEEE, tf32 needs a GPU, or bfloat16. auto: bfloat16 if the hardware has it and the reference results found no difference on such a device, else float32.")] = Precision.auto,
+    smoke: Annotated[bool, asked("--smoke", help="Smoke test: seconds on embedded data, to see that it runs.")] = False,
+    workers: Annotated[int | None, speed(metavar="N", min=1, max=1024, help="Processes that train; 1 trains in this process. Default: one per core, or per GPU.")] = None,
+    threads: Annotated[int, speed(metavar="N", min=1, max=1024, help="Threads per worker.")] = 1,
+    lanes: Annotated[int | None, speed(metavar="N", min=1, max=1024, help="Trials each worker trains side by side. Default: as many as fit into a GPU's memory, up to 16; 1 on a CPU.")] = None,
+    device: Annotated[str, speed(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps. auto and cuda use all GPUs.")] = "auto",
+    results: ResultsOption = DEFAULT_RESULTS,
+    folder_name: NameOption = None,
+    data_root: RootOption = None,
+    retry: Annotated[Retry | None, in_results(metavar="failed", help="Run failed trials again.")] = None,
+    checkpoint_every: Annotated[float, in_results(min=0.1, max=3600, metavar="SECONDS", help="Time between checkpoints: what a killed trial may lose.")] = 20.0,
+    keep_weights: Annotated[bool, in_results("--keep-weights", help="Keep each trial's final weights, as safetensors.")] = False,
+    keep_predictions: Annotated[bool, in_results("--keep-predictions", help="Keep each trial's class probabilities for the test images, from which ensembles.csv is made.")] = False,
+    json_: JsonOption = False,
+    quiet: Annotated[bool, in_results("--quiet", "-q", help="No progress; notes on the results are still printed.")] = False,
+    require: RequireOption = None,
+    tier: TierOption = None,
+    fail_on: FailOnOption = None,
+    fail_fast: Annotated[bool, in_ci("--fail-fast", help="Stop at the first trial that fails.")] = False,
+) -> None:  # fmt: skip
+    """Run an ablation. Run the same command again to resume it."""
+    from alexctl import api
+    from alexctl.ablation.load import override
+    from alexctl.cli import show_results
+    from alexctl.cli.console import print_json, shown
+    from alexctl.cli.progress import Screen
+
+    if tier is not None and require is None:
+        raise UserError("--tier: says what --require supported asks for; give both")
+    refuse_on_smoke(require, fail_on, smoke, "leave out --smoke")
+    screen = Screen(quiet=quiet)
+    try:
+        result = api.ablate(
+            name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
+            epochs=epochs, precision=None if precision is Precision.auto else precision.value, preset=preset, knobs=override(set_ or []),
+            results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
+            threads=threads, lanes=lanes, retry_failed=retry is not None, fail_fast=fail_fast,
+            checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, keep_predictions=keep_predictions, watcher=screen,
+        )  # fmt: skip
+    except api.Stopped as stopped:
+        screen.close()
+        show_results.stopped(stopped.campaign)
+        sys.stderr.flush()
+        process.end(130)  # everything is written; Python would take a second to put torch away
+    finally:
+        screen.close()
+    if json_:
+        print_json(result.verdict)
+    else:
+        show_results.result(result)
+    if lost := process.lost_output():  # no fault of the campaign's
+        tell(f"can't write to standard output: {lost.strerror}; the verdict is in {shown(result.folder)}")
+    if result.failed:
+        raise typer.Exit(1)
+    gate(require, fail_on, [result.verdict], tier)
