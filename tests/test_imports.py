@@ -43,7 +43,7 @@ def test_imports_point_one_way():
 
 
 def test_the_face_is_light():
-    code = "import sys, alexctl.cli.commands; print([m for m in ('torch', 'pandas', 'matplotlib', 'scipy', 'numpy') if m in sys.modules])"
+    code = "import sys, alexctl.cli.commands; print([m for m in ('torch', 'pandas', 'matplotlib', 'scipy', 'numpy', 'rich') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

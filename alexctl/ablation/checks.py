@@ -104,8 +104,18 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
 
 
 def control_faults(head: dict[str, Any], arms: dict[str, Any]) -> list[Fault]:
-    """A control that is no arm; a table of them that holds an arm against itself or nothing against anything."""
-    control = head.get("control")
+    """A control, or an arm with usual epochs, that is no arm; a table of controls that holds an arm against itself."""
+    control, usual = head.get("control"), head.get("usual_epochs")
+    known = usual if isinstance(usual, dict) else ()
+    unknown = [
+        Fault("", "usual_epochs", f"no arm is called '{name}', {nearest(name, arms)}")
+        for name in known
+        if arms and name not in arms
+    ]
+    return unknown + _control_faults(control, head, arms)
+
+
+def _control_faults(control: Any, head: dict[str, Any], arms: dict[str, Any]) -> list[Fault]:
     if isinstance(control, dict) and head.get("compares") == "interaction":
         text = "an interaction has one control for its four arms, not a table of them; name that arm"
         return [Fault("", "control", text)]

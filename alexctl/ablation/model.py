@@ -144,6 +144,7 @@ class Ablation(_Part):
     compares: Literal["arms", "interaction"] = "arms"  # interaction: of two knobs, in four arms
     margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
     note: str | None = None  # what to bear in mind with any verdict; stands beside it
+    usual_epochs: dict[str, Annotated[float, Field(gt=0)]] = {}  # arm -> how long its trials lasted where it was tried
     claim: Claim
     plan: Plan
     base: dict[str, Any]

@@ -18,7 +18,7 @@ from alexctl.ablation.measures import named
 from alexctl.ablation.model import Ablation, Claim, Plan, is_name
 from alexctl.errors import nearest
 
-HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note")
+HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note", "usual_epochs")
 TABLES = ("claim", "base", "arms", "smoke")
 OF_FILE = ("data", "net", "epochs", "num_train")  # what a claim is about, where it does not say it itself
 OF_SMOKE = {"search_seeds": 1, "studies": 1, "budgets": None}  # it is to run, not to choose well

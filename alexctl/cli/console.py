@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from alexctl.errors import printable
 
@@ -16,6 +17,22 @@ from alexctl.errors import printable
 def plain(value: Any) -> str:
     """The value as a terminal may safely have it: control characters spelled out, nothing taken for markup."""
     return escape(printable(str(value)))
+
+
+WORD = 24  # a longer word, such as a path, may be broken
+STYLES = {"supported": "green", "contradicted": "red", "no difference": "cyan", "undecided": "yellow"}
+
+
+def verdict_style(line: Mapping[str, Any]) -> str:
+    """The colour of a line of verdict.json: green where the claim has been seen to hold."""
+    if line.get("direction") == "none" and line["verdict"] == "no difference":
+        return STYLES["supported"]
+    return next((style for word, style in STYLES.items() if line["verdict"].startswith(word)), "magenta")
+
+
+def verdict_text(line: Mapping[str, Any], words: str | None = None) -> Text:
+    """A line's verdict, or other words about it, in the verdict's colour."""
+    return Text(printable(words or line.get("words") or line["verdict"]), style=f"bold {verdict_style(line)}")
 
 
 def print_json(value: Any) -> None:
@@ -56,12 +73,15 @@ def say(*lines: str) -> None:
 
 def rich_table(rows: list[dict[str, Any]], console: Console, *, numbers: Collection[str] = ()) -> Table:
     """Rows of equal keys side by side, `numbers` to the right, or on a narrow terminal a paragraph a row."""
-    texts = [{key.replace("_", " "): plain("" if v is None else str(v)) for key, v in row.items()} for row in rows]
+    texts = [{key.replace("_", " "): _cell(value) for key, value in row.items()} for row in rows]
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for i, key in enumerate(texts[0] if texts else ()):
         justify = "right" if key in numbers else "left"
-        # A name that is broken can't be copied.
-        grid.add_column(key, header_style="dim", overflow="fold", no_wrap=i == 0, justify=justify)
+        longest = max(len(word) for text in (key, *(str(row[key]) for row in texts)) for word in text.split() or [""])
+        # A name that is broken can't be copied, and no other word should be.
+        grid.add_column(
+            key, header_style="dim", overflow="fold", no_wrap=i == 0, justify=justify, min_width=min(longest, WORD)
+        )
     for row in texts:
         grid.add_row(*row.values())
     wide = console.measure(grid, options=console.options.update(max_width=10_000))
@@ -75,9 +95,15 @@ def rich_table(rows: list[dict[str, Any]], console: Console, *, numbers: Collect
         if i:
             paragraphs.add_row()
         for key, text in row.items():
-            if text not in ("", "-"):
+            if str(text) not in ("", "-"):
                 paragraphs.add_row(key, text)
     return paragraphs
+
+
+def _cell(value: Any) -> str | Text:
+    if isinstance(value, Text):
+        return value
+    return plain("" if value is None else str(value))
 
 
 def shown(path: Path) -> str:

@@ -30,7 +30,8 @@ def data_fetch(
 
 @data_app.command("verify", cls=Command)
 def data_verify(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set's name, or imagefolder:PATH.")], data_root: RootOption = None
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A data set's name, or imagefolder:PATH.")],
+    data_root: RootOption = None,
 ) -> None:
     """Check a data set's files against their checksums."""
     from alexctl.cli.console import say

@@ -29,9 +29,9 @@ SHOW_EXAMPLES = (
 
 def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -> None:
     """List all ablations, their claims, and their state in results/."""
-    from alexctl.cli import show_ablation
+    from alexctl.cli import show_list
 
-    show_ablation.ablations(results, as_json=json_)
+    show_list.ablations(results, as_json=json_)
 
 
 def show(

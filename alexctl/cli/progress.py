@@ -15,9 +15,10 @@ from alexctl.campaign.campaign import Campaign, Job
 from alexctl.campaign.crew import Crew
 from alexctl.cli.console import new_console, plain, rich_table
 from alexctl.cli.show_ablation import seeds_words
-from alexctl.timing.estimates import lengths, remaining_work, wall_seconds
+from alexctl.timing.estimates import is_known, remaining_work, wall_seconds
 
 HEARTBEAT_SECONDS = 60.0
+WOBBLE = 0.1  # an estimate of the whole that grows by less than this is noise, and the one before stands
 
 
 class Screen:
@@ -30,6 +31,7 @@ class Screen:
         self.rows: dict[str, dict[str, Any]] = {}
         self.first: dict[str, tuple[float, float]] = {}  # when a running trial's first row came, and its epoch
         self.began = self.spoke = time.monotonic()
+        self.end: float | None = None  # when it was last expected to be over
         self.last_shown = 0.0
         self.seconds: dict[str, float] = {}
         self.workers = 1
@@ -78,16 +80,18 @@ class Screen:
         self.told.print(f"[yellow]note:[/] {plain(line)}")
 
     def estimate(self, campaign: Campaign) -> str:
-        """How long what is left will take, and what that assumes."""
+        """How long what is left will take; it grows only where the machine, or the trials, have become a tenth slower."""
         if not self.seconds:
             return "nothing left to run"
-        left = numbers.duration(wall_seconds(remaining_work(campaign, self.seconds), self.workers))
-        unknown = [arm for arm in campaign.ablation.arms if not lengths(campaign, arm)]
-        if not unknown:
-            return f"about {left}, going by the trials done"
-        epochs = max(campaign.setting(arm, "final", 1.0).training.epochs for arm in unknown)
-        whose = "" if len(unknown) == len(campaign.ablation.arms) else f" of {' and '.join(unknown)}"
-        return f"about {left} if every trial{whose} needs all its {epochs} epochs"
+        now = time.monotonic()
+        end = now + wall_seconds(remaining_work(campaign, self.seconds), self.workers)
+        later = None if self.end is None else end - self.end
+        if later is None or later <= 0 or later > WOBBLE * (end - self.began):
+            self.end = end
+        left = numbers.duration(max(1.0, self.end - now))
+        if all(is_known(campaign, arm) for arm in campaign.ablation.arms):
+            return f"about {left}"
+        return f"at most {left}; a trial ends when it meets its target"
 
     def _clock(self) -> str:
         return numbers.elapsed(time.monotonic() - self.began)
@@ -120,7 +124,12 @@ class Screen:
         row = self.rows.pop(job.name, None)
         self.first.pop(job.name, None)
         where = f"epoch {row['epoch']:.2f}, training error {row['train_error']:.1%}" if row else "epoch 0"
-        mark = {"failed": "[red]failed[/]", "diverged": "[yellow]diverged[/]", "paused": "compared"}.get(state, state)
+        mark = {
+            "failed": "[red]failed[/]",
+            "diverged": "[yellow]diverged[/]",
+            "paused": "[dim]compared[/]",
+            "done": "[green]done[/]",
+        }.get(state, state)
         why = f": {plain(error)}" if error else ""
         if not self.console.is_terminal or state in ("failed", "diverged"):
             self._event(f"{_label(job)}  {mark} at {where}{why}")

@@ -45,7 +45,7 @@ def report(
 ) -> None:  # fmt: skip
     """Rebuild CSVs and figures, print a table of verdicts, and write the report page."""
     from alexctl import api
-    from alexctl.cli import show_ablation, show_results
+    from alexctl.cli import show_list, show_results
     from alexctl.cli.console import note
 
     kind = format_ or (Format.json if json_ else Format.html)
@@ -55,7 +55,7 @@ def report(
     if reference:
         verdicts = api.reference_verdicts(name)
     else:
-        show_ablation.left_out(results)
+        show_list.left_out(results)
         found = api.load_results(results, name, problems=problems)
         verdicts = [result.verdict for result in found.values()]
         smoke = any(result.ablation.smoke for result in found.values())

@@ -7,87 +7,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from alexctl import numbers
 from alexctl.ablation.knobs import PROXIES
-from alexctl.ablation.load import load, shipped
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.own_net import code_notes
 from alexctl.ablation.toml import to_toml
-from alexctl.campaign.reference_runs import Estimate, ReferenceRun, estimates, unfinished
-from alexctl.cli.console import new_console, note, plain, print_json, table
-from alexctl.store import files, layout, plan, records, reference
+from alexctl.cli.console import new_console, note, plain, print_json
+from alexctl.store import layout, plan, records
 from alexctl.verdicts.evidence import OLDER
 
-MOST_LEFT_OUT = 5  # that are named
 FOR_REAL = "alexctl ablate {name} --preset run-145 --data imagefolder:PATH"
-
-
-def ablations(folder: Path, *, as_json: bool) -> None:
-    """`alexctl list`."""
-    rows = []
-    for name in shipped():
-        ablation = load(name)
-        rows.append({
-            "name": name, "section": ablation.claim.section,
-            "claim": ablation.claim.says, "results": "; ".join(_states(folder, name)) or "-",
-        })  # fmt: skip
-    table(rows, as_json=as_json)
-    left_out(folder)
-    if not as_json:
-        reference_runs(reference.home())
-
-
-def reference_runs(home: Path) -> None:
-    """Which of the runs that alexctl should come with are not there yet: how long each takes, and its command."""
-    missing = unfinished(home)
-    if not missing:
-        return
-    known, console = estimates(home), new_console()
-    console.print(f"\n{numbers.counted(len(missing), 'reference run')} to do; `make reference` does them in this order")
-    grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    grid.add_column("time", header_style="dim", no_wrap=True)
-    grid.add_column("command", header_style="dim", overflow="fold")
-    for run in missing:
-        grid.add_row(time_words(run, known.get(run.name)), plain(run.command))
-    console.print(grid)
-    if known:
-        workers = next(iter(known.values())).workers
-        console.print(plain(
-            f"Times on {numbers.counted(workers, 'CPU core')} of the machine that measured them last; "
-            "`alexctl show NAME` estimates them for this one."
-        ))  # fmt: skip
-
-
-def time_words(run: ReferenceRun, known: Estimate | None) -> str:
-    """'<= 9.4 h' where a target may end trials earlier, '~9.4 h' with other knobs than were measured, '?' where none were."""
-    if known is None:
-        return "?"
-    return ("~" if run.knobs else "<= " * known.at_most) + numbers.duration(known.seconds)
-
-
-def left_out(folder: Path) -> None:
-    """One line on stderr for all that lies in a results folder, may be results, and is passed over."""
-    notes = records.look_into(folder)[1]
-    if len(notes) > MOST_LEFT_OUT:
-        notes[MOST_LEFT_OUT:] = [f"and {len(notes) - MOST_LEFT_OUT} more"]
-    if notes:
-        note("; ".join(notes), stderr=True)
-
-
-def _states(folder: Path, name: str) -> list[str]:
-    """What results/ holds of an ablation, from its verdict files alone."""
-    states = []
-    for campaign in records.campaigns(folder):
-        if not layout.is_of(campaign, name):
-            continue
-        try:
-            verdict = files.read_json(campaign / layout.VERDICT)
-            words = ", ".join(line.get("words") or line["verdict"] for line in verdict["comparisons"])
-            on = "" if words.endswith(f" on {verdict['data']}") else f" on {verdict['data']}"
-            states.append(words + on + " (older numerics)" * (plan.older_numerics(campaign) is not None))
-        except (ValueError, KeyError, TypeError):
-            states.append(f"{campaign.name}: begun")
-    return states
 
 
 def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:

@@ -1,17 +1,25 @@
 """Prints what results say: of one campaign at its end, of all in a folder, of anybody's CSV, and after a stop."""
 
+import shlex
 import webbrowser
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
 from alexctl import numbers
 from alexctl.ablation.measures import MEASURES
-from alexctl.cli.console import new_console, note, plain, print_json, rich_table, say, shown, table
+from alexctl.cli.console import new_console, note, plain, print_json, rich_table, say, shown, table, verdict_text
+from alexctl.errors import printable
 from alexctl.store import layout
 
 if TYPE_CHECKING:
     from alexctl.api import Result
+
+TABLE_WIDTH = 110  # columns of a terminal that the table of verdicts takes
 
 
 def result(found: "Result") -> None:
@@ -38,7 +46,7 @@ def result(found: "Result") -> None:
         })  # fmt: skip
     console.print(rich_table(rows, console))
     for line in found.verdict["comparisons"]:
-        console.print(f"{plain(_sides(line))}: [bold]{plain(line['sentence'])}[/]")
+        console.print(Text(f"{printable(_sides(line))}: ").append_text(verdict_text(line, line["sentence"])))
     for words in sentences(found.verdict):
         console.print(plain(words))
     if rates := found.verdict["rates"]:
@@ -55,6 +63,15 @@ def result(found: "Result") -> None:
     )  # fmt: skip
     written = ", ".join(name for name in names if (found.folder / name).exists())
     console.print(f"Files: {plain(shown(found.folder))}/ ({written})")
+    _look_at(found, console)
+
+
+def _look_at(found: "Result", console: Console) -> None:
+    """What a person should open next, and with which command."""
+    if (figure := found.folder / layout.png(layout.FIGURE)).exists():
+        console.print(f"Look at: [cyan]{plain(shown(figure))}[/]")
+    elsewhere = f" --results {shlex.quote(shown(found.folder.parent))}" * (found.folder.parent != Path("results"))
+    console.print(f"Open the page with every number: [cyan]{plain(f'alexctl report{elsewhere} --open')}[/]")
 
 
 def failures(trials, folder: Path) -> list[str]:
@@ -107,19 +124,25 @@ def _left(campaign) -> str:
 def overview(found: "Collection[Result]") -> None:
     """`alexctl report`: one line a comparison."""
     from alexctl.verdicts.overview import overview as lines_of
-    from alexctl.verdicts.sentences import amount
+    from alexctl.verdicts.sentences import amount, interval
 
     lines = lines_of((result.folder.name, result.verdict) for result in found)
     judged = [line for result in found for line in result.verdict["comparisons"]]
-    table([
+    console = new_console()
+    rows = [
         {
             "ablation": row["ablation"], "arms": _sides(row), "data": row["data"], "effect": amount(line),
-            "claimed": "-" if row["claimed"] is None else numbers.claimed(row["claimed"], line["scale"]), "seeds": row["n"],
-            "smallest detectable effect": _smallest(line), "verdict": row["words"], "survives correction": row["stands"] or "-",
+            "interval": interval(line), "claimed": "-" if row["claimed"] is None else numbers.claimed(row["claimed"], line["scale"]),
+            "seeds": row["n"], "smallest detectable effect": _smallest(line), "verdict": verdict_text(line),
+            "survives correction": row["stands"] or "-",
         }
         for row, line in zip(lines, judged, strict=True)
-    ])  # fmt: skip
-    console = new_console()
+    ]  # fmt: skip
+    if console.is_terminal and console.width < TABLE_WIDTH:
+        for row in rows:
+            _in_lines(row, console)
+    else:
+        console.print(rich_table(rows, console))
     older: dict[str, list[str]] = {}
     for result in found:
         if "older" in result.verdict:
@@ -129,6 +152,14 @@ def overview(found: "Collection[Result]") -> None:
     for result in found:
         for line in failures(result.trials, result.folder):
             console.print(plain(line))
+
+
+def _in_lines(row: dict[str, Any], console: Console) -> None:
+    """A row of the overview in two or three lines."""
+    console.print(f"[bold]{plain(row['ablation'])}[/]  {plain(row['arms'])}, {plain(row['data'])}")
+    rest = f"{row['effect']}, interval {row['interval']}, claimed {row['claimed']}, n = {row['seeds']}"
+    stands = "" if row["survives correction"] == "-" else f", survives correction: {row['survives correction']}"
+    console.print(Padding(row["verdict"] + Text(f"  {printable(rest)}{stands}"), (0, 0, 0, 2)))
 
 
 def page(path: Path, *, open_: bool) -> None:
@@ -163,6 +194,8 @@ def _sides(line: dict[str, Any]) -> str:
 
 def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: bool) -> None:
     """`alexctl stats`: one line a comparison, then each in a sentence."""
+    from alexctl.verdicts.sentences import interval
+
     if as_json:
         print_json({"comparisons": lines, "notes": notes})
         return
@@ -175,7 +208,7 @@ def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: 
             **({"p after Holm": _short(line["holm_p"]), "stands": line["stands"] or "-"} if len(lines) > 1 else {}),
             **({"sign-flip p": _short(line["sign_flip_p"]), "correlation": _short(line["correlation"])} if paired
                else {"rank-sum p": _short(line["rank_sum_p"])}),
-            "verdict": line["verdict"],
+            "interval": interval(line), "verdict": verdict_text(line, line["verdict"]),
         }
         for line in lines
     ])  # fmt: skip

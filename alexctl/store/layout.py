@@ -81,3 +81,8 @@ def trial(campaign: Path, name: str) -> Path:
 def svg(stem: str) -> str:
     """A figure's file for the page."""
     return f"{stem}.svg"
+
+
+def png(stem: str) -> str:
+    """The same figure as a picture."""
+    return f"{stem}.png"

@@ -44,22 +44,35 @@ def _makespan(trials: Iterable[float], workers: int) -> float:
     return max(free)
 
 
+def ends_early(ablation: Ablation, arm: str) -> bool:
+    """Whether a target may end an arm's trials before their schedule does."""
+    table = {**ablation.base, **ablation.arms[arm]}
+    return bool(table.get("target")) and table.get("epochs_after_target") is not None
+
+
+def usual_epochs(ablation: Ablation, arm: str, epochs: int) -> float:
+    """How long an arm's trials last as far as its file knows: `usual_epochs`, if this asks what the file asks."""
+    same = all({**ablation.of_file}.get(key) == ablation.base.get(key) for key in ("data", "net", "num_train"))
+    usual = ablation.usual_epochs.get(arm) if same and ends_early(ablation, arm) else None
+    return float(epochs) if usual is None else min(float(epochs), usual)
+
+
 def planned_work(ablation: Ablation, arm: str, epochs: int) -> Work:
     """Epochs of all trials of an arm, whose schedule has so many, in all studies and budgets."""
     plan, searching, reported = ablation.plan, (), ()
     seeds = plan.looks[-1] if plan.looks else plan.seeds
     for budget in plan.budgets or (epochs,):
         if arm in ablation.searched:
-            searching += search_work(ablation, budget) * plan.studies
-        reported += (float(budget),) * (seeds * plan.studies)
+            searching += search_work(ablation, arm, budget) * plan.studies
+        reported += (usual_epochs(ablation, arm, budget),) * (seeds * plan.studies)
     return Work(searching=searching, reported=reported)
 
 
-def search_work(ablation: Ablation, epochs: int) -> tuple[float, ...]:
+def search_work(ablation: Ablation, arm: str, epochs: int) -> tuple[float, ...]:
     """Epochs of the trials of one arm's search in one part."""
-    plan = ablation.plan
+    plan, usual = ablation.plan, usual_epochs(ablation, arm, epochs)
     each = usual_lengths(len(plan.lr_grid), epochs, race=ablation.measure.race)
-    return tuple(map(float, each)) * plan.search_seeds
+    return tuple(min(usual, length) for length in each) * plan.search_seeds
 
 
 def remaining_work(campaign: Campaign, seconds: dict[str, float]) -> Iterator[Work]:
@@ -78,10 +91,9 @@ def _remaining(campaign: Campaign, arm: str, part: Part, counted: Sequence[Trial
     grid, searched = campaign.ablation.plan.lr_grid, arm in campaign.ablation.searched
     epochs = campaign.setting(arm, "final", min(grid) if searched else None, part).training.epochs
     rate = campaign.rate(arm, part)
-    known = _lengths(counted, arm, rate, epochs)
-    expected = min(float(epochs), 1.15 * max(known) + 0.5) if known else float(epochs)
+    expected = _expected(campaign.ablation, arm, counted, rate, epochs)
     if rate is None:
-        whole = search_work(campaign.ablation, epochs)
+        whole = search_work(campaign.ablation, arm, epochs)
         ran = sum(r.rows[-1]["epoch"] for r in campaign.search(arm, part).counted() if r.rows)
         left = max(0.0, 1 - ran / sum(whole))
         return Work(searching=tuple(left * trial for trial in whole), reported=(expected,) * campaign.num_seeds)
@@ -94,17 +106,35 @@ def _remaining(campaign: Campaign, arm: str, part: Part, counted: Sequence[Trial
     return Work(reported=tuple(trials))
 
 
-def lengths(campaign: Campaign, arm: str) -> list[float]:
-    """How many epochs the arm's trials of the judged part took so far, at the rate that is reported."""
-    rate, part = campaign.rate(arm), campaign.parts[-1]
-    epochs = campaign.setting(arm, "final", rate or min(campaign.ablation.plan.lr_grid), part).training.epochs
-    return _lengths(campaign.counted(), arm, rate, epochs)
+def _expected(ablation: Ablation, arm: str, counted: Sequence[TrialRecord], rate: float | None, epochs: int) -> float:
+    """How many epochs a reported trial of the arm will take: as its others did, its best in the search, or its file says."""
+    if not ends_early(ablation, arm):
+        return float(epochs)
+    if known := _lengths(counted, arm, epochs, rate):
+        return min(float(epochs), 1.15 * max(known) + 0.5)
+    if known := [each for each in _lengths(counted, arm, epochs) if each < epochs]:
+        return min(float(epochs), 1.15 * min(known) + 0.5)
+    return usual_epochs(ablation, arm, epochs)
 
 
-def _lengths(counted: Sequence[TrialRecord], arm: str, rate: float | None, epochs: int) -> list[float]:
-    """How many epochs the arm's trials with this schedule took so far, at the rate that is reported."""
+def is_known(campaign: Campaign, arm: str) -> bool:
+    """Whether how long the arm's trials of the judged part last is more than their schedule's bound."""
+    epochs = campaign.setting(
+        arm, "final", min(campaign.ablation.plan.lr_grid or (1.0,)), campaign.parts[-1]
+    ).training.epochs
+    if not ends_early(campaign.ablation, arm) or usual_epochs(campaign.ablation, arm, epochs) < epochs:
+        return True
+    return bool(_lengths(campaign.counted(), arm, epochs))
+
+
+def _lengths(counted: Sequence[TrialRecord], arm: str, epochs: int, rate: float | None = None) -> list[float]:
+    """How many epochs the arm's trials with this schedule took so far, at any rate or at this one."""
     return [
         r.rows[-1]["epoch"]
         for r in counted
-        if r.arm == arm and r.rows and r.state == "done" and r.setting["lr"] == rate and r.setting["epochs"] == epochs
+        if r.arm == arm
+        and r.rows
+        and r.state == "done"
+        and r.setting["epochs"] == epochs
+        and rate in (None, r.setting["lr"])
     ]

@@ -16,6 +16,17 @@ def amount(line: Mapping[str, Any]) -> str:
     return word + numbers.effect(line[key], line["scale"]) + " points" * (line["scale"] == "points")
 
 
+def interval(line: Mapping[str, Any]) -> str:
+    """The interval of a line of verdict.json as a table has it: '3.38 to 3.97 (95%)'; '-' where there is none."""
+    if not line["n"] or line["bound"] == "none" or (line["low"] is None and line["high"] is None):
+        return "-"
+    level = numbers.level(line["level"])
+    low, high = (None if line[key] is None else numbers.effect(line[key], line["scale"]) for key in ("low", "high"))
+    if low is None or high is None:
+        return f"above {low} ({level})" if high is None else f"below {high} ({level})"
+    return f"{low} to {high} ({level})"
+
+
 def describe(
     effect: Effect,
     *,

@@ -6,7 +6,7 @@ from report.made_up import falling, lay, shipped
 from alexctl.ablation.load import load
 from alexctl.campaign import reference_runs
 from alexctl.campaign.reference_runs import RUNS, ReferenceRun, campaign_of, estimates, is_finished, unfinished
-from alexctl.cli import show_ablation
+from alexctl.cli import show_list
 from alexctl.store import files, layout
 
 FAN_IN = ReferenceRun(name="relu-vs-tanh-fan-in", why="is anything left?")
@@ -77,7 +77,7 @@ def test_list_says_what_is_missing_and_how_long_it_takes(tmp_path, fixed_rate, c
     folder = files.make_folder(tmp_path / layout.BENCH)
     lines = "ablation,seconds,at_most,workers\nrelu-vs-tanh,7200,true,2\nlenet5-forms,3600,false,2\n"
     (folder / layout.COSTS_CSV).write_text(lines)
-    show_ablation.reference_runs(tmp_path)
+    show_list.reference_runs(tmp_path)
     out = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
     assert f"{len(RUNS) - 1} reference runs to do; `make reference` does them in this order" in out
     assert "<= 2.0 h  alexctl ablate relu-vs-tanh" in out
@@ -88,8 +88,8 @@ def test_list_says_what_is_missing_and_how_long_it_takes(tmp_path, fixed_rate, c
 
 
 def test_nothing_is_said_where_all_have_run(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(show_ablation, "unfinished", lambda home: [])
-    show_ablation.reference_runs(tmp_path)
+    monkeypatch.setattr(show_list, "unfinished", lambda home: [])
+    show_list.reference_runs(tmp_path)
     assert capsys.readouterr().out == ""
 
 

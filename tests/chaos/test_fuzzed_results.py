@@ -15,7 +15,7 @@ from report.made_up import falling, lay, small, wobble
 
 from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.reuse import FinishedElsewhere
-from alexctl.cli import show_ablation
+from alexctl.cli import show_list
 from alexctl.errors import UserError
 from alexctl.regular_files import is_regular
 from alexctl.report.page import write_page
@@ -74,7 +74,7 @@ def report(folder):
 
 def listed(folder):
     """`alexctl list`."""
-    show_ablation.ablations(folder, as_json=True)
+    show_list.ablations(folder, as_json=True)
 
 
 def gone_on_with(ablation, folder):

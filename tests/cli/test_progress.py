@@ -13,7 +13,11 @@ from alexctl.store.records import TrialRecord
 @pytest.fixture
 def campaign(tmp_path):
     return Campaign(
-        tiny_ablation(epochs=10), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path / "tiny"
+        tiny_ablation(epochs=10, epochs_after_target=0.0),
+        data_name="shapes",
+        data_digest="0" * 16,
+        num_classes=10,
+        folder=tmp_path / "tiny",
     )
 
 
@@ -26,26 +30,51 @@ def finish(campaign: Campaign, arm: str, epoch: float) -> None:
         )  # fmt: skip
 
 
-def test_an_estimate_says_what_it_assumes(campaign):
+def screen_of(seconds: dict[str, float]) -> Screen:
     screen = Screen(quiet=True)
-    screen.seconds = {"relu": 10.0, "tanh": 20.0}
-    assert screen.estimate(campaign) == "about 10 min if every trial needs all its 10 epochs"
+    screen.seconds = seconds
+    return screen
+
+
+def test_an_estimate_is_a_bound_only_where_nothing_better_is_known(campaign):
+    screen = screen_of({"relu": 10.0, "tanh": 20.0})
+    assert screen.estimate(campaign) == "at most 10 min; a trial ends when it meets its target"
     finish(campaign, "relu", 4.0)
-    assert screen.estimate(campaign) == "about 7 min if every trial of tanh needs all its 10 epochs"
+    assert screen.estimate(campaign) == "at most 7 min; a trial ends when it meets its target"
     finish(campaign, "tanh", 4.0)
     del campaign.records[campaign.final_jobs("tanh", 0.01)[0].name]
-    assert screen.estimate(campaign) == "about 2 min, going by the trials done"  # (1.15 x 4 + 0.5) x 20 s
+    assert screen.estimate(campaign) == "about 2 min"  # (1.15 x 4 + 0.5) x 20 s
+
+
+def test_trials_that_always_last_as_long_as_their_schedule_are_no_bound(tmp_path):
+    about = {"data_name": "shapes", "data_digest": "0" * 16, "num_classes": 10, "folder": tmp_path / "tiny"}
+    errors = Campaign(tiny_ablation(epochs=10, epochs_after_target=None), **about)
+    assert screen_of({"relu": 10.0, "tanh": 20.0}).estimate(errors) == "about 10 min"
 
 
 def test_trials_of_another_plan_say_nothing_of_this_one(campaign, tmp_path):
     finish(campaign, "relu", 4.0)
     longer = Campaign(
-        tiny_ablation(epochs=20), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path / "tiny"
-    )
+        tiny_ablation(epochs=20, epochs_after_target=0.0), data_name="shapes", data_digest="0" * 16, num_classes=10,
+        folder=tmp_path / "tiny",
+    )  # fmt: skip
     longer.records |= campaign.records
-    screen = Screen(quiet=True)
-    screen.seconds = {"relu": 1.0, "tanh": 1.0}
-    assert screen.estimate(longer) == "about 80 s if every trial needs all its 20 epochs"
+    screen = screen_of({"relu": 1.0, "tanh": 1.0})
+    assert screen.estimate(longer) == "at most 80 s; a trial ends when it meets its target"
+
+
+def test_an_estimate_does_not_grow_by_noise(campaign, monkeypatch):
+    """A twentieth more is noise and the end stays where it was; a fifth more is another machine."""
+    screen = screen_of({"relu": 100.0, "tanh": 100.0})
+    now = screen.began
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert screen.estimate(campaign).startswith("at most 67 min;")  # 40 epochs of 100 s
+    screen.seconds = {"relu": 105.0, "tanh": 105.0}
+    assert screen.estimate(campaign).startswith("at most 67 min;")
+    now += 60
+    assert screen.estimate(campaign).startswith("at most 66 min;")
+    screen.seconds = {"relu": 120.0, "tanh": 120.0}
+    assert screen.estimate(campaign).startswith("at most 80 min;")
 
 
 def test_the_pace_seen_replaces_the_probe(campaign, monkeypatch):

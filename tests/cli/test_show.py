@@ -10,7 +10,7 @@ from rich.console import Console
 from alexctl.ablation.load import load, load_net
 from alexctl.campaign.campaign import Campaign
 from alexctl.cli import show_ablation, show_net, show_results
-from alexctl.cli.console import rich_table
+from alexctl.cli.console import rich_table, verdict_text
 from alexctl.errors import UserError
 from alexctl.nets.description import describe
 from alexctl.store.records import TrialRecord
@@ -127,3 +127,27 @@ def test_what_a_proxy_stands_for_is_named(tmp_path, monkeypatch, capsys):
     assert f"{command.replace('lrn', 'dropout')} --set lr=search" in " ".join(capsys.readouterr().out.split())
     assert not any("for real" in text for key, text in said.items() if key != ("lrn", None))
     assert 'norm_place          "as-run"' in said["lrn", "run-145"]
+
+
+@pytest.mark.parametrize(
+    ("line", "style"),
+    [
+        ({"verdict": "supported"}, "bold green"),
+        ({"verdict": "contradicted"}, "bold red"),
+        ({"verdict": "no difference", "direction": "positive"}, "bold cyan"),
+        ({"verdict": "no difference", "direction": "none"}, "bold green"),
+        ({"verdict": "undecided"}, "bold yellow"),
+        ({"verdict": "nothing learned"}, "bold magenta"),
+    ],
+)
+def test_the_colour_of_a_verdict(line, style):
+    assert (str(verdict_text(line).style), verdict_text(line).plain) == (style, line["verdict"])
+
+
+def test_no_word_of_a_table_is_broken():
+    rows = [
+        {"name": "x", "on": "cifar10-jpeg instead", "what": "several words " * 3, "verdict": "holds on cifar10-jpeg"}
+    ]
+    text = "\n".join(printed(rows, 48))
+    assert "cifar10-jpeg instead" not in text, "it is narrow"
+    assert text.count("cifar10-jpeg") == 2

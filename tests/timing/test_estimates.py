@@ -27,7 +27,7 @@ GRID = {"lr": "search", "lr_grid": [0.01, 0.02, 0.04, 0.08], "search_seeds": 2}
 
 
 def test_a_race_runs_three_rates_as_far_as_the_best_and_the_others_a_quarter_of_the_budget():
-    assert search_work(tiny_ablation(**GRID), 20) == (20.0, 20.0, 20.0, 5.0) * 2
+    assert search_work(tiny_ablation(**GRID), "relu", 20) == (20.0, 20.0, 20.0, 5.0) * 2
     assert planned_work(tiny_ablation(**GRID), "relu", 20).total == 2 * 65 + 2 * 20
 
 
@@ -52,3 +52,24 @@ def test_what_a_campaign_still_has_to_do(tmp_path):
     searched = tiny_ablation(epochs=10, lr="search", lr_grid=[0.01, 0.02, 0.04], search_seeds=1)
     relu, _ = remaining_work(Campaign(searched, **about), {"relu": 10.0, "tanh": 20.0})
     assert relu == Work(searching=(100.0,) * 3, reported=(100.0, 100.0))
+
+
+def usual(**overrides):
+    """A race whose file says how long its trials usually last."""
+    document = TINY | {"usual_epochs": {"relu": 4, "tanh": 99}, "base": TINY["base"] | {"epochs_after_target": 0.0}}
+    ablation, faults = parse(document, name="tiny", overrides=overrides, smoke=False)
+    assert not faults
+    return ablation
+
+
+def test_a_race_lasts_as_long_as_its_file_says_it_usually_does():
+    ablation = usual(**GRID, epochs=20)
+    assert planned_work(ablation, "relu", 20) == Work(searching=(4.0, 4.0, 4.0, 4.0) * 2, reported=(4.0, 4.0))
+    assert planned_work(ablation, "tanh", 20).reported == (20.0, 20.0), "never more than the schedule"
+    other = usual(**GRID, epochs=20, data="cifar10")
+    assert planned_work(other, "relu", 20).reported == (20.0, 20.0), "of other data its file knows nothing"
+
+
+def test_usual_epochs_of_an_arm_that_is_not_there():
+    _, faults = parse(TINY | {"usual_epochs": {"rely": 4}}, name="tiny", overrides={}, smoke=False)
+    assert list(map(str, faults)) == ["usual_epochs: no arm is called 'rely', did you mean 'relu'?"]
