@@ -204,11 +204,11 @@ def statistics(lines: list[dict[str, Any]], notes: tuple[str, ...], *, as_json: 
         {
             "arm": line["arm"], "control": line["control"],
             "pairs" if paired else "runs": line["n"] if paired else f"{len(line['arm_values'])} / {len(line['control_values'])}",
-            "effect": line["amount"], "p": _short(line["p_value"]),
+            "effect": line["amount"], "interval": interval(line), "p": _short(line["p_value"]),
             **({"p after Holm": _short(line["holm_p"]), "stands": line["stands"] or "-"} if len(lines) > 1 else {}),
             **({"sign-flip p": _short(line["sign_flip_p"]), "correlation": _short(line["correlation"])} if paired
                else {"rank-sum p": _short(line["rank_sum_p"])}),
-            "interval": interval(line), "verdict": verdict_text(line, line["verdict"]),
+            "verdict": verdict_text(line, line["verdict"]),
         }
         for line in lines
     ])  # fmt: skip

@@ -24,7 +24,18 @@ def test_the_table_the_sentence_and_what_was_taken_for_granted(tmp_path, capsys)
     code, out, _ = alexctl(*WORDS, "error", "--scale", "points", capsys=capsys)
     assert code == 0
     head, first, sentence, method, *notes = out.splitlines()
-    assert head.split() == ["arm", "control", "pairs", "effect", "p", "sign-flip", "p", "correlation", "verdict"]
+    assert head.split() == [
+        "arm",
+        "control",
+        "pairs",
+        "effect",
+        "interval",
+        "p",
+        "sign-flip",
+        "p",
+        "correlation",
+        "verdict",
+    ]
     assert first.split()[:5] == ["<b>\\x1b=cmd()", "base", "6", "+2.25", "points"]
     assert first.split()[-1] == "lower"
     assert "lower by 2.25 points" in sentence
