@@ -1,24 +1,50 @@
-"""`python -m tools.readme_table`: writes the README's table of reference results, so that no number is typed by hand."""
+"""`python -m tools.readme_table`: writes the README's opening and its table of reference results: no number is typed by hand."""
 
 from pathlib import Path
 
 from alexctl.campaign.campaign import open_results
 from alexctl.report.markdown_tex import markdown
-from alexctl.store import files, layout
+from alexctl.store import files, layout, records
 from alexctl.verdicts.tables import derive
+from tools.markdown import table
 from tools.marked_blocks import rewritten
+from tools.paper_figure_1 import STARTS
+from tools.paper_results import found
+
+JPEG = """`cifar10-jpeg` is CIFAR-10 after one pass of JPEG compression. A run on it can support a claim about CIFAR-10 but never
+reproduce it."""
 
 
-def block(reference: Path) -> str:
-    """The table between the README's two marks, as `alexctl report --format md` has it, each title with its figure."""
+def figure_1(reference: Path) -> str:
+    """Figure 1 from both starts side by side, a sentence each, or what is missing."""
+    runs = {name: found(name, reference) for name in STARTS}
+    shown = [
+        f"![ReLU against tanh, start {STARTS[name]}]({path})" if (path := run.figure()) else "–"
+        for name, run in runs.items()
+    ]
+    lines = [shown] * any(run.figure() for run in runs.values()) + [[run.sentence for run in runs.values()]]
+    return table([f"Figure 1, start {STARTS[name]}" for name in runs], lines)
+
+
+def results(reference: Path) -> str:
+    """The table, as `alexctl report --format md` has it, each title with its figure, and what to know of its lines.
+
+    A run with other knobs than its file's is not in it: its line would look the same.
+    """
+    if not records.campaigns(reference):
+        return "No reference run has been made yet."
     derived = [derive(evidence) for evidence in open_results(reference)]
+    derived = [tables for tables in derived if layout.is_of(tables.folder, tables.verdict["ablation"])]
     figures = [f"results/{reference.name}/{tables.folder.name}/{layout.FIGURE}.png" for tables in derived]
-    return markdown([tables.verdict for tables in derived], figures) + "\n"
+    notes = dict.fromkeys(tables.verdict["older"] for tables in derived if "older" in tables.verdict)
+    jpeg = [JPEG] * any(tables.verdict["data"] == "cifar10-jpeg" for tables in derived)
+    return "\n\n".join([markdown([tables.verdict for tables in derived], figures), *jpeg, *notes])
 
 
 def written(readme: str, reference: Path) -> str:
-    """The README's text with its table made anew; UserError when the marks are gone."""
-    return rewritten(readme, "results", block(reference), file="README.md")
+    """The README's text with its parts made anew; UserError when their marks are gone."""
+    readme = rewritten(readme, "figure-1", figure_1(reference), file="README.md")
+    return rewritten(readme, "results", results(reference), file="README.md")
 
 
 def main() -> None:

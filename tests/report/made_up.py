@@ -41,13 +41,15 @@ def lay(
     results_folder: Path, ablation: Ablation, errors: Callable[[Job], list[float]], *, data: str = "shapes",
     ends: Callable[[Job], str] = lambda job: "done", environment: Callable[[Job], dict] = lambda job: {},
     scores: Callable[[Job], np.ndarray] | None = None, labels: np.ndarray | None = None, kernels: list[dict] | None = None,
+    passed: Callable[[Job], float] | None = None, name: str | None = None,
 ) -> Campaign:  # fmt: skip
     """A campaign whose trials have these errors, a row an epoch of 2 s, its tables and figures made.
 
     `ends` says how a trial ended, `environment` what its machine had otherwise than ENVIRONMENT. With `labels` of test
     images its reported trials keep which they found right, by the probabilities that are their `scores`; these too.
+    `passed` is a finished net's error on all training images, `name` that of the folder.
     """
-    folder = files.make_folder(results_folder / layout.campaign_name(ablation, data))
+    folder = files.make_folder(results_folder / (name or layout.campaign_name(ablation, data)))
     campaign = Campaign(ablation, data_name=data, data_digest="c211c25063117f08", num_classes=10, folder=folder)
     campaign.write_plan({"git_commit": "3" * 40, "git_dirty": False})
     if labels is not None:
@@ -56,7 +58,7 @@ def lay(
     while jobs := campaign.ready():
         for job in jobs:
             kept = scores(job) if scores and job.phase == "final" else None
-            _finish(campaign, job, errors(job), ends(job), kept, labels, kernels)
+            _finish(campaign, job, errors(job), ends(job), kept, labels, kernels, passed and passed(job))
             files.write_json(folder / "trials" / job.name / "env.json", ENVIRONMENT | environment(job))
         if not any(job.phase == "search" for job in jobs):
             break
@@ -64,15 +66,18 @@ def lay(
     return campaign
 
 
-def _finish(campaign: Campaign, job: Job, errors: list[float], state: str, scores, labels, kernels) -> None:
+def _finish(campaign: Campaign, job: Job, errors: list[float], state: str, scores, labels, kernels, passed) -> None:
     folder = campaign.folder / "trials" / job.name
     records.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     rows = [
         {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error,
          "test_error": None if job.phase == "search" else error, "top5_error": None if job.phase == "search" else error / 4,
-         "train_seconds": 2.0 * (i + 1) * (1 + 0.1 * job.seed), "eval_seconds": 0.5}
+         "train_seconds": 2.0 * (i + 1) * (1 + 0.1 * job.seed), "eval_seconds": 0.5,
+         **({"validation_error": error, "train_error_pass": None} if job.phase == "search" else {})}
         for i, error in enumerate(errors)
     ]  # fmt: skip
+    if passed is not None:
+        rows[-1]["train_error_pass"] = passed
     about = {}
     if scores is not None:
         right = Right.of(scores.argmax(1) == labels)
