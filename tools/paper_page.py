@@ -164,7 +164,9 @@ def budgets(run: Found) -> str:
             "–" if row[key] is None else f"{100 * row[key]:.2f}" for key in ("train_error_pass", "test_error", "gap")
         )
         lines.append((str(row["budget"]), row["arm"], *errors, effect))
-    return table(("epochs", "arm", "training error, %", "test error, %", "gap", "effect on the test error"), lines)
+    return table(
+        ("epochs", "arm", "training error, %", "test error, %", "gap, points", "effect on the test error"), lines
+    )
 
 
 def main() -> None:
