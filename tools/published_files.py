@@ -8,7 +8,7 @@ from alexctl.store import layout
 OF_A_TRIAL = {layout.SETTING, layout.ENV, layout.STATUS, layout.ROWS, layout.CORRECT}
 WHILE_IT_RUNS = {layout.CHECKPOINT, layout.LOG, layout.LOCK, layout.HEARTBEAT}  # ignored by git
 OTHERS = re.compile(r"[a-z0-9_-]+\.(csv|json|svg|png|html)")
-MOST_BYTES = 5_000_000  # of any one file
+MOST_BYTES = 10_000_000  # of any one file
 
 
 def refused(reference: Path) -> list[Path]:

@@ -73,7 +73,7 @@ def show(lines: list[Line], device: str) -> None:
             "run": line.run.campaign, "state": line.state,
             "epochs": "-" if line.epochs is None else f"{line.epochs:,.0f}",
             "time here": "-" if line.seconds is None else "at most " * line.at_most + numbers.duration(line.seconds),
-            "what for": line.run.why + ("" if device in line.run.devices else "; too slow here, left out unless named"),
+            "what for": line.run.why + "; too slow here, left out unless named" * (line.state != "done" and device not in line.run.devices),
         }
         for line in lines
     ], numbers=("epochs",))  # fmt: skip

@@ -166,8 +166,14 @@ def _arms(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
 
 
 def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
-    """Every reported trial's value: a table, a line a seed and a column an arm, and the same as dots."""
+    """Every reported trial's value, with several budgets at the largest: a table, a line a seed and a column an arm, and
+    the same as dots.
+    """
     final = [row for row in folder.trials if row["phase"] == "final"]
+    keys = SEED
+    if final and "budget" in final[0]:
+        keys, largest = (*SEED, "budget"), max(float(row["budget"]) for row in final)
+        final = [row for row in final if float(row["budget"]) == largest]
     seeds = sorted({int(row["seed"]) for row in final})
     control, controls = folder.json(layout.VERDICT)["control"], _controls(folder)
     arms = sorted(dict.fromkeys(row["arm"] for row in final), key=lambda arm: (arm != control, arm))
@@ -175,7 +181,7 @@ def _seeds(folder: ResultsFolder, measure: Measure) -> dict[str, Any]:
     cells: dict[tuple[str, int], Traced | str] = {}
     for row in final:
         done = row["status"] == "done"
-        value = folder.cell(layout.TRIALS_CSV, row, measure.name, SEED, measure.written) if done else None
+        value = folder.cell(layout.TRIALS_CSV, row, measure.name, keys, measure.written) if done else None
         cells[row["arm"], int(row["seed"])] = value or _without_value(row) or "not finished"
     values = [float(cell.value) for cell in cells.values() if isinstance(cell, Traced)]
     table = {

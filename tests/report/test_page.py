@@ -18,7 +18,7 @@ from alexctl.errors import UserError, printable
 from alexctl.report.page import page, write
 from alexctl.report.rebuild import rebuild
 from alexctl.store import records, reference
-from report.made_up import small
+from report.made_up import lay, small
 from report.reading import Reader, agrees, looked_up
 
 REFERENCE = Path(__file__).parents[2] / "results" / "reference"
@@ -358,3 +358,26 @@ def test_what_newer_verdicts_know_is_shown_and_traced(everything, tmp_path):
     assert "The interval: Student's t, 95%." in found[0].text
     assert [e for e in found if e.attributes.get("id") == "tower-links-survival-title"]
     assert "tower-links-survival.csv" in {e.attributes.get("download") for e in found}
+
+
+def test_with_several_budgets_the_seeds_shown_are_those_of_the_largest(tmp_path):
+    """Whatever the rates: here that of the smaller budget is the larger, and its trials stand last in the table."""
+    base = {"lr": "search", "lr_grid": [0.01, 0.02], "lr_widenings": 0, "epochs": 4, "budgets": [2, 4]}
+
+    def errors(job):
+        best = 0.02 if job.setting.training.epochs == 2 else 0.01
+        level = 0.3 if job.setting.training.epochs == 2 else 0.1
+        return [
+            0.8,
+            *[level + 0.001 * job.seed % 0.003 + 10 * abs(job.setting.training.lr - best)]
+            * (job.setting.training.epochs - 1),
+        ]
+
+    campaign = lay(tmp_path, small(base=base), errors)
+    found = traced(Reader(page([campaign.folder])).elements)
+    shown = [element for element in found if element.attributes.get("data-at", "").endswith(":test_error")]
+    assert {element.text for element in shown if "phase=final" in element.attributes["data-at"]} == {
+        "10.00%", "10.10%", "10.20%",
+    }  # fmt: skip
+    for element in shown:
+        assert float(element.attributes["value"]) == looked_up(element, tmp_path)

@@ -8,7 +8,10 @@ from alexctl.store import files, layout
 from alexctl.store.reference import reference
 from alexctl.verdicts.tables import derive
 
-FILES = ("trials.csv", "curves.csv", "summary.csv", "survival.csv", "verdict.json")
+FILES = (
+    layout.TRIALS_CSV, layout.CURVES_CSV, layout.SUMMARY_CSV, layout.SURVIVAL_CSV, layout.BUDGETS_CSV, layout.IMAGES_CSV,
+    layout.BY_CLASS_CSV, layout.ENSEMBLES_CSV, layout.KERNELS_CSV, layout.VERDICT,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("committed", reference(), ids=lambda path: path.name)

@@ -128,7 +128,7 @@ def test_weights_and_unknown_files_are_not_published(tmp_path, name):
     (tmp_path / name).write_text("")
     assert refused(tmp_path) == [tmp_path / name]
     (tmp_path / name).unlink()
-    (tmp_path / "x" / "curves.csv").write_bytes(bytes(6_000_000))
+    (tmp_path / "x" / "curves.csv").write_bytes(bytes(11_000_000))
     assert refused(tmp_path) == [tmp_path / "x" / "curves.csv"]
 
 
