@@ -38,6 +38,15 @@ def is_regular(path: Path) -> bool:
         return False
 
 
+def signature(path: Path) -> tuple[int, int, int] | None:
+    """What changes whenever a file is written or replaced; not a time that anybody's clock need agree with. None: no file."""
+    try:
+        about = path.lstat()
+    except OSError:
+        return None
+    return about.st_ino, about.st_mtime_ns, about.st_size
+
+
 def open_regular(path: Path, *, append: bool = False) -> BinaryIO:
     """The file, open to read, or to append to, for which it is made where there is none.
 

@@ -2,8 +2,11 @@
 
 import contextlib
 import shutil
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from alexctl import numbers
 from alexctl.ablation.model import Ablation
 from alexctl.campaign import precision
 from alexctl.campaign.campaign import Campaign
@@ -27,10 +30,13 @@ from alexctl.verdicts.evidence import Evidence
 if TYPE_CHECKING:
     import torch
 
+PATIENCE = 600.0  # seconds for another process that writes the plan, or tables and figures
+
 
 def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     """Runs or resumes the whole campaign, writes its tables and figures, and returns what they are made of.
 
+    Other processes may do so on the same folder at the same time: they share its trials, and each ends when all are over.
     Raises UserError, or Stopped after an interrupt. A trial that fails is recorded in its folder, and the others go on.
     """
     root = data_root(options.root)
@@ -41,26 +47,21 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
     plan.refuse_older(folder)
     ablation = precision.with_precision(ablation, devices, plan.precision(folder))
-    new = not folder.exists()
-    files.make_inner(files.make_inner(folder) / layout.TRIALS)
-    try:
-        lock = wait_for_lock(folder, watcher.preparing)
-    except Locked as locked:
-        raise UserError(
-            f"another alexctl is running {folder.name} in {options.results} {locked}; wait for it, "
-            "or choose another place with --results"
-        ) from None
-    at_the_end = contextlib.ExitStack()
-    try:
+    # Seconds count within one run only, so there nobody else may be at work; elsewhere any number of processes may.
+    alone = ablation.measure.one_machine
+    with contextlib.ExitStack() as at_the_end:
+        if alone:
+            at_the_end.enter_context(_locked(folder, watcher, patience=0.0))
+        writing = contextlib.nullcontext if alone else lambda: _locked(folder, watcher, patience=PATIENCE)
         campaign = Campaign(
             ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=folder
         )
-        campaign.retry_failed = options.retry_failed
-        restarted = campaign.restart_torn()
+        campaign.retry_failed, campaign.share = options.retry_failed, options.share
+        restarted = campaign.trials.restart_torn()
         shared = FinishedElsewhere(campaign, weights=options.keeping.weights, predictions=options.keeping.predictions)
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
-        crew = crew_of(devices, workers=options.workers, lanes=options.lanes, one_machine=ablation.measure.one_machine)
+        crew = crew_of(devices, workers=options.workers, lanes=options.lanes, one_machine=alone)
         pool = None
         if unknown and crew.begins_early:
             pool = LocalPool(
@@ -70,17 +71,19 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
             pool.begin()
         probed = probe(campaign, data, device, options.threads) if unknown else NOTHING
         seeds = seed_notes(campaign, data, device) if unknown else []
-        notes = [
-            *data.notes,
-            *seeds,
-            *precision.notes(ablation, devices),
-            *campaign.write_plan(git_state()),
-            *restarted,
-            *_without(campaign, layout.WEIGHTS, "weights", options.keeping.weights),
-            *_without(campaign, layout.PROBABILITIES, "probabilities", options.keeping.predictions),
-        ]
-        test_images.write_labels(folder, data_digest=data.digest, classes=data.classes, labels=data.test_labels)
-        taken = shared.take_ready()
+        with writing():
+            campaign.refresh()
+            notes = [
+                *data.notes,
+                *seeds,
+                *precision.notes(ablation, devices),
+                *campaign.write_plan(git_state()),
+                *restarted,
+                *_without(campaign, layout.WEIGHTS, "weights", options.keeping.weights),
+                *_without(campaign, layout.PROBABILITIES, "probabilities", options.keeping.predictions),
+            ]
+            test_images.write_labels(folder, data_digest=data.digest, classes=data.classes, labels=data.test_labels)
+            taken = shared.take_ready()
         if campaign.ready() and not probed.seconds:
             probed = probe(campaign, data, device, options.threads)
         notes += _other_device(campaign, device)
@@ -93,21 +96,53 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         watcher.planned(campaign, {arm: slower * each for arm, each in probed.seconds.items()}, crew, notes)
         for job, source in taken:
             watcher.taken(job, source)
-        Scheduler(campaign, lock, shared, options, root, crew, watcher, pool).go()
-        campaign.tidy()
-        _draw_net(campaign, data)
+        Scheduler(campaign, shared, options, root, crew, watcher, pool).go()
         from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
 
-        evidence = campaign.evidence()
-        rebuild(evidence, problems=(left_out := []))
-        for line in left_out:
+        with writing():
+            campaign.refresh()
+            campaign.tidy()
+            _draw_net(campaign, data)
+            evidence = campaign.evidence()
+            rebuild(evidence, problems=(left_out := []))
+        for line in (*left_out, *_left_to_others(campaign)):
             watcher.noted(line)
         return evidence
-    finally:
-        if new and not (folder / layout.PLAN).exists():  # refused; while it is locked, nobody else has begun in it
-            shutil.rmtree(folder, ignore_errors=True)
-        at_the_end.close()
-        lock.release()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, watcher: Watcher, *, patience: float) -> Iterator[None]:
+    """The folder, made if need be, and locked: by whoever plans it or writes what is derived from its trials."""
+    new = not folder.exists()
+    files.make_inner(files.make_inner(folder) / layout.TRIALS)
+    try:
+        lock = wait_for_lock(folder, watcher.preparing, patience=patience)
+    except Locked as locked:
+        held = f"for {numbers.duration(patience)}" if patience else f"{locked}, and seconds count within one run only"
+        raise UserError(
+            f"another alexctl has {folder.name} in {folder.parent} locked {held}; wait for it, "
+            "or choose another place with --results"
+        ) from None
+    with lock:
+        try:
+            yield
+        finally:
+            if new and not (folder / layout.PLAN).exists():  # refused; while it is locked, nobody else has begun in it
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _left_to_others(campaign: Campaign) -> list[str]:
+    """A note where a share of the seeds was run, and others are not over yet."""
+    if campaign.share is None:
+        return []
+    over = sum(record.finished or record.failed for record in campaign.counted() if record.phase == "final")
+    if over == campaign.num_reported:
+        return []
+    seeds = f"seeds {campaign.share[0]} to {campaign.share[-1]}"
+    return [
+        f"{seeds} are done, and with them {over} of the {campaign.num_reported} trials to report: what is said here rests "
+        "on those. `alexctl merge` puts folders with other seeds together; on this folder, run the others' seeds"
+    ]
 
 
 def _draw_net(campaign: Campaign, data: DataSet) -> None:

@@ -11,12 +11,13 @@ from alexctl.ablation.knobs import TrainingKnobs
 from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import SEARCH_SEED, Ablation
 from alexctl.campaign import lr_search
+from alexctl.campaign.job import Job
 from alexctl.campaign.parts import Part
 from alexctl.statistics import HALF_WINDOW, is_windowed, race_curve, target_epoch
 from alexctl.store.records import TrialRecord
 
 if TYPE_CHECKING:
-    from alexctl.campaign.campaign import Campaign, Job
+    from alexctl.campaign.campaign import Campaign
 
 
 class ArmSearch:
@@ -26,7 +27,7 @@ class ArmSearch:
         self.campaign, self.arm, self.part, self.again = campaign, arm, part, again
         self.plan, self.measure = campaign.ablation.plan, campaign.ablation.measure
 
-    def jobs(self, lr: float, until: float | None = None) -> "list[Job]":
+    def jobs(self, lr: float, until: float | None = None) -> list[Job]:
         """The trials, one a search seed, that measure one rate."""
         first = SEARCH_SEED + self.part.study * self.plan.search_seeds
         setting = self.campaign.setting(self.arm, "search", lr, self.part)
@@ -58,7 +59,7 @@ class ArmSearch:
         return sorted(rates | ({decision.winner} if decision.winner is not None else set()))
 
     @cached_property
-    def failures(self) -> "list[Job]":
+    def failures(self) -> list[Job]:
         """The trials that failed: without them a winner would be one by default."""
         jobs = [job for rate in self.rates for job in self.jobs(rate)]
         return [job for job in jobs if self.campaign.record(job).failed]

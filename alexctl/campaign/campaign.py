@@ -1,7 +1,6 @@
 """Which trials an ablation needs, which are still to run, and what the learning-rate search says next."""
 
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +9,18 @@ from alexctl.ablation.model import Ablation
 from alexctl.ablation.setting import NUMERICS, Setting
 from alexctl.campaign import older
 from alexctl.campaign.arm_search import ArmSearch, search_changes
+from alexctl.campaign.job import Job
+from alexctl.campaign.known_trials import KnownTrials
 from alexctl.campaign.parts import Part, at_budget, parts_of
 from alexctl.errors import UserError
+from alexctl.regular_files import signature
 from alexctl.store import layout, plan, reference
 from alexctl.store.environment import mixed
-from alexctl.store.files import storage_error
-from alexctl.store.records import TrialRecord, clear, read_trial, trials_of
+from alexctl.store.records import TrialRecord, clear
 from alexctl.verdicts.compare import compare
 from alexctl.verdicts.evidence import Evidence, Searched
 
 DEFAULTS = {"epochs": TrainingKnobs.model_fields["epochs"].default}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """One trial to run now, as far as epoch `until` (None: to its own end)."""
-
-    arm: str
-    phase: str
-    seed: int
-    setting: Setting
-    until: float | None = None
-
-    @cached_property
-    def name(self) -> str:
-        return layout.trial_name(self.arm, self.seed, self.setting.hash8)
 
 
 class Campaign:
@@ -53,25 +39,37 @@ class Campaign:
         self.numerics, self.is_older = numerics, numerics < NUMERICS
         self.data_name, self.data_digest = data_name, data_digest
         self.retry_failed = False
-        self.records: dict[str, TrialRecord] = {r.folder.name: r for r in trials_of(folder)}
-        self.failed_before = {name for name, record in self.records.items() if record.failed}
+        self.share: range | None = None  # of the reported seeds, those that this process runs; None: all
+        self.trials = KnownTrials(folder)
         self._searches: dict[tuple[str, Part], ArmSearch] = {}
         self._final: dict[tuple[str, float, Part], list[Job]] = {}
         self.parts = parts_of(ablation.plan)
         self._seeds: tuple[int, int] | None = None
+        self._plan_read: tuple[int, ...] | None = None  # as it was when it was last read
 
     @classmethod
     def open(cls, folder: Path) -> "Campaign":
         """The campaign that a folder's `plan.json` describes; needs neither the ablation file nor the data."""
         return cls(**plan.read(folder), folder=folder)
 
+    @property
+    def records(self) -> dict[str, TrialRecord]:
+        """What is known of each trial in the folder, by name."""
+        return self.trials.records
+
     def write_plan(self, code: dict[str, Any]) -> list[str]:
         """Writes `plan.json` and returns what a person should be told about a plan that was there before."""
-        about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
         begun = any(record.rows for record in self.records.values())
-        notes = plan.write(self.folder, self.ablation, about, code, begun=begun)
+        notes = plan.write(
+            self.folder, self.ablation, self._about, code, begun=begun, shared=lambda: bool(self.trials.held())
+        )
+        self._plan_read = signature(self.folder / layout.PLAN)
         self.unplanned_looks = plan.read(self.folder)["unplanned_looks"]
         return notes
+
+    @property
+    def _about(self) -> dict[str, Any]:
+        return {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
 
     def setting(self, arm: str, phase: str, lr: float | None, part: Part | None = None) -> Setting:
         """An arm's setting; in the search it never sees the test data, and a race ends at the target."""
@@ -87,32 +85,27 @@ class Campaign:
 
     def reload(self, name: str) -> TrialRecord:
         """Reads one trial again after something happened to it."""
-        record = read_trial(layout.trial(self.folder, name))
-        self.records[name] = record
-        self.failed_before.discard(name)  # a retry is one try
         self._searches.clear()
         self._seeds = None
-        return record
+        return self.trials.reload(name)
+
+    def refresh(self) -> bool:
+        """Reads what other processes have done in the folder; whether there was anything.
+
+        UserError where one of them has planned something else since this one wrote its plan.
+        """
+        if self._plan_read and (now := signature(self.folder / layout.PLAN)) != self._plan_read:
+            plan.check(self.folder, plan.table(self.ablation, self._about, {}))
+            self._plan_read = now
+        if not self.trials.refresh():
+            return False
+        self._searches.clear()
+        self._seeds = None
+        return True
 
     def record(self, job: Job) -> TrialRecord:
         """What is known of a job's trial; a pending one if nothing is."""
-        record = self.records.get(job.name)
-        if record is None:
-            return TrialRecord(
-                folder=layout.trial(self.folder, job.name), arm=job.arm, seed=job.seed, hash8=job.setting.hash8,
-                phase=job.phase, setting=job.setting.flat(),
-            )  # fmt: skip
-        if record.problem and not record.folder.exists():
-            raise storage_error(record.folder, FileNotFoundError(2, "the folder has vanished"))
-        if record.problem:
-            raise record.refusal("restore it, or delete that folder and run the same command again to redo it")
-        return record
-
-    def restart_torn(self) -> list[str]:
-        """Counts trials as not begun whose rows and status are of different moments; returns a note for each."""
-        torn = {name: record for name, record in self.records.items() if record.torn}
-        self.records = {name: record for name, record in self.records.items() if name not in torn}
-        return [f"{name} starts again: {record.problem}" for name, record in torn.items()]
+        return self.trials.of(job)
 
     def search(self, arm: str, part: Part | None = None) -> ArmSearch:
         """The search of one arm's learning rate, by default the one whose rate is judged."""
@@ -144,6 +137,10 @@ class Campaign:
             first = part.study * self.ablation.plan.seeds
             jobs += [self.job(arm, "final", first + i, setting) for i in range(len(jobs), seeds)]
         return jobs[:seeds]
+
+    def own(self, jobs: list[Job]) -> list[Job]:
+        """Those of reported trials that this process runs, where it runs a share of the seeds."""
+        return [job for job in jobs if self.share is None or job.seed in self.share]
 
     @property
     def num_reported(self) -> int:
@@ -192,9 +189,8 @@ class Campaign:
         )
 
     def _of_old(self) -> Evidence:
-        about = {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
         return older.evidence(
-            self.ablation, list(self.records.values()), folder=self.folder, numerics=self.numerics, **about
+            self.ablation, list(self.records.values()), folder=self.folder, numerics=self.numerics, **self._about
         )
 
     def _judged(self, seeds: int, budget: int | None = None) -> Evidence:
@@ -239,7 +235,7 @@ class Campaign:
                     jobs = (job for rate, until in search.decision.run for job in search.jobs(rate, until))
                     searching += [job for job in jobs if self._open(job)]
                 else:
-                    final += [job for job in self.final_jobs(arm, lr, part=part) if self._open(job)]
+                    final += [job for job in self.own(self.final_jobs(arm, lr, part=part)) if self._open(job)]
         return searching + sorted(final, key=lambda job: job.seed)
 
     def counted(self) -> list[TrialRecord]:
@@ -259,7 +255,7 @@ class Campaign:
     def tidy(self) -> None:
         """Removes what a kill left in trials that are over, and the checkpoints of rates the search has dropped.
 
-        Should such a rate be needed again, it starts afresh.
+        Should such a rate be needed again, it starts afresh. What other processes are at work on is left alone.
         """
         for record in self.counted():
             if record.over:
@@ -277,17 +273,10 @@ class Campaign:
         record = self.record(job)
         if record.failed:
             return self._again(record)
-        return not is_over(record, job.until)
+        return not record.is_over(job.until)
 
     def _again(self, record: TrialRecord) -> bool:
-        return self.retry_failed and record.folder.name in self.failed_before
-
-
-def is_over(record: TrialRecord, until: float | None) -> bool:
-    """Whether a trial has nothing left to run: it has ended, or is as far as its search wants it for now."""
-    if record.state == "paused" and until is not None:
-        return record.status.get("epochs_run", 0.0) >= until - 1e-9
-    return record.over
+        return self.retry_failed and record.folder.name in self.trials.failed_before
 
 
 def open_results(folder: Path, name: str | None = None, *, problems: list[str] | None = None) -> list[Evidence]:

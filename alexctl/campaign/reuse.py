@@ -3,12 +3,13 @@
 import contextlib
 from pathlib import Path
 
-from alexctl.campaign.campaign import Campaign, Job, is_over
+from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.job import Job
 from alexctl.errors import UserError
 from alexctl.store import layout, records
-from alexctl.store.files import ANY_BYTES, make_inner, read_bytes, read_json, settle, write_atomic, write_json
-
-ABOUT_A_TRIAL = (layout.ENV, layout.ROWS, layout.STATUS)
+from alexctl.store.copies import copy_trial
+from alexctl.store.files import make_inner
+from alexctl.store.lock import FolderLock, Locked
 
 
 class FinishedElsewhere:
@@ -47,35 +48,29 @@ class FinishedElsewhere:
             return None
         for source in self.folders.get(_identity(job.name), ()):
             record = records.read_trial(source)
-            if record is None or record.problem or not is_over(record, job.until):
-                continue
-            try:
-                head = read_json(source / layout.SETTING)
-                files = {name: read_bytes(source / name, ANY_BYTES) for name in self._wanted()}
-            except ValueError:  # deleted or replaced meanwhile, or without weights
+            if record is None or record.problem or not record.is_over(job.until):
                 continue
             home = source.parent.parent.name
-            head |= {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
+            head = {"ablation": self.campaign.ablation.name, "arm": job.arm, "from": home}
             folder = make_inner(layout.trial(self.campaign.folder, job.name))
-            write_json(folder / layout.SETTING, head)
-            settle(folder)
-            # Older trials have none of these.
-            if record.right is not None:
-                files[layout.CORRECT] = record.right.bits
-            if self.weights:
-                files |= {n: read_bytes(path, ANY_BYTES) for n in layout.INSPECTION if (path := source / n).is_file()}
-            status = files.pop(layout.STATUS)
-            for name, content in files.items():
-                write_atomic(folder / name, content)
-            settle(folder)
-            write_atomic(folder / layout.STATUS, status)  # last: without one it is still to run
+            try:
+                with FolderLock(folder) as lock:
+                    if records.read_trial(folder).state != "pending":  # another process was quicker
+                        return None
+                    copy_trial(record, lock, head=head, wanted=self._wanted(), if_there=self._if_there())
+            except Locked:  # another process is at it
+                return None
+            except ValueError:  # deleted or replaced meanwhile, or without weights
+                continue
             self.campaign.reload(job.name)
             return home
         return None
 
     def _wanted(self) -> tuple[str, ...]:
-        wanted = (layout.WEIGHTS,) * self.weights + (layout.PROBABILITIES,) * self.predictions
-        return (*wanted, *ABOUT_A_TRIAL)
+        return (layout.WEIGHTS,) * self.weights + (layout.PROBABILITIES,) * self.predictions
+
+    def _if_there(self) -> tuple[str, ...]:
+        return layout.INSPECTION if self.weights else ()
 
 
 def _identity(name: str) -> str:

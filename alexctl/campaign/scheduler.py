@@ -1,5 +1,11 @@
-"""Feeds workers: gives those that are free what is ready, watches, records deaths, stops when asked."""
+"""Feeds workers: gives those that are free what is ready, watches, records deaths, stops when asked.
 
+Any number of processes may do so on one folder. Each trial is locked by whoever trains it, and what is ready is derived
+from the folder, so all of them agree; one that finds every remaining trial held by others waits, and takes over those
+whose owner dies.
+"""
+
+import contextlib
 import signal
 import time
 from dataclasses import dataclass, field
@@ -7,17 +13,20 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from alexctl import numbers, process
-from alexctl.campaign.campaign import Campaign, Job
+from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.crew import Crew
+from alexctl.campaign.job import Job
 from alexctl.campaign.reuse import FinishedElsewhere
 from alexctl.errors import Stopped, UserError
 from alexctl.store import layout, records
-from alexctl.store.lock import FolderLock, Locked
+from alexctl.store.files import storage_error
+from alexctl.store.lock import FolderLock, Locked, is_held
 from alexctl.trials import trial
 from alexctl.trials.inline_pool import InlinePool
-from alexctl.trials.lanes import BROKEN, CROWDED
+from alexctl.trials.lanes import BROKEN, CROWDED, OVER
 from alexctl.trials.process_pool import LocalPool
 
+LEAST_PAUSE, MOST_PAUSE = 0.3, 10.0  # seconds between two looks at what other processes do, while there is nothing else
 HANGUP = getattr(signal, "SIGHUP", None)
 
 
@@ -33,6 +42,7 @@ class Watcher(Protocol):
     def silent(self, job: Job, pid: int) -> None: ...
     def given_up(self, job: Job, why: str) -> None: ...
     def ended(self, job: Job, state: str, error: str | None) -> None: ...
+    def waiting(self, num_trials: int) -> None: ...
     def tick(self, campaign: Campaign, running: list[Job]) -> None: ...
 
 
@@ -49,24 +59,27 @@ class Options:
     workers: int | None = None
     threads: int = 1
     lanes: int | None = None  # trials at once in a worker; None: as many as an accelerator has memory for, on a CPU one
+    share: range | None = None  # of the reported seeds, those to run here; None: all
     retry_failed: bool = False
     fail_fast: bool = False
     keeping: trial.Keeping = field(default_factory=trial.Keeping)
 
 
 class Scheduler:
-    """Runs what is ready in a campaign until nothing is."""
+    """Runs what is ready in a campaign until nothing is, beside any number of others that do so on the same folder."""
 
     def __init__(
-        self, campaign: Campaign, lock: FolderLock, shared: FinishedElsewhere, options: Options, root: Path,
+        self, campaign: Campaign, shared: FinishedElsewhere, options: Options, root: Path,
         crew: Crew, watcher: Watcher, pool: LocalPool | None = None,
     ):  # fmt: skip
-        self.campaign, self.lock, self.shared, self.options, self.watcher = campaign, lock, shared, options, watcher
+        self.campaign, self.shared, self.options, self.watcher = campaign, shared, options, watcher
         self.running: dict[str, Job] = {}
         self.tried: set[str] = set()
         self.alone: set[str] = set()  # whose process ended with others in it
         self.given_up: set[str] = set()  # whose worker fell silent for good
         self.later: dict[str, float] = {}
+        self.held: list[str] = []  # what is ready and other processes are at, as it was at the last look
+        self.pause, self.next_look, self.told = LEAST_PAUSE, 0.0, False
         self.stopping = False
         self.changed = True
         how = {"root": root, "threads": options.threads, "keeping": options.keeping}
@@ -82,10 +95,13 @@ class Scheduler:
         before = process.on_stop(self._interrupt)
         try:
             while True:
-                self._check_lock()
+                self._check_folder()
                 self._fill()
-                if not self.running and not self.later and not self.changed:
+                if not self.running and not self.later and not self.held and not self.changed:
                     break
+                if self.held and not self.running and not self.told:
+                    self.told = True
+                    self.watcher.waiting(len(self.held))
                 for event in self.pool.events(0.3):
                     self._hear(event)
                 if self.stopping:
@@ -98,14 +114,9 @@ class Scheduler:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _check_lock(self) -> None:
-        try:
-            self.lock.check()
-        except Locked as locked:
-            raise UserError(
-                f"another alexctl has taken over {self.campaign.folder.name} {locked}; it goes on there",
-                exit_code=1,
-            ) from None
+    def _check_folder(self) -> None:
+        if not self.campaign.folder.is_dir():
+            raise storage_error(self.campaign.folder, FileNotFoundError(2, "the folder has vanished"))
 
     def _interrupt(self, number: int, frame: Any) -> None:
         if not self.stopping or number == HANGUP:  # a terminal that closes may say so twice
@@ -121,11 +132,15 @@ class Scheduler:
         if self.later and min(self.later.values()) <= now:
             self.later = {name: when for name, when in self.later.items() if when > now}
             self.changed = True
-        if not self.pool.free or not self.changed:
+        if not self.pool.free or not (self.changed or (self.held and now >= self.next_look)):
             return
-        taken, waiting = False, []
+        news = self.campaign.refresh()
+        taken, waiting, self.held = False, [], []
         for job in self.campaign.ready():
             if job.name in self.running or job.name in self.tried or job.name in self.later:
+                continue
+            if job.name not in self.alone and is_held(self._folder(job)):
+                self.held.append(job.name)
                 continue
             if source := self.shared.take(job):
                 self.watcher.taken(job, source)
@@ -139,11 +154,16 @@ class Scheduler:
             if not self.pool.free or (alone and not self.pool.free_alone):
                 break  # until a worker has nothing else to do
             self._submit(job, alone=alone)
+        self.pause = LEAST_PAUSE if news or waiting else min(MOST_PAUSE, 1.5 * self.pause)
+        self.next_look = time.monotonic() + self.pause
         self.changed = taken or not self.pool.free  # then more may be ready
 
+    def _folder(self, job: Job) -> Path:
+        return layout.trial(self.campaign.folder, job.name)
+
     def _submit(self, job: Job, *, alone: bool) -> None:
-        self._check_lock()
-        folder = layout.trial(self.campaign.folder, job.name)
+        self._check_folder()
+        folder = self._folder(job)
         if self.campaign.record(job).state == "pending":
             records.create(
                 folder, ablation=self.campaign.ablation.name, arm=job.arm, phase=job.phase, seed=job.seed,
@@ -171,9 +191,9 @@ class Scheduler:
         if self._runs_on(job, event):
             return
         record = self.campaign.reload(job.name)
-        if event["event"] in ("died", "given_up") and not record.finished:  # else it just had no time to say so
-            records.write_death(record.folder, event["why"])
-            record = self.campaign.reload(job.name)
+        if event["event"] in ("died", "given_up"):
+            self.tried.add(job.name)
+            record = self._buried(job, event["why"])
         if record.failed:
             self.tried.add(job.name)
         self.watcher.ended(job, record.state, record.status.get("error"))
@@ -182,8 +202,16 @@ class Scheduler:
                 f"{job.name} failed: {record.status.get('error')}; stopped because of --fail-fast", exit_code=1
             )
 
+    def _buried(self, job: Job, why: str) -> records.TrialRecord:
+        """A trial whose process has died: it failed, but where it just had no time to say how it ended, or another
+        process has taken it over since."""
+        with contextlib.suppress(Locked), FolderLock(self._folder(job)):
+            if not self.campaign.reload(job.name).finished:
+                records.write_death(self._folder(job), why)
+        return self.campaign.reload(job.name)
+
     def _runs_on(self, job: Job, event: dict[str, Any]) -> bool:
-        """Whether the trial is not over: another worker takes it, at once or later."""
+        """Whether that is no end of the trial's: a worker takes it, at once or later, or another process has had it."""
         if event["event"] == "given_up" and job.name not in self.given_up:  # once; twice, and it is the trial's doing
             self.given_up.add(job.name)
             self.watcher.given_up(job, event["why"])
@@ -192,9 +220,11 @@ class Scheduler:
         elif event.get("state") == CROWDED:
             lanes = numbers.counted(self.pool.most, "trial")
             self.watcher.noted(f"{job.name} found too little memory beside the others; from now on {lanes} at once")
-        elif event.get("state") == "locked":  # a worker left over from a killed run is writing its checkpoint
+        elif event.get("state") == "locked":  # another process was quicker
             self.later[job.name] = time.monotonic() + 1.0
             return True
+        elif event.get("state") == OVER:
+            pass
         else:
             return False
         self.campaign.reload(job.name)

@@ -11,8 +11,9 @@ from rich.text import Text
 
 from alexctl import numbers
 from alexctl.ablation.toml import key_values
-from alexctl.campaign.campaign import Campaign, Job
+from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.crew import Crew
+from alexctl.campaign.job import Job
 from alexctl.cli.console import new_console, plain, rich_table
 from alexctl.cli.show_ablation import seeds_words
 from alexctl.timing.estimates import is_known, remaining_work, wall_seconds
@@ -119,6 +120,11 @@ class Screen:
         """A trial that another ablation has done was copied."""
         self._event(f"{_label(job)}  taken from {plain(source)}, which has done it")
 
+    def waiting(self, num_trials: int) -> None:
+        """All that is left, other processes are at."""
+        what = "the last trial is" if num_trials == 1 else f"the {num_trials} trials that are ready are"
+        self._event(f"{what} with other processes on this folder; waiting, to take over any that is left behind")
+
     def ended(self, job: Job, state: str, error: str | None) -> None:
         """A trial came to an end, or to the rung where the search paused it."""
         row = self.rows.pop(job.name, None)
@@ -154,7 +160,7 @@ class Screen:
                 for job in running
                 if job.name in self.rows
             )
-            self._event(f"running: {places or 'starting'}")
+            self._event(f"running: {places or 'starting'}" if running else "waiting for other processes")
 
     def close(self) -> None:
         """Ends the live view."""

@@ -1,5 +1,7 @@
 """Rebuilds what is derived in results/ (CSVs, verdict, figures) from the trials: no training, no data, no torch."""
 
+import contextlib
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,11 +11,13 @@ from alexctl.errors import UserError
 from alexctl.report import figure_cache, net_figures
 from alexctl.report.drawings import drawings
 from alexctl.store import files, layout
-from alexctl.store.lock import FolderLock, Locked
+from alexctl.store.lock import FolderLock, Locked, Silent
 from alexctl.verdicts import overview
 from alexctl.verdicts.evidence import Evidence
 from alexctl.verdicts.images import COLUMNS
 from alexctl.verdicts.tables import Tables, derive
+
+PATIENCE = 20.0  # seconds
 
 
 def rebuild(evidence: Evidence, *, problems: list[str] | None = None) -> Tables:
@@ -88,12 +92,20 @@ def rebuild_all(folder: Path, name: str | None = None, *, problems: list[str] | 
 
 
 def _rebuild_locked(evidence: Evidence, problems: list[str] | None) -> Tables:
-    try:
-        lock = FolderLock(evidence.folder)  # a run that began now would sweep up what looks half-written
-    except Locked:
-        lock = None
-    try:
+    with _lock(evidence):
         return rebuild(evidence, problems=problems)
-    finally:
-        if lock:
-            lock.release()
+
+
+def _lock(evidence: Evidence) -> contextlib.AbstractContextManager:
+    """The lock of a campaign's folder, since a run would sweep up what looks half-written.
+
+    A run that is just writing its own tables is waited for; one that compares seconds keeps its lock, and nothing waits.
+    """
+    until = time.monotonic() + (0.0 if evidence.ablation.measure.one_machine else PATIENCE)
+    while True:
+        try:
+            return FolderLock(evidence.folder)
+        except Locked as locked:
+            if isinstance(locked, Silent) or time.monotonic() >= until:
+                return contextlib.nullcontext()
+            time.sleep(0.1)

@@ -20,11 +20,12 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from alexctl.errors import UserError
-from alexctl.regular_files import odd_kind
+from alexctl.regular_files import is_regular, odd_kind
 from alexctl.store import files, layout
 
 BEAT_SECONDS = 10.0
 SILENT_SECONDS = 60.0
+TOLD_SECONDS = 2.0  # of waiting for a lock; then it is said
 HERE, ELSEWHERE = "on this machine", "on another machine"
 
 _watched: dict[Path, tuple[object, float]] = {}
@@ -147,12 +148,18 @@ class FolderLock:
                 self.path.unlink()
         self._let_go()
 
+    def __enter__(self) -> "FolderLock":
+        return self
 
-def wait_for_lock(folder: Path, waiting: Callable[[str, int, int], None]) -> FolderLock:
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
+
+def wait_for_lock(folder: Path, waiting: Callable[[str, int, int], None], *, patience: float = 0.0) -> FolderLock:
     """The folder's lock; where another machine was at work there, after a minute without a sign of life from it.
 
-    `waiting` hears what is waited for, how many seconds it has been and how many it may be. Raises Locked where there
-    is such a sign.
+    `waiting` hears what is waited for, how many seconds it has been and how many it may be. Raises Locked where another
+    process still holds it after `patience` seconds.
     """
     began = time.monotonic()
     while True:
@@ -162,6 +169,28 @@ def wait_for_lock(folder: Path, waiting: Callable[[str, int, int], None]) -> Fol
             words = "another machine was at work here; seconds without a sign of life from it"
             waiting(words, int(time.monotonic() - began), int(SILENT_SECONDS))
             time.sleep(min(1.0, SILENT_SECONDS))
+        except Locked:
+            waited = time.monotonic() - began
+            if waited >= patience:
+                raise
+            if waited > TOLD_SECONDS:
+                words = f"another alexctl is writing the plan or the tables of {folder.name}; seconds waited for it"
+                waiting(words, int(waited), int(patience))
+            time.sleep(0.1)
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process is at work in the folder, or may be still (on another machine, silent for under a minute).
+
+    To find out, the lock of a dead process is taken and let go.
+    """
+    if odd_kind(folder) != "folder" or not is_regular(folder / layout.HEARTBEAT):
+        return False
+    try:
+        FolderLock(folder).release()
+    except Locked:
+        return True
+    return False
 
 
 def machine() -> str:

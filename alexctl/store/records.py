@@ -3,16 +3,18 @@
 import os
 import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from alexctl.ablation.model import SEARCH_SEED
 from alexctl.ablation.setting import Setting, hash_of
-from alexctl.errors import UserError, printable
+from alexctl.errors import StorageError, UserError, printable
 from alexctl.regular_files import is_regular, odd_kind
 from alexctl.store import layout, rows_csv, test_images
-from alexctl.store.files import SCHEMA, Unreadable, make_inner, read_json, remove, settle, sweep, unusable, write_json
+from alexctl.store.files import SCHEMA, Unreadable, make_inner, read_json, remove, settle, unusable, write_json
+from alexctl.store.lock import FolderLock, Locked
 from alexctl.store.models import StatusFile
 
 FINISHED = ("done", "diverged")  # the states of a trial that came to its own end
@@ -20,10 +22,16 @@ LONGEST_ERROR = 1000  # characters of what went wrong; the log has all of it
 
 
 def create(folder: Path, *, ablation: str, arm: str, phase: str, seed: int, setting: Setting) -> None:
-    """Lays down a trial that anybody may then run."""
+    """Lays down a trial that anybody may then run; one that another process has laid down is left as it is."""
     make_inner(folder)
+    if is_regular(folder / layout.SETTING):
+        return
     head = {"schema": SCHEMA, "ablation": ablation, "arm": arm, "phase": phase, "seed": seed, "setting": setting.flat()}
-    write_json(folder / layout.SETTING, head)
+    try:
+        write_json(folder / layout.SETTING, head)
+    except StorageError:
+        if not is_regular(folder / layout.SETTING):  # else another process was quicker, and has swept up what was ours
+            raise
     settle(folder)
 
 
@@ -78,10 +86,15 @@ def begin_again(folder: Path) -> None:
 
 
 def clear(folder: Path) -> None:
-    """Removes from the folder of a trial that is over what only a running one needs, and what a kill left there."""
-    sweep(folder)
-    for name in (layout.CHECKPOINT, layout.HEARTBEAT):
-        remove(folder / name)
+    """Removes from the folder of a trial that is over what only a running one needs, and what a kill left there.
+
+    One that another process is at work on is left alone.
+    """
+    left = [folder / layout.CHECKPOINT, folder / layout.HEARTBEAT, *folder.glob(".*.tmp")]
+    if not any(map(is_regular, left)):
+        return
+    with suppress(Locked), FolderLock(folder):  # which sweeps, and takes its heartbeat away
+        remove(folder / layout.CHECKPOINT)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,6 +128,12 @@ class TrialRecord:
     def over(self) -> bool:
         """Whether nothing of it is left to run: it finished, or its search has stopped it."""
         return self.finished or self.state == "stopped"
+
+    def is_over(self, until: float | None) -> bool:
+        """Whether nothing is left to run as far as epoch `until`, where a search pauses it (None: its own end)."""
+        if self.state == "paused" and until is not None:
+            return self.status.get("epochs_run", 0.0) >= until - 1e-9
+        return self.over
 
     @property
     def failed(self) -> bool:

@@ -62,6 +62,8 @@ class InlinePool:
 
         UserError where the device takes no more work from this process.
         """
+        if not (self.trials.lanes or self.ends):  # what there is to do, other processes are at
+            time.sleep(timeout)
         deadline = time.monotonic() + timeout
         while self.trials.lanes and (self.should_stop() or (not self.ends and time.monotonic() < deadline)):
             try:

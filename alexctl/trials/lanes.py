@@ -18,6 +18,7 @@ from alexctl.data.sources import DataSet
 from alexctl.errors import UserError
 from alexctl.store import files, layout
 from alexctl.store.lock import FolderLock, Locked
+from alexctl.store.records import read_trial
 from alexctl.training.device import is_out_of_memory, release_memory
 from alexctl.training.graphs import WAITING
 from alexctl.trials.trial import Keeping, Pieces, TrialRun
@@ -27,6 +28,9 @@ CROWDED = "crowded"
 
 BROKEN = "broken"
 """The state of a trial whose process ended with several in it: nobody knows whose fault it was, so it goes on alone."""
+
+OVER = "over"
+"""The state of a trial that another process has brought to its end meanwhile."""
 
 PAUSE_SECONDS = 5e-5  # where all lanes wait for the device
 
@@ -48,7 +52,7 @@ class Lanes:
     """The trials that are under way in this process.
 
     `tell` hears the events of each: `row`, and `end` with the state that it is left in (what `TrialRun.work` returns,
-    `locked` by another process, or CROWDED), or `error`, which is no fault of the trial's. `turn_to` is called with a
+    `locked` by another process, OVER or CROWDED), or `error`, which is no fault of the trial's. `turn_to` is called with a
     trial's folder before its turn.
     """
 
@@ -70,6 +74,11 @@ class Lanes:
             lock = FolderLock(folder)
         except Locked:
             self._told(folder, "locked")
+            return
+        record = read_trial(folder)
+        if record is not None and not record.problem and record.is_over(until):
+            lock.release()
+            self._told(folder, OVER)
             return
         run = TrialRun(
             lock, self.root, self.device, until, self.keeping, lambda row: self._row(folder, row), self.should_stop,

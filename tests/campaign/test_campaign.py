@@ -115,6 +115,7 @@ def test_what_a_kill_left_in_a_finished_trial_is_tidied(tmp_path):
             (tmp_path / "trials" / job.name / name).write_bytes(b"")
     made.tidy()
     assert sorted(p.name for p in (tmp_path / "trials" / first.name).iterdir()) == [
+        ".lock",  # as every trial has that was trained
         "rows.csv",
         "setting.json",
         "status.json",
@@ -337,7 +338,7 @@ def test_a_torn_trial_starts_again_where_it_is_gone_on_with(tmp_path):
     again = campaign(tmp_path)
     with pytest.raises(UserError, match=r"rows\.csv has 1 rows where status\.json counts 2"):
         again.ready()
-    assert again.restart_torn() == [f"{job.name} starts again: rows.csv has 1 rows where status.json counts 2"]
+    assert again.trials.restart_torn() == [f"{job.name} starts again: rows.csv has 1 rows where status.json counts 2"]
     assert again.ready()[0].name == job.name
     finish(again, job, [0.5, 0.2])
     assert again.record(job).finished

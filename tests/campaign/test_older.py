@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from alexctl import api
 from alexctl.ablation.setting import NUMERICS
-from alexctl.campaign.campaign import Campaign, Job
+from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.job import Job
 from alexctl.cli import show_results
 from alexctl.cli.commands import app
 from alexctl.errors import UserError

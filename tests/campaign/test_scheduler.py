@@ -47,15 +47,16 @@ class Pool:
 
 @pytest.fixture
 def scheduler(tmp_path):
+    (tmp_path / "tiny" / "trials").mkdir(parents=True)
     campaign = Campaign(
         tiny_ablation(seeds=1), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path / "tiny"
     )
 
     class Nobody:
-        take = check = lambda *_: None
+        take = lambda *_: None  # noqa: E731
 
     crew = Crew(devices=("cpu",))
-    return Scheduler(campaign, Nobody(), Nobody(), Options(results=tmp_path), tmp_path, crew, Heard(), Pool())
+    return Scheduler(campaign, Nobody(), Options(results=tmp_path), tmp_path, crew, Heard(), Pool())
 
 
 def test_a_trial_whose_worker_fell_silent_goes_on_once_and_fails_then(scheduler):

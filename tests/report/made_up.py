@@ -11,7 +11,8 @@ from conftest import TINY
 from alexctl.ablation.load import load
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.parse import parse
-from alexctl.campaign.campaign import Campaign, Job
+from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.job import Job
 from alexctl.report.rebuild import rebuild
 from alexctl.store import files, layout, records, rows_csv, test_images
 from alexctl.store.test_images import Right
