@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from alexctl.ablation.load import load, looks_wanted
+from alexctl.ablation.load import load, looks_wanted, share_wanted
 from alexctl.errors import Stopped, StorageError, UserError, nearest
 from alexctl.store.reference import reference_verdicts
 
@@ -105,6 +105,7 @@ def ablate(
     data: str | None = None,
     smoke: bool = False,
     seeds: int | None = None,
+    seed_range: str | None = None,
     studies: int | None = None,
     until_decided: bool = False,
     max_seeds: int | None = None,
@@ -128,7 +129,9 @@ def ablate(
 ) -> Result:
     """Runs an ablation, by its name or the path of its file, or goes on with it; the same words as `alexctl ablate`.
 
-    `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`, and over those of a `preset`. A trial that fails is recorded, and the
+    `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`, and over those of a `preset`. Any number of
+    processes may run the same campaign at the same time; with a `seed_range` such as `"6-11"` this one runs only these of
+    the plan's seeds. A trial that fails is recorded, and the
     others go on: see `Result.failed`. Raises UserError for what can't work, a line a fault, and Stopped after Ctrl-C,
     when every running trial has its checkpoint.
     """
@@ -139,13 +142,14 @@ def ablate(
     if twice := sorted(flags.keys() & knobs.keys()):
         raise UserError(*(f"--set {key}={knobs[key]}: {key} is given twice; give it once" for key in twice))
     ablation = load(str(name), overrides={**knobs, **flags}, flags=flags, preset=preset, smoke=smoke, run_code=True)
+    share = None if seed_range is None else share_wanted(seed_range, ablation.plan)
     from alexctl.campaign.scheduler import Options  # from here on torch is needed; what is wrong with a file was said
     from alexctl.run import run
     from alexctl.trials.trial import Keeping
 
     options = Options(
         results=Path(results), name=folder_name, root=None if data_root is None else Path(data_root), device=device,
-        workers=workers, threads=threads, lanes=lanes, retry_failed=retry_failed, fail_fast=fail_fast,
+        workers=workers, threads=threads, lanes=lanes, share=share, retry_failed=retry_failed, fail_fast=fail_fast,
         keeping=Keeping(checkpoint_seconds=checkpoint_seconds, weights=keep_weights, predictions=keep_predictions),
     )  # fmt: skip
     return Result.of(run(ablation, options, watcher or Silent()))
@@ -159,7 +163,7 @@ def load_results(
     `folder` may also be a single campaign's. UserError where there are none, or one is damaged; with a list of
     `problems` a damaged one is left out, and what is wrong with it is added there.
     """
-    from alexctl.campaign.campaign import open_results
+    from alexctl.campaign.results import open_results
 
     return {each.folder.name: Result.of(each) for each in open_results(Path(folder), name, problems=problems)}
 

@@ -20,7 +20,7 @@ from alexctl.nets import find
 from alexctl.nets.description import describe
 from alexctl.store import files, layout, plan, test_images
 from alexctl.store.environment import device_name, devices_of, git_state, threads_of
-from alexctl.store.lock import Locked, wait_for_lock
+from alexctl.store.lock import FolderLock, Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import NOTHING, probe, seed_notes
 from alexctl.training.device import choose_devices, free_bytes
@@ -50,6 +50,9 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     # Seconds count within one run only, so there nobody else may be at work; elsewhere any number of processes may.
     alone = ablation.measure.one_machine
     with contextlib.ExitStack() as at_the_end:
+        if not folder.exists():
+            at_the_end.callback(_remove_if_refused, folder)
+        files.make_inner(files.make_inner(folder) / layout.TRIALS)
         if alone:
             at_the_end.enter_context(_locked(folder, watcher, patience=0.0))
         writing = contextlib.nullcontext if alone else lambda: _locked(folder, watcher, patience=PATIENCE)
@@ -112,23 +115,29 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
 
 @contextlib.contextmanager
 def _locked(folder: Path, watcher: Watcher, *, patience: float) -> Iterator[None]:
-    """The folder, made if need be, and locked: by whoever plans it or writes what is derived from its trials."""
-    new = not folder.exists()
-    files.make_inner(files.make_inner(folder) / layout.TRIALS)
+    """The folder locked, by whoever plans it or writes what is derived from its trials."""
     try:
         lock = wait_for_lock(folder, watcher.preparing, patience=patience)
     except Locked as locked:
-        held = f"for {numbers.duration(patience)}" if patience else f"{locked}, and seconds count within one run only"
+        if patience:
+            raise UserError(
+                f"another alexctl has been writing in {folder.name} in {folder.parent} for {numbers.duration(patience)}, "
+                f"{locked}; end it if it hangs, then run the same command again",
+                exit_code=1,
+            ) from None
         raise UserError(
-            f"another alexctl has {folder.name} in {folder.parent} locked {held}; wait for it, "
-            "or choose another place with --results"
+            f"another alexctl is running {folder.name} in {folder.parent} {locked}, and seconds count within one run "
+            "only; wait for it, or choose another place with --results"
         ) from None
     with lock:
-        try:
-            yield
-        finally:
-            if new and not (folder / layout.PLAN).exists():  # refused; while it is locked, nobody else has begun in it
-                shutil.rmtree(folder, ignore_errors=True)
+        yield
+
+
+def _remove_if_refused(folder: Path) -> None:
+    """Removes the folder of a campaign that was refused before it had a plan, where nobody else has begun in it."""
+    with contextlib.suppress(Locked, UserError), FolderLock(folder):
+        if not (folder / layout.PLAN).exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _left_to_others(campaign: Campaign) -> list[str]:

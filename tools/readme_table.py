@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from alexctl.campaign.campaign import open_results
+from alexctl.campaign.results import open_results
 from alexctl.report.markdown_tex import markdown
 from alexctl.store import files, layout, records
 from alexctl.verdicts.tables import derive

@@ -1,5 +1,6 @@
 """From an ablation's name or path to the checked ablation: found, read, options laid over it, every fault named."""
 
+import re
 import tomllib
 from collections.abc import Collection
 from pathlib import Path
@@ -169,6 +170,30 @@ def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) 
     if max_seeds is not None and not until_decided:
         raise UserError("--max-seeds: needs --until-decided; for a fixed number use --seeds")
     return list(looks_up_to(max_seeds or LOOKS[-1])) if until_decided else None
+
+
+def share_wanted(text: str, plan: Plan) -> range:
+    """The reported seeds that `--seed-range FIRST-LAST` asks for, such as 6-11; UserError where the plan has no such."""
+    words = re.fullmatch(r"(\d{1,6})(?:-(\d{1,6}))?", text.strip(), re.ASCII)
+    if words is None or int(words[2] or words[1]) < int(words[1]):
+        raise UserError(f"--seed-range {short(text)}: should be FIRST-LAST, such as 6-11, or one seed")
+    share = range(int(words[1]), int(words[2] or words[1]) + 1)
+    if plan.looks:
+        raise UserError(
+            f"--seed-range {text}: can't be combined with --until-decided, which takes as many seeds as it needs; "
+            "give a number with --seeds"
+        )
+    seeds = plan.studies * plan.seeds
+    if share[-1] >= seeds:
+        raise UserError(
+            f"--seed-range {text}: the plan has {seeds} seeds, 0 to {seeds - 1}, of which this is to be a part; "
+            + (
+                f"plan more with --seeds {share[-1] + 1}"
+                if plan.studies == 1
+                else "plan more with --seeds or --studies"
+            )
+        )
+    return share
 
 
 def _given(key: str, value: Any, flags: Collection[str]) -> str:

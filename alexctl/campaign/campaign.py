@@ -12,9 +12,8 @@ from alexctl.campaign.arm_search import ArmSearch, search_changes
 from alexctl.campaign.job import Job
 from alexctl.campaign.known_trials import KnownTrials
 from alexctl.campaign.parts import Part, at_budget, parts_of
-from alexctl.errors import UserError
 from alexctl.regular_files import signature
-from alexctl.store import layout, plan, reference
+from alexctl.store import layout, plan
 from alexctl.store.environment import mixed
 from alexctl.store.records import TrialRecord, clear
 from alexctl.verdicts.compare import compare
@@ -137,6 +136,11 @@ class Campaign:
             first = part.study * self.ablation.plan.seeds
             jobs += [self.job(arm, "final", first + i, setting) for i in range(len(jobs), seeds)]
         return jobs[:seeds]
+
+    def num_own_seeds(self, part: Part) -> int:
+        """How many of a part's reported seeds this process runs."""
+        first = part.study * self.ablation.plan.seeds
+        return sum(self.share is None or first + i in self.share for i in range(self.num_seeds))
 
     def own(self, jobs: list[Job]) -> list[Job]:
         """Those of reported trials that this process runs, where it runs a share of the seeds."""
@@ -277,22 +281,3 @@ class Campaign:
 
     def _again(self, record: TrialRecord) -> bool:
         return self.retry_failed and record.folder.name in self.trials.failed_before
-
-
-def open_results(folder: Path, name: str | None = None, *, problems: list[str] | None = None) -> list[Evidence]:
-    """The campaigns in a results folder, or those of one ablation; `folder` may also be a single campaign's.
-
-    UserError where there are none, or one is damaged. With a list of `problems` a damaged one is left out, and what is
-    wrong with it is added there; UserError only where none can be read.
-    """
-    found, faults = [], []
-    for path in [folder] if (folder / layout.PLAN).is_file() else reference.campaigns(folder, name):
-        try:
-            found.append(Campaign.open(path).evidence())
-        except UserError as error:
-            faults += error.faults
-    if faults and (problems is None or not found):
-        raise UserError(*faults)
-    if problems is not None:
-        problems += faults
-    return found

@@ -53,6 +53,7 @@ def ablate(
     threads: Annotated[int, speed(metavar="N", min=1, max=1024, help="Threads per worker.")] = 1,
     lanes: Annotated[int | None, speed(metavar="N", min=1, max=1024, help="Trials each worker trains side by side. Default: as many as fit into a GPU's memory, up to 16; 1 on a CPU.")] = None,
     device: Annotated[str, speed(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps. auto and cuda use all GPUs.")] = "auto",
+    seed_range: Annotated[str | None, speed("--seed-range", metavar="A-B", help="Run only these of the planned seeds, such as 6-11; others run the rest.")] = None,
     results: ResultsOption = DEFAULT_RESULTS,
     folder_name: NameOption = None,
     data_root: RootOption = None,
@@ -77,10 +78,12 @@ def ablate(
     if tier is not None and require is None:
         raise UserError("--tier: says what --require supported asks for; give both")
     refuse_on_smoke(require, fail_on, smoke, "leave out --smoke")
+    if seed_range is not None and (require is not None or fail_on):
+        raise UserError("--seed-range: a gate judges all seeds; ask `alexctl report` for it, once all are there")
     screen = Screen(quiet=quiet)
     try:
         result = api.ablate(
-            name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
+            name, data=data, smoke=smoke, seeds=seeds, seed_range=seed_range, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
             epochs=epochs, precision=None if precision is Precision.auto else precision.value, preset=preset, knobs=override(set_ or []),
             results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
             threads=threads, lanes=lanes, retry_failed=retry is not None, fail_fast=fail_fast,

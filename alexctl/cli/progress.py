@@ -69,7 +69,9 @@ class Screen:
         self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
-        self.console.print(f"{total} trials to report{first}{already}, on {crew}: {self.estimate(campaign)}")
+        share = campaign.share
+        whose = f", of which seeds {share[0]} to {share[-1]} here" if share else ""
+        self.console.print(f"{total} trials to report{first}{whose}{already}, on {crew}: {self.estimate(campaign)}")
         for note in notes:
             self.noted(note)
         if self.console.is_terminal:

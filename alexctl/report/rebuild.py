@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from alexctl.campaign.campaign import open_results
+from alexctl.campaign.results import open_results
 from alexctl.errors import UserError
 from alexctl.report import figure_cache, net_figures
 from alexctl.report.drawings import drawings

@@ -154,7 +154,7 @@ def write(
 def check(folder: Path, mine: dict[str, Any]) -> None:
     """UserError where another process has planned something else in the folder since this one began."""
     try:
-        differing = differences(files.read_json(folder / layout.PLAN), mine)
+        differing = differences(mine, files.read_json(folder / layout.PLAN))
     except ValueError:  # removed or damaged: the next command writes it anew
         return
     if differing:

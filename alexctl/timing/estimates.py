@@ -96,9 +96,11 @@ def _remaining(campaign: Campaign, arm: str, part: Part, counted: Sequence[Trial
         whole = search_work(campaign.ablation, arm, epochs)
         ran = sum(r.rows[-1]["epoch"] for r in campaign.search(arm, part).counted() if r.rows)
         left = max(0.0, 1 - ran / sum(whole))
-        return Work(searching=tuple(left * trial for trial in whole), reported=(expected,) * campaign.num_seeds)
+        return Work(
+            searching=tuple(left * trial for trial in whole), reported=(expected,) * campaign.num_own_seeds(part)
+        )
     trials = []
-    for job in campaign.final_jobs(arm, rate, part=part):
+    for job in campaign.own(campaign.final_jobs(arm, rate, part=part)):
         record = campaign.record(job)
         if not (record.finished or record.failed):
             ran = record.rows[-1]["epoch"] if record.rows else 0.0

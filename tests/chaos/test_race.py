@@ -1,31 +1,80 @@
-"""Two campaigns on one folder: one works, the others say so in a line; nothing is run twice."""
+"""Several processes on one folder: they share its trials, and end with the numbers of one, whoever of them is killed."""
+
+import os
+import random
+import time
+from collections import Counter
 
 from chaos import tally
-from chaos.harness import FINAL_TRIALS, at_work, finish, one_line, start, wait_for, words, workers_of
+from chaos.harness import (
+    FINAL_TRIALS,
+    assert_same,
+    at_work,
+    finish,
+    one_line,
+    start,
+    states,
+    wait_for,
+    wait_until_left,
+    words,
+)
+
+SEED = int(os.environ.get("FAULTS_SEED", "2012"))
 
 
-def test_the_same_command_twice_at_once_and_once_more(tiny_root, place, completes):
+def test_three_at_once_and_one_that_comes_late(tiny_root, place, undisturbed):
     journal = place / "journal.txt"
     sabotage = {"FAULTS_JOURNAL": str(journal)}
-    tally.tried("two campaigns racing on one folder")
-    tally.tried("a campaign started while another runs")
-    racing = [start(place, *words(tiny_root), sabotage=sabotage) for _ in range(2)]
+    tally.tried("three processes on one folder")
+    tally.tried("a process that joins later")
+    hands = [start(place, *words(tiny_root), sabotage=sabotage) for _ in range(3)]
     campaign = place / "results" / "small"
-    began = racing[0].began
-    working = [r for r in racing if wait_for(lambda r=r: workers_of(r.process.pid), r)]
-    assert len(working) == 1
-    assert wait_for(lambda: at_work(campaign, began), working[0])
-    late = start(place, *words(tiny_root), sabotage=sabotage)
-    ends = {started.process.pid: finish(started) for started in (*racing, late)}
-    winner = working[0].process.pid
-    assert ends.pop(winner).code == 0
-    for loser in ends.values():
-        assert loser.code == 2
-        assert "another alexctl is running small in results" in one_line(loser)
+    assert wait_for(lambda: at_work(campaign, hands[0].began), hands[0])
+    hands.append(start(place, *words(tiny_root), sabotage=sabotage))
+    for hand in hands:
+        ended = finish(hand)
+        assert ended.code == 0, ended.err
+        assert "relu against tanh" in ended.out
+    assert_same(campaign, undisturbed.campaign)
     begun = [line.split() for line in journal.read_text().splitlines()]
-    final = sorted(trial for trial, _ in begun if "-s10000-" not in trial)
-    assert len(final) == len(set(final)) == FINAL_TRIALS
-    assert {int(parent) for _, parent in begun} == {winner}
+    final = Counter(trial for trial, _ in begun if "-s10000-" not in trial)
+    assert set(final.values()) == {1}, final
+    assert len(final) == FINAL_TRIALS
+    assert len({parent for _, parent in begun}) > 1
+    tally.survived("three processes on one folder")
+    tally.survived("a process that joins later")
+
+
+def test_one_of_three_is_killed(tiny_root, tmp_path, undisturbed, place):
+    """At a random moment, with its workers or without; the other two end with every trial."""
+    draw = random.Random(SEED)
+    for number in range(3):
+        tally.tried("one of three processes killed")
+        results = f"results{number}"
+        campaign = place / results / "small"
+        hands = [start(place, *words(tiny_root, workers=1 + number % 2, results=results)) for _ in range(3)]
+        assert wait_for(lambda campaign=campaign, hands=hands: at_work(campaign, hands[0].began), hands[0])
+        time.sleep(draw.uniform(0, undisturbed.last_trial - undisturbed.first_trial))
+        victim = hands.pop(draw.randrange(3))
+        victim.process.kill()
+        victim.process.wait()
+        for hand in hands:
+            ended = finish(hand)
+            assert ended.code == 0, ended.err
+        assert set(states(campaign).values()) <= {"done", "paused", "diverged"}
+        assert_same(campaign, undisturbed.campaign)
+        tally.survived("one of three processes killed")
+    wait_until_left(place)
+
+
+def test_another_plan_while_one_runs(tiny_root, place, completes):
+    tally.tried("another plan while a campaign runs")
+    first = start(place, *words(tiny_root))
+    assert wait_for(lambda: at_work(place / "results" / "small", first.began), first)
+    second = finish(start(place, *words(tiny_root, "--seeds", "5")))
+    assert second.code == 2
+    said = one_line(second)
+    assert "another alexctl is at work on small, whose plan differs (seeds was 2, not 5); give the same options" in said
+    assert finish(first).code == 0
     completes(place)
-    tally.survived("two campaigns racing on one folder")
-    tally.survived("a campaign started while another runs")
+    tally.survived("another plan while a campaign runs")

@@ -175,6 +175,22 @@ def test_a_search_ends_with_a_rate_of_each_arms_own(tmp_path, capsys):
             "--until-decided: can't be combined with seeds",
             2,
         ),
+        (
+            ["ablate", "relu-vs-tanh", "--seed-range", "6-11"],
+            "--seed-range 6-11: the plan has 6 seeds, 0 to 5, of which this is to be a part; plan more with --seeds 12",
+            2,
+        ),
+        (["ablate", "relu-vs-tanh", "--seed-range", "4-2"], "--seed-range 4-2: should be FIRST-LAST, such as 6-11", 2),
+        (
+            ["ablate", "relu-vs-tanh", "--until-decided", "--seed-range", "0-1"],
+            "--seed-range 0-1: can't be combined with --until-decided",
+            2,
+        ),
+        (
+            ["ablate", "relu-vs-tanh", "--seed-range", "0-1", "--require", "supported"],
+            "--seed-range: a gate judges all seeds; ask `alexctl report` for it, once all are there",
+            2,
+        ),
         (["report", "--fail-on", "supported"], "--fail-on: 'supported' is not one of 'contradicted'", 2),
         (["stats", "x.csv", "--arm", "a", "--pair", "b", "--measure", "c"], "x.csv: can't be read: No such file", 2),
         (["stats", "x.csv", "--arm", "a"], "missing option '--measure'; see `alexctl stats --help`", 2),
@@ -317,14 +333,21 @@ def test_an_edited_trial_is_named_not_averaged_in(tmp_path, capsys):
     assert rows.parent.name in err
 
 
-def test_two_at_once_are_told_apart(tmp_path, capsys):
+def test_a_lock_that_is_never_let_go(tmp_path, capsys, monkeypatch):
+    """Whoever plans or writes tables holds it for seconds; a campaign of seconds is one process's for as long as it runs."""
+    monkeypatch.setattr("alexctl.run.PATIENCE", 0.1)
     folder = tmp_path / "results" / "mine"
     folder.mkdir(parents=True)
-    lock = FolderLock(folder)
-    code, _, err = alexctl("ablate", mine(tmp_path), capsys=capsys)
-    lock.release()
-    assert code == 2
-    assert "another alexctl is running mine in results on this machine; wait for it" in err
+    with FolderLock(folder):
+        code, _, err = alexctl("ablate", mine(tmp_path), "--workers", "1", capsys=capsys)
+        assert code == 1
+        assert "another alexctl has been writing in mine in results for 0 s, on this machine; end it if it hangs" in err
+        file = tmp_path / "mine.toml"
+        file.write_text(file.read_text().replace("epochs_to_target", "seconds_per_epoch"))
+        code, _, err = alexctl("ablate", "./mine.toml", capsys=capsys)
+        assert code == 2
+        assert "running mine in results on this machine, and seconds count within one run only; wait for it" in err
+    assert sorted(path.name for path in folder.iterdir()) == [".lock", "trials"]
 
 
 def test_weights_come_too_when_asked_for(tmp_path, capsys):

@@ -58,7 +58,7 @@ def test_trials_of_another_plan_say_nothing_of_this_one(campaign, tmp_path):
         tiny_ablation(epochs=20, epochs_after_target=0.0), data_name="shapes", data_digest="0" * 16, num_classes=10,
         folder=tmp_path / "tiny",
     )  # fmt: skip
-    longer.records |= campaign.records
+    longer.records.update(campaign.records)
     screen = screen_of({"relu": 1.0, "tanh": 1.0})
     assert screen.estimate(longer) == "at most 80 s; a trial ends when it meets its target"
 
