@@ -7,10 +7,30 @@ In Python: `alexctl.ablate("relu-vs-tanh")` runs one, `alexctl.load_results("res
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from alexctl.api import Result, Stopped, UserError, ablate, load_results, reference_verdicts, stats, write_report
+    from alexctl.api import (
+        Result,
+        Stopped,
+        UserError,
+        ablate,
+        load_results,
+        merge,
+        reference_verdicts,
+        stats,
+        write_report,
+    )
 
 __version__ = "0.1.0"
-__all__ = ["Result", "Stopped", "UserError", "ablate", "load_results", "reference_verdicts", "stats", "write_report"]
+__all__ = [
+    "Result",
+    "Stopped",
+    "UserError",
+    "ablate",
+    "load_results",
+    "merge",
+    "reference_verdicts",
+    "stats",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,17 @@ from alexctl.ablation.load import load, looks_wanted, share_wanted
 from alexctl.errors import Stopped, StorageError, UserError, nearest
 from alexctl.store.reference import reference_verdicts
 
-__all__ = ["Result", "Stopped", "UserError", "ablate", "load_results", "reference_verdicts", "stats", "write_report"]
+__all__ = [
+    "Result",
+    "Stopped",
+    "UserError",
+    "ablate",
+    "load_results",
+    "merge",
+    "reference_verdicts",
+    "stats",
+    "write_report",
+]
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,6 +176,26 @@ def load_results(
     from alexctl.campaign.results import open_results
 
     return {each.folder.name: Result.of(each) for each in open_results(Path(folder), name, problems=problems)}
+
+
+def merge(
+    folders: Sequence[str | Path], into: str | Path, *, waiting: Callable[[str, int, int], None] = lambda *_: None
+) -> tuple[dict[str, Result], list[str]]:
+    """Puts results folders of many people together in a new one; those that are merged stay as they are.
+
+    Returns the campaigns of the new folder by name, and notes: how many trials came from where, and what was left out. The
+    same setting and seed twice is kept once where its rows are equal, seconds aside. Raises UserError, before anything is
+    written, for folders that are no results and for campaigns of one name that ask different questions.
+    """
+    from alexctl.campaign import merging
+    from alexctl.report.rebuild import rebuild_all
+
+    into, problems = Path(into), []
+    merged = merging.merge([Path(folder) for folder in folders], into, waiting=waiting)
+    notes = [line for each in merged for line in (str(each), *each.notes)]
+    rebuild_all(into, problems=problems)
+    found = load_results(into, problems=(unread := []))
+    return found, list(dict.fromkeys((*notes, *problems, *unread)))
 
 
 def stats(

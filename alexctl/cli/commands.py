@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alexctl.cli import ablate, bench_doctor, list_show, report_stats
+from alexctl.cli import ablate, bench_doctor, list_show, merge, report_stats
 from alexctl.cli.data import data_app
 from alexctl.cli.help import Command, examples
 from alexctl.cli.usage import Commands
@@ -37,6 +37,7 @@ _add("Test a claim", "list", list_show.list_, *list_show.LIST_EXAMPLES)
 _add("Test a claim", "show", list_show.show, *list_show.SHOW_EXAMPLES)
 _add("Test a claim", "ablate", ablate.ablate, *ablate.EXAMPLES)
 _add("Results", "report", report_stats.report, *report_stats.REPORT_EXAMPLES)
+_add("Results", "merge", merge.merge, *merge.EXAMPLES)
 _add("Results", "stats", report_stats.stats, *report_stats.STATS_EXAMPLES)
 _add("This machine", "doctor", bench_doctor.doctor, *bench_doctor.DOCTOR_EXAMPLES)
 _add("This machine", "bench", bench_doctor.bench, *bench_doctor.BENCH_EXAMPLES)

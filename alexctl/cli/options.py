@@ -101,6 +101,9 @@ def _folder_name(name: str | None) -> str | None:
 ResultsOption = Annotated[
     Path, in_results("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", callback=_home, help="Folder where results are kept.")
 ]  # fmt: skip
+IntoOption = Annotated[
+    Path, typer.Option("--into", metavar="PATH", callback=_home, help="The results folder to make, or to add to.")
+]
 RootOption = Annotated[
     Path | None,
     in_results("--data-root", metavar="PATH", callback=_home, help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),

@@ -11,7 +11,7 @@ from alexctl.ablation.model import Ablation, Plan
 from alexctl.ablation.setting import NUMERICS
 from alexctl.ablation.toml import to_toml
 from alexctl.errors import UserError
-from alexctl.store.plan import FIRST_NUMERICS
+from alexctl.store.plan_changes import FIRST_NUMERICS
 
 FOLDER = "imagefolder:PATH"
 

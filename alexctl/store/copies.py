@@ -1,5 +1,7 @@
 """A trial is copied from one campaign's folder into another's, so that a kill on the way leaves one that is still to run."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from alexctl.store import layout
@@ -11,7 +13,7 @@ ABOUT_A_TRIAL = (layout.ENV, layout.ROWS, layout.STATUS)
 
 
 def copy_trial(
-    record: TrialRecord, lock: FolderLock, *, head: dict[str, Any], wanted: tuple[str, ...] = (),
+    record: TrialRecord, lock: FolderLock, *, head: Mapping[str, Any] = MappingProxyType({}), wanted: tuple[str, ...] = (),
     if_there: tuple[str, ...] = (),
 ) -> None:  # fmt: skip
     """Copies a trial into the folder that is locked.
@@ -20,7 +22,7 @@ def copy_trial(
     that it has of `if_there`. ValueError, and nothing is written, where a file can't be read or one wanted is missing.
     """
     source, folder = record.folder, lock.folder
-    setting = read_json(source / layout.SETTING) | head
+    setting = {**read_json(source / layout.SETTING), **head}
     there = tuple(name for name in if_there if (source / name).is_file())
     files = {name: read_bytes(source / name, ANY_BYTES) for name in (*wanted, *there, *ABOUT_A_TRIAL)}
     if record.right is not None:  # older trials have none of these

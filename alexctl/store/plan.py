@@ -1,7 +1,7 @@
 """`plan.json`: what a campaign was planned to be, and what to tell when it is written over one that was there before."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -13,12 +13,10 @@ from alexctl.ablation.model import Ablation
 from alexctl.ablation.setting import NUMERICS
 from alexctl.errors import UserError
 from alexctl.store import files, layout
-from alexctl.store.plan_changes import FLOAT32, changes, compared, differences, other_question
+from alexctl.store.plan_changes import FIRST_NUMERICS, FLOAT32, changes, compared, differences, other_question
 
 _ABLATE_AGAIN = "run the same `alexctl ablate` command again to rewrite it; no trial is lost"
 _UPDATE = "update this one, or choose another place with --results"
-
-FIRST_NUMERICS = 1  # of a plan.json that does not say
 
 
 def older_numerics(folder: Path) -> int | None:
@@ -163,6 +161,53 @@ def check(folder: Path, mine: dict[str, Any]) -> None:
             "its trials are kept, run the command you want again",
             exit_code=1,
         )
+
+
+def merged(places: Sequence[tuple[str, Path]]) -> dict[str, Any]:
+    """The plan.json of campaigns put together, the first's with the most seeds of any; each comes with a name to tell.
+
+    Seeds that are added to a result that was there to be seen are an unplanned look, as in `write`. UserError where one
+    can't be read, asks anything else than the first, or is of older numerics, whose trials are read only.
+    """
+    plans, faults = [], []
+    for name, folder in places:
+        try:
+            read(folder)  # which doubts it thoroughly
+            plans.append(files.read_json(folder / layout.PLAN))
+        except UserError as error:
+            faults += [f"{name}: {fault}" for fault in error.faults]
+        except ValueError as error:
+            faults.append(f"{name}: {error}; leave that folder out")
+    if faults:
+        raise UserError(*faults)
+    first, campaign = plans[0], places[0][1].name
+    may_differ = ("seeds",) if _counts_seeds(first) else ()
+    for (name, _), plan in zip(places[1:], plans[1:], strict=True):
+        if differing := differences(first, plan, but=may_differ):
+            faults.append(
+                f"{campaign} asks something else in {places[0][0]} than in {name} ({'; '.join(differing[:3])}); "
+                "leave one of them out, or merge it elsewhere"
+            )
+    if not faults and first.get("numerics", FIRST_NUMERICS) < NUMERICS:
+        faults.append(
+            f"{campaign} of {places[0][0]} is of older numerics, which can be read but not merged; leave it out"
+        )
+    if faults:
+        raise UserError(*faults)
+    seeds = max(compared(plan["ablation"])["plan"]["seeds"] for plan in plans)
+    asked = first["ablation"] | {"plan": first["ablation"]["plan"] | {"seeds": seeds}}
+    whole = first | {"ablation": asked}
+    looked = {n for plan in plans for n in _looked(plan)}
+    if not asked.get("smoke"):
+        seen = (_seen(folder, plan, whole) for (_, folder), plan in zip(places, plans, strict=True))
+        looked |= {n for n in seen if n}
+    return whole | ({"unplanned_looks": sorted(looked)} if looked else {})
+
+
+def _counts_seeds(plan: dict[str, Any]) -> bool:
+    """Whether more seeds are the same seeds and some more: in studies each has a range of its own."""
+    asked = compared(plan["ablation"])["plan"]
+    return asked["studies"] == 1 and not asked["looks"]
 
 
 def _looked(plan: dict[str, Any]) -> tuple[int, ...]:

@@ -1,16 +1,19 @@
 """How one plan of a campaign differs from another, in words: what is asked, what is only said otherwise, and by which code."""
 
 import json
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import ValidationError
 
-from alexctl.ablation.knobs import TrainingKnobs
+from alexctl.ablation.knobs import NETS, TrainingKnobs
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.toml import quoted
 from alexctl.errors import short
 
+FIRST_NUMERICS = 1  # of a plan.json that does not say
 FLOAT32 = TrainingKnobs.model_fields["precision"].default
+_WORDS_OF_A_CLAIM = ("claim.says", "claim.section", "claim.source")
 
 
 def changes(before: dict[str, Any], plan: dict[str, Any], code: dict[str, Any]) -> list[str]:
@@ -53,20 +56,35 @@ def other_question(before: dict[str, Any], plan: dict[str, Any]) -> list[str]:
     return list(dict.fromkeys(differences))
 
 
-def differences(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def differences(then: dict[str, Any], now: dict[str, Any], *, but: Collection[str] = ()) -> list[str]:
     """Everything that is asked in one plan.json and not in another, a few words each; empty where they ask the same.
 
-    Both are as `files.read_json` has them; one that can't be understood differs in `ablation`.
+    Both are as `files.read_json` has them; `but` names keys that may differ, as may the words of the claim, and knobs
+    that one spells out at their default.
     """
     was, is_ = compared(then.get("ablation")), compared(now.get("ablation"))
     if was is None or is_ is None:
         return ["the ablation can't be read"]
-    was["base"].pop("data", None), is_["base"].pop("data", None)  # said by its name and digest
-    pairs = [(key, then.get(key), now.get(key)) for key in ("numerics", "data_name")]
-    if then.get("data_name") == now.get("data_name") and then.get("data_digest") != now.get("data_digest"):
-        pairs.append((f"the digest of {now['data_name']}", then.get("data_digest"), now.get("data_digest")))
+    for table in (was, is_):
+        table["base"] = _told(table["base"])
+    pairs = [("numerics", then.get("numerics", FIRST_NUMERICS), now.get("numerics", FIRST_NUMERICS))]
+    pairs += [("data", then.get("data_name"), now.get("data_name"))]
+    if then.get("data_name") == now.get("data_name"):
+        pairs.append(("the digest of the images", then.get("data_digest"), now.get("data_digest")))
     pairs += _pairs("", was, is_)
-    return [f"{key} was {_word(a)}, not {_word(b)}" for key, a, b in pairs if a != b]
+    return [
+        f"{key} was {_word(a)}, not {_word(b)}"
+        for key, a, b in pairs
+        if a != b and key not in (*_WORDS_OF_A_CLAIM, *but)
+    ]
+
+
+def _told(base: dict[str, Any]) -> dict[str, Any]:
+    """What a base says besides its data, which a plan names apart, and knobs at their default."""
+    fields = dict(TrainingKnobs.model_fields)
+    fields |= NETS[base["net"]].model_fields if base.get("net") in NETS else {}
+    defaults = {key: list(f.default) if isinstance(f.default, tuple) else f.default for key, f in fields.items()}
+    return {key: v for key, v in base.items() if key != "data" and (key not in defaults or v != defaults[key])}
 
 
 def _pairs(place: str, was: dict[str, Any], is_: dict[str, Any]) -> list[tuple[str, Any, Any]]:

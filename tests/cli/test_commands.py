@@ -19,7 +19,7 @@ from alexctl.data import shapes
 from alexctl.store.lock import FolderLock
 from alexctl.verdicts import compare
 
-COMMANDS = ["ablate", "list", "show", "report", "stats", "data fetch", "data verify", "data list", "doctor"]
+COMMANDS = ["ablate", "list", "show", "report", "merge", "stats", "data fetch", "data verify", "data list", "doctor"]
 
 
 @pytest.fixture(autouse=True)
