@@ -4,9 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from report.made_up import lay, small
+from verdicts import test_images as of_images
 
 import alexctl
 from alexctl.campaign import merging
@@ -15,7 +15,6 @@ from alexctl.errors import UserError
 from alexctl.store import copies, files, records
 from alexctl.store.lock import FolderLock
 
-LABELS = np.arange(20) % 10
 ERRORS = {"relu": 0.2, "tanh": 0.4}
 
 
@@ -233,12 +232,7 @@ def test_not_beside_a_run(team, monkeypatch):
 
 
 def test_what_is_known_of_each_image_comes_along(team):
-    rng = np.random.default_rng(0)
-    scores = {job_seed: rng.dirichlet(np.ones(10), 20).astype("<f2") for job_seed in range(3)}
-    wrong = {seed: float((each.argmax(1) != LABELS).mean()) for seed, each in scores.items()}
-    lay(
-        team / "images", small(), lambda job: [0.9, wrong[job.seed]], scores=lambda job: scores[job.seed], labels=LABELS
-    )
+    lay(team / "images", small(), of_images.errors, scores=of_images.scores, labels=of_images.LABELS)
     alexctl.merge(["images"], "all")
     for name in ("test_labels.json", "images.csv", "by_class.csv", "ensembles.csv"):
         assert Path("all/tiny", name).read_bytes() == Path("images/tiny", name).read_bytes(), name
