@@ -1,5 +1,7 @@
 """Gates: exit code 3 where a verdict was asked for and is not there."""
 
+from collections.abc import Callable
+
 import typer
 
 from alexctl.cli.options import FailOn, Require, Tier
@@ -16,6 +18,16 @@ def gate(require: Require | None, fail_on: list[FailOn] | None, verdicts: list[d
     if failures := gate_failures(comparisons, require=require, tier=tier, fail_on=fail_on or ()):
         typer.echo(f"alexctl: the gate is not passed: {printable('; '.join(failures))}", err=True)
         raise typer.Exit(3)
+
+
+def failing(require: Require | None, fail_on: list[FailOn] | None, tier: Tier | None) -> Callable[[dict], bool]:
+    """Which comparison a CI service is to be told of as a failure: one that the gate does not pass, or, where no gate
+    was asked for, one that contradicts its claim."""
+    from alexctl.verdicts.gate import passes
+
+    if require is None and not fail_on:
+        return lambda line: line["verdict"].startswith("contradicted")
+    return lambda line: not passes(line, require=require, tier=tier, fail_on=fail_on or ())
 
 
 def refuse_on_smoke(require: Require | None, fail_on: list[FailOn] | None, smoke: bool, remedy: str) -> None:

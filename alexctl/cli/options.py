@@ -65,6 +65,8 @@ class Format(enum.StrEnum):
     md = "md"
     json = "json"
     tex = "tex"
+    junit = "junit"
+    github = "github"
 
 
 def complete_ablation(incomplete: str) -> list[str]:

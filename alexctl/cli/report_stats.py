@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alexctl.cli.gates import gate, refuse_on_smoke
+from alexctl.cli.gates import failing, gate, refuse_on_smoke
 from alexctl.cli.options import (
     DEFAULT_RESULTS,
     FailOnOption,
@@ -38,7 +38,7 @@ def report(
     tier: TierOption = None,
     fail_on: FailOnOption = None,
     results: ResultsOption = DEFAULT_RESULTS,
-    format_: Annotated[Format | None, in_results("--format", metavar="html|md|tex|json", help="html writes the page; md, tex and json print a table.")] = None,
+    format_: Annotated[Format | None, in_results("--format", metavar="html|md|tex|json|junit|github", help="html writes the page; md, tex and json print a table, junit its XML for a CI service; github fills the summary of a GitHub Actions job.")] = None,
     open_: Annotated[bool, in_results("--open", help="Open the page in the browser.")] = False,
     reference: Annotated[bool, in_results("--reference", help="Show the results that come with alexctl.")] = False,
     json_: Annotated[bool, in_results("--json", help="The same as --format json.")] = False,
@@ -60,7 +60,9 @@ def report(
         verdicts = [result.verdict for result in found.values()]
         smoke = any(result.ablation.smoke for result in found.values())
         refuse_on_smoke(require, fail_on, smoke, "name the ablation, or remove its folder")
-    if kind != "html":
+    if kind in ("junit", "github"):
+        show_results.for_ci(verdicts, kind, failing(require, fail_on, tier))
+    elif kind != "html":
         show_results.verdicts(verdicts, kind)
     else:
         if not reference:

@@ -1,8 +1,9 @@
 """Prints what results say: of one campaign at its end, of all in a folder, of anybody's CSV, and after a stop."""
 
+import os
 import shlex
 import webbrowser
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,8 @@ from rich.text import Text
 from alexctl import numbers
 from alexctl.ablation.measures import MEASURES
 from alexctl.cli.console import new_console, note, plain, print_json, rich_table, say, shown, table, verdict_text
-from alexctl.errors import printable
+from alexctl.errors import UserError, printable
+from alexctl.regular_files import open_regular
 from alexctl.store import layout
 
 if TYPE_CHECKING:
@@ -185,6 +187,27 @@ def verdicts(found: list[dict[str, Any]], kind: str) -> None:
         print_json(found)
     else:
         print(markdown_tex.markdown(found) if kind == "md" else markdown_tex.tex(found))
+
+
+def for_ci(found: list[dict[str, Any]], kind: str, fails: Callable[[dict[str, Any]], bool]) -> None:
+    """`alexctl report --format junit|github`: XML, or annotations and the table in the summary of the job."""
+    from alexctl.report import ci_formats, markdown_tex
+
+    if kind == "junit":
+        print(ci_formats.junit(found, fails), end="")
+        return
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not summary:
+        raise UserError(
+            "--format github: is for a step of GitHub Actions, which names the file of its summary in GITHUB_STEP_SUMMARY; "
+            "`--format md` prints the table anywhere"
+        )
+    try:
+        with open_regular(Path(summary), append=True) as file:
+            file.write((markdown_tex.markdown(found) + "\n").encode())
+    except (OSError, ValueError) as error:
+        raise UserError(f"GITHUB_STEP_SUMMARY: can't write to {shown(Path(summary))}: {error}", exit_code=1) from None
+    print(ci_formats.annotations(found, fails), end="")
 
 
 def _sides(line: dict[str, Any]) -> str:
