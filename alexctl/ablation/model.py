@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
 from pydantic_core import PydanticKnownError
 
 from alexctl.ablation.knobs import Target, TrainingKnobs
@@ -79,7 +79,8 @@ class Claim(_Part):
     """What is claimed: where, in which words, how large, measured on which data."""
 
     section: str = ""  # of the paper
-    source: str = "the paper"
+    paper: Annotated[str, Field(min_length=1)] | None = None  # "He et al. 2016"; None: Krizhevsky et al. 2012
+    source: str = "the paper"  # where `paper` is given, that
     says: str
     effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = (
         None  # ratio, or percentage points; one for all arms, or arm by arm
@@ -94,6 +95,11 @@ class Claim(_Part):
     control_train_error_at_most: Annotated[float, Field(gt=0, lt=1)] | None = None
     landmarks: dict[str, float] = {}  # arm -> epochs read off the paper's figure
 
+    @model_validator(mode="before")
+    @classmethod
+    def _its_source_is_its_paper(cls, table: Any) -> Any:
+        return {"source": table["paper"], **table} if isinstance(table, dict) and table.get("paper") else table
+
     def effect_of(self, arm: str) -> float | None:
         """The size claimed for an arm, in the effect's units; None where the paper gives none."""
         return self.effect.get(arm) if isinstance(self.effect, dict) else self.effect
@@ -103,7 +109,7 @@ class Claim(_Part):
         return not isinstance(self.effect, dict) or arm in self.effect or self.direction is not None
 
     def __str__(self) -> str:
-        of_paper = self.section and self.source.startswith("the paper")
+        of_paper = self.section and (self.paper or self.source.startswith("the paper"))
         where = f"section {self.section}, on {self.data}" if of_paper else f"on {self.data}"
         return f"{self.source[:1].upper()}{self.source[1:]} ({where}): {self.says}"
 

@@ -105,7 +105,7 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
     return {
         "id": folder.id, "folder": printable(folder.name), "name": folder.word(verdict["ablation"], layout.VERDICT), "title": at("title"),
         "measure": measure.label, "says": at("claim", "says"), "section": at("claim", "section"),
-        "source": source, "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
+        "source": source, "paper": bool(claim.get("paper")), "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke, "note": at("note"),
         "older": at("older"), "rates": at("rates"),
         "proxy_nets": [] if smoke else [folder.word(net, layout.PLAN) for net in _proxies(plan["ablation"])],

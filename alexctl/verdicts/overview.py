@@ -18,7 +18,10 @@ COLUMNS = (
 
 @cache
 def shipped_claims() -> frozenset[tuple[str, str]]:
-    """(ablation, arm) of every comparison in the files that ship which claims a direction: one family, whoever ran what."""
+    """(ablation, arm) of every comparison in the files that ship which claims a direction: one family, whoever ran what.
+
+    Not of those with a `paper` of their own, each of which is a family by itself.
+    """
     with Path(__file__).with_name("claims.csv").open(encoding="utf-8") as file:
         return frozenset((row["ablation"], row["arm"]) for row in csv.DictReader(file))
 

@@ -190,10 +190,11 @@ def _survival(evidence: Evidence) -> pd.DataFrame:
 
 def _verdict(evidence: Evidence) -> dict[str, Any]:
     ablation = evidence.ablation
+    claim = ablation.claim.model_dump(mode="json", exclude=None if ablation.claim.paper else {"paper"})
     return {
         "schema": files.SCHEMA, "ablation": ablation.name, "title": ablation.title, "data": evidence.data_name,
         "data_digest": evidence.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
-        "control": ablation.first_control, "claim": ablation.claim.model_dump(mode="json"), "note": ablation.note,
+        "control": ablation.first_control, "claim": claim, "note": ablation.note,
         **({"older": OLDER[evidence.numerics]} if evidence.is_older else {}),
         "rates": rates_sentence(evidence), "searches": [asdict(search) for search in evidence.searches],
         "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": compare(evidence),

@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 WAITS = {"aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::is_nonzero", "aten::equal"}
+UNSAID_WRITES = {"aten::native_batch_norm": (3, 4)}  # its running mean and variance, of which its schema says nothing
 
 
 class Recorded(TorchDispatchMode):
@@ -26,8 +27,9 @@ class Recorded(TorchDispatchMode):
         kwargs = kwargs or {}
         if func._schema.name in WAITS:
             raise RuntimeError(f"{func} waits for the device, which a capture can't")
-        for argument, given in zip(func._schema.arguments, args, strict=False):
-            if argument.alias_info is not None and argument.alias_info.is_write:
+        unsaid = UNSAID_WRITES.get(func._schema.name, ())
+        for place, (argument, given) in enumerate(zip(func._schema.arguments, args, strict=False)):
+            if place in unsaid or (argument.alias_info is not None and argument.alias_info.is_write):
                 for tensor in (t for t in tree_flatten(given)[0] if isinstance(t, Tensor)):
                     self.before.setdefault(id(tensor), (tensor, tensor.clone()))
         found = func(*args, **kwargs)
