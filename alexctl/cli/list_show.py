@@ -18,6 +18,7 @@ from alexctl.errors import UserError
 
 LIST_EXAMPLES = (
     ("alexctl list", ""),
+    ("alexctl list --paper", "under the paper that each claim is from"),
     ("alexctl list --json", "for a program"),
 )
 SHOW_EXAMPLES = (
@@ -27,11 +28,15 @@ SHOW_EXAMPLES = (
 )
 
 
-def list_(results: ResultsOption = DEFAULT_RESULTS, json_: JsonOption = False) -> None:
+def list_(
+    paper: Annotated[bool, asked("--paper", help="Under the paper that each claim is from.")] = False,
+    results: ResultsOption = DEFAULT_RESULTS,
+    json_: JsonOption = False,
+) -> None:
     """List all ablations, their claims, and their state in results/."""
     from alexctl.cli import show_list
 
-    show_list.ablations(results, as_json=json_)
+    show_list.ablations(results, as_json=json_, by_paper=paper)
 
 
 def show(

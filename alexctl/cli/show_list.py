@@ -16,11 +16,13 @@ from alexctl.errors import UserError
 from alexctl.store import files, layout, plan, records, reference
 
 MOST_LEFT_OUT = 5  # that are named
+ALEXNET = "Krizhevsky et al. 2012"
+OF_NO_PAPER = "Other sources, and questions of ours"
 MOST_BYTES = 100_000  # of a file that may be an ablation of one's own
 
 
-def ablations(folder: Path, *, as_json: bool) -> None:
-    """`alexctl list`."""
+def ablations(folder: Path, *, as_json: bool, by_paper: bool = False) -> None:
+    """`alexctl list`; `by_paper`: under the paper that each claim is from, that of AlexNet first."""
     campaigns = records.campaigns(folder)
     rows = [_row(name, name, campaigns) for name in shipped()]
     own = [_row(f"./{path.name}", path.stem, campaigns) for path in own_files(Path())]
@@ -30,7 +32,10 @@ def ablations(folder: Path, *, as_json: bool) -> None:
     if as_json:
         print_json([{**row, "results": "; ".join(map(str, row["results"])) or "-"} for row in rows + own + begun])
         return
-    _section("", rows)
+    for paper in sorted({row["paper"] for row in rows}, key=_alexnet_first) if by_paper else ():
+        _section(paper or OF_NO_PAPER, [row for row in rows if row["paper"] == paper], under_paper=True)
+    if not by_paper:
+        _section("", rows)
     _section("Files of your own in this folder", own)
     _section(f"Other campaigns in {folder.name}", begun)
     say("", "`alexctl show NAME` says what one compares and what it costs here; `alexctl ablate NAME` runs it.")
@@ -61,8 +66,9 @@ def _row(shown: str, name: str, campaigns: list[Path]) -> dict[str, Any]:
         claim = load(shown).claim
     except UserError as error:
         says = f"{numbers.counted(len(error.faults), 'fault')}; `alexctl check {shown}` names them"
-        return {"name": shown, "section": "", "claim": says, "results": mine}
-    return {"name": shown, "section": claim.section, "claim": claim.says, "results": mine}
+        return {"name": shown, "paper": "", "section": "", "claim": says, "results": mine}
+    paper = claim.paper or (ALEXNET if claim.source.startswith("the paper") else "")
+    return {"name": shown, "paper": paper, "section": claim.section, "claim": claim.says, "results": mine}
 
 
 def _campaign_row(campaign: Path) -> dict[str, Any]:
@@ -70,20 +76,27 @@ def _campaign_row(campaign: Path) -> dict[str, Any]:
         claim = str(files.read_json(campaign / layout.VERDICT).get("title", ""))
     except (ValueError, AttributeError):
         claim = ""
-    return {"name": campaign.name, "section": "", "claim": claim, "results": [_state(campaign)]}
+    return {"name": campaign.name, "paper": "", "section": "", "claim": claim, "results": [_state(campaign)]}
 
 
-def _section(title: str, rows: list[dict[str, Any]]) -> None:
-    """A few lines for each on a terminal; a table, one row a line, elsewhere."""
+def _alexnet_first(paper: str) -> tuple[bool, bool, str]:
+    return not paper, paper != ALEXNET, paper
+
+
+def _section(title: str, rows: list[dict[str, Any]], *, under_paper: bool = False) -> None:
+    """A few lines for each on a terminal; a table, one row a line, elsewhere. `under_paper`: the title is their paper."""
     console = new_console()
     if title and rows:
         console.print(f"\n[bold]{plain(title)}[/]")
     if not console.is_terminal and rows:
-        table([{**row, "results": "; ".join(map(str, row["results"])) or "-"} for row in rows])
+        shown = [key for key in rows[0] if not (under_paper and key == "paper")]
+        told = [{**row, "results": "; ".join(map(str, row["results"])) or "-"} for row in rows]
+        table([{key: row[key] for key in shown} for row in told])
         return
     for row in rows:
-        section = f"  [dim]section {plain(row['section'])}[/]" if row["section"] else ""
-        console.print(f"[bold]{plain(row['name'])}[/]{section}")
+        paper = "" if under_paper or row["paper"] == ALEXNET else row["paper"]
+        where = ", ".join(filter(None, (paper, f"section {row['section']}" * bool(row["section"]))))
+        console.print(f"[bold]{plain(row['name'])}[/]" + f"  [dim]{plain(where)}[/]" * bool(where))
         for line in filter(None, (row["claim"], *row["results"])):
             console.print(Padding(line if isinstance(line, Text) else plain(line), (0, 0, 0, 2)))
 

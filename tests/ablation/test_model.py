@@ -238,3 +238,13 @@ def test_the_size_of_images_is_the_same_for_all_arms():
         "varies: image_size can't vary, all arms are trained on the same images; try --data"
     ]
     assert tiny_ablation(image_size=64).image_size == 64
+
+
+def test_a_claim_names_its_paper():
+    """Then that is its source, and its section is that paper's."""
+    document = copy.deepcopy(TINY)
+    document["claim"] |= {"paper": "He et al. 2016", "section": "4.2"}
+    claim = parse(document, name="tiny", overrides={}, smoke=False)[0].claim
+    assert str(claim).startswith("He et al. 2016 (section 4.2, on ")
+    assert (claim.paper, claim.source) == ("He et al. 2016", "He et al. 2016")
+    assert faults_of(lambda d: d["claim"].update(paper=3)) == ["[claim] paper: should be text in quotes, not 3"]

@@ -359,6 +359,25 @@ def test_weights_come_too_when_asked_for(tmp_path, capsys):
     assert "4 finished trials kept no probabilities" in err
 
 
+def test_list_by_paper(capsys):
+    """Under a title each, AlexNet's first and what is nobody's last; each file once."""
+    lines = alexctl("list", "--paper", capsys=capsys)[1].splitlines()
+    titles = [
+        "Krizhevsky et al. 2012",
+        "DeVries and Taylor 2017",
+        "He et al. 2015",
+        "He et al. 2016",
+        "Other sources, and questions of ours",
+    ]
+    places = [lines.index(title) for title in titles]
+    assert places == sorted(places)
+    assert any(line.startswith("he-or-glorot") for line in lines[places[2] : places[3]])
+    assert sum(line.startswith("he-or-glorot") for line in lines) == 1
+    papers = {row["name"]: row["paper"] for row in json.loads(alexctl("list", "--json", capsys=capsys)[1])}
+    assert papers["he-or-glorot"] == "He et al. 2015"
+    assert papers["lrn"] == "Krizhevsky et al. 2012"
+
+
 def test_list_show_and_data(capsys):
     assert "relu-vs-tanh-fan-in" in alexctl("list", capsys=capsys)[1]
     assert json.loads(alexctl("list", "--json", capsys=capsys)[1])[0]["section"]
