@@ -98,7 +98,8 @@ class Claim(_Part):
     @model_validator(mode="before")
     @classmethod
     def _its_source_is_its_paper(cls, table: Any) -> Any:
-        return {"source": table["paper"], **table} if isinstance(table, dict) and table.get("paper") else table
+        has_paper = isinstance(table, dict) and isinstance(table.get("paper"), str)
+        return {"source": table["paper"], **table} if has_paper else table
 
     def effect_of(self, arm: str) -> float | None:
         """The size claimed for an arm, in the effect's units; None where the paper gives none."""
