@@ -65,9 +65,15 @@ def page(reference: Path, known: dict[str, Any]) -> str:
         parts.append("\n\n".join([
             f"## {section['title']}", *([f"**The paper:** {claims}"] if claims else []),
             f"**{section.get('who', 'What its authors ran')}:** {line(section['ran'])}",
-            *body, f"**What does not follow:** {line(section['limits'])}",
+            *body, *doubts(section, runs), f"**What does not follow:** {line(section['limits'])}",
         ]) + "\n")  # fmt: skip
     return "\n".join(parts)
+
+
+def doubts(section: dict[str, Any], runs: list[Found]) -> Iterator[str]:
+    """What else could have made the results, where there are some."""
+    if "doubts" in section and any(run.is_there for run in runs):
+        yield f"**What else could have made it:** {line(section['doubts'])}"
 
 
 def line(text: str) -> str:

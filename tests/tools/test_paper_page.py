@@ -171,6 +171,8 @@ def test_budgets_and_what_follows(reference, page):
             assert shown[5].startswith(f"+{float(line['effect']):.2f} points (+{float(line['low']):.2f} to ")
     assert "*What follows:* The effect has the claimed direction in a small stand-in." in text
     assert "Not run yet" in text, "dropout-iterations"
+    assert text.count("**What else could have made it:**") == 1
+    assert "What else could" not in section(page, "Section 3.4"), "nothing of it ran"
 
 
 def test_figures_are_linked_where_they_will_lie(page):

@@ -1,5 +1,6 @@
 """The runs of results/reference: told before they start, gone on with wherever they were begun, and nothing else published."""
 
+import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +86,20 @@ def test_trials_of_another_machine_are_gone_on_with(make, began, tmp_path, capsy
     told = " ".join(capsys.readouterr().err.split())
     assert "trials so far ran on NVIDIA H100 80GB HBM3, the rest run on cpu" in told
     assert {record.state for record in records.trials_of(folder)} == {"done"}
+
+
+def test_trials_of_two_machines_are_put_together_by_copying_them(make, began, tmp_path):
+    assert make() == 0
+    elsewhere = shutil.copytree(tmp_path / "small", tmp_path.parent / f"{tmp_path.name}-elsewhere")
+    for folder, seed in ((tmp_path / "small", 1), (elsewhere, 0)):
+        for trial in (folder / layout.TRIALS).glob(f"*-s{seed}-*"):
+            shutil.rmtree(trial)
+    shutil.copytree(elsewhere / layout.TRIALS, tmp_path / "small" / layout.TRIALS, dirs_exist_ok=True)
+    (tmp_path / "small" / layout.TRIALS_CSV).unlink()
+    began.clear()
+    assert make() == 0
+    assert began == []
+    assert (tmp_path / "small" / layout.TRIALS_CSV).read_bytes() == (elsewhere / layout.TRIALS_CSV).read_bytes()
 
 
 def test_what_is_left_of_a_run_is_told(make, began, tmp_path, capsys, monkeypatch):
