@@ -73,8 +73,8 @@ readme: setup ## write anew all that is made of results/reference: tables, figur
 performance: setup ## measure how fast it is here and what every file costs, ten minutes of it; writes docs and CSVs
 	$(BIN)/alexctl bench --results results/reference
 	$(BIN)/python -m tools.upkeep
-	$(BIN)/python -m tools.performance_page
 	$(BIN)/python -m tools.costs_table
+	$(BIN)/python -m tools.derived
 
 gpu-check: setup ## on a GPU: lanes against the numbers and speeds they should have, under 8 minutes; DATA=cifar10, or imagefolder:PATH
 	$(BIN)/python -m tools.gpu_check --data $(DATA) $(ARGS)

@@ -162,7 +162,9 @@ def step_by_step(path: Found) -> str:
                       at_crossing(path, step.line["arm"]), at_crossing(path, control)))  # fmt: skip
     head = ("one knob more at a time", "ReLU, epochs", "tanh, epochs", "ratio", "divides the ratio by",
             "ReLU, test error at the crossing", "tanh, test error at the crossing")  # fmt: skip
-    return f"One knob more at a time, each arm with a rate of its own ({path.where}). {largest_step(path)}\n\n{table(head, lines)}"
+    link = f"; [figure](../{figure})" if (figure := path.figure()) else ""
+    about = f"One knob more at a time, each arm with a rate of its own ({path.where}{link})."
+    return f"{about} {largest_step(path)}\n\n{table(head, lines)}"
 
 
 def median(run: Found, arm: str) -> str:

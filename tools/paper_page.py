@@ -1,4 +1,4 @@
-"""`python -m tools.paper_page`: writes docs/paper.md, the paper claim by claim, from ablations/, tools/paper.toml and results/reference."""
+"""docs/paper.md, the paper claim by claim, from ablations/, tools/paper.toml and results/reference."""
 
 import tomllib
 from collections.abc import Iterator
@@ -7,12 +7,10 @@ from typing import Any
 
 from alexctl import numbers
 from alexctl.report.markdown_tex import rows
-from alexctl.store import files, layout
 from tools import paper_figure_1
 from tools.markdown import table
 from tools.paper_results import Found, found
 
-TOP = Path(__file__).parents[1]
 FACTS = Path(__file__).with_name("paper.toml")
 HEAD = """\
 <!-- Written by `make readme` from ablations/, tools/paper.toml and results/reference. Change those. -->
@@ -82,13 +80,14 @@ def line(text: str) -> str:
 
 
 def says(section: dict[str, Any], runs: list[Found]) -> str:
-    """What the paper says, by the claims of the section's files that are the paper's; or else in the facts' words."""
+    """What the paper says, by the claims of the section's files that are the paper's and what the facts add; or else in
+    the facts' words."""
     claims = [run.ablation.claim for run in runs if run.ablation.claim.source == "the paper"]
     words = []
     for claim in claims:
         marks = ", ".join(f"{arm} near epoch {epoch:g}" for arm, epoch in claim.landmarks.items())
         words.append(claim.says + f" (read off its figure: {marks})" * bool(marks) + ".")
-    return line(section.get("says", "")) or " ".join(dict.fromkeys(words))
+    return line(section.get("says", "")) or " ".join([*dict.fromkeys(words), line(section.get("adds", ""))]).strip()
 
 
 def overview(sections: list[tuple[dict[str, Any], list[Found]]]) -> str:
@@ -175,11 +174,6 @@ def budgets(run: Found) -> str:
     )
 
 
-def main() -> None:
-    """Rewrites docs/paper.md in the checkout this package runs from."""
-    files.write_atomic(TOP / "docs" / "paper.md", written(TOP / layout.REFERENCE))
-
-
 def written(reference: Path) -> str:
     """docs/paper.md with what results/reference holds now."""
     return page(reference, facts())
@@ -188,7 +182,3 @@ def written(reference: Path) -> str:
 def facts() -> dict[str, Any]:
     """What tools/paper.toml says."""
     return tomllib.loads(FACTS.read_text(encoding="utf-8"))
-
-
-if __name__ == "__main__":
-    main()

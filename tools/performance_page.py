@@ -1,11 +1,11 @@
-"""`python -m tools.performance_page`: writes the measured table of docs/performance.md from results/reference/bench."""
+"""The measured tables of docs/performance.md, from results/reference/bench."""
 
 import csv
 from pathlib import Path
 from typing import Any
 
 from alexctl.errors import UserError
-from alexctl.store import files, layout
+from alexctl.store import layout
 from alexctl.timing.crowding import latest
 from tools.marked_blocks import rewritten
 
@@ -94,15 +94,3 @@ def written(text: str, folder: Path) -> str:
         raise UserError(f"no {layout.UPKEEP_CSV} in {folder}; `python -m tools.upkeep` makes it") from None
     intro = f"Beside training, in processor seconds ([`{layout.UPKEEP_CSV}`](../{BENCH}/{layout.UPKEEP_CSV})):\n"
     return rewritten(text, "measured", f"{block(bench)}\n{intro}\n{upkeep_block(upkeep)}", file="docs/performance.md")
-
-
-def main() -> None:
-    """Rewrites docs/performance.md in the checkout this package runs from."""
-    top = Path(__file__).parents[1]
-    page = top / "docs" / "performance.md"
-    folder = top / BENCH
-    files.write_atomic(page, written(page.read_text(encoding="utf-8"), folder))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,10 +1,10 @@
-"""`python -m tools.readme_table`: writes the README's opening and its table of reference results: no number is typed by hand."""
+"""The README's opening and its table of reference results, so that no number is typed by hand."""
 
 from pathlib import Path
 
 from alexctl.campaign.results import open_results
 from alexctl.report.markdown_tex import markdown
-from alexctl.store import files, layout, records
+from alexctl.store import layout, records
 from alexctl.verdicts.tables import derive
 from tools.markdown import table
 from tools.marked_blocks import rewritten
@@ -45,14 +45,3 @@ def written(readme: str, reference: Path) -> str:
     """The README's text with its parts made anew; UserError when their marks are gone."""
     readme = rewritten(readme, "figure-1", figure_1(reference), file="README.md")
     return rewritten(readme, "results", results(reference), file="README.md")
-
-
-def main() -> None:
-    """Rewrites README.md in the checkout this package runs from."""
-    top = Path(__file__).parents[1]
-    readme = top / "README.md"
-    files.write_atomic(readme, written(readme.read_text(encoding="utf-8"), top / layout.REFERENCE))
-
-
-if __name__ == "__main__":
-    main()
