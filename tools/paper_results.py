@@ -12,8 +12,12 @@ from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.reference_runs import RUNS, ReferenceRun, estimates
 from alexctl.store import layout, plan, records
 from alexctl.store.environment import devices_of
+from alexctl.store.records import TrialRecord
 from alexctl.verdicts.evidence import Evidence
 from alexctl.verdicts.tables import Tables, derive
+
+STARTS = {"relu-vs-tanh": "as in 2012", "relu-vs-tanh-fan-in": "fan-in"}
+"""The two starts of Figure 1, as the documents call them, by their runs."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,10 @@ class Found:
         devices = " and ".join(sorted(devices_of(record.folder for record in final))) or "an unknown device"
         precisions = sorted({record.setting.get("precision", "float32") for record in final})
         return f"on {devices} in {' and '.join(precisions)}"
+
+    def judged(self, arm: str) -> list[TrialRecord]:
+        """The trials of an arm that its verdict rests on, by seed."""
+        return sorted((record for record in self.evidence.judged if record.arm == arm), key=lambda record: record.seed)
 
     def figure(self, stem: str = layout.FIGURE) -> str | None:
         """A figure's path from the top of the checkout; None where there is none, or nothing to say of it."""

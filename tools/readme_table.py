@@ -8,8 +8,7 @@ from alexctl.store import layout, records
 from alexctl.verdicts.tables import derive
 from tools.markdown import table
 from tools.marked_blocks import rewritten
-from tools.paper_figure_1 import STARTS
-from tools.paper_results import found
+from tools.paper_results import STARTS, found
 
 JPEG = """`cifar10-jpeg` is CIFAR-10 after one pass of JPEG compression. A run on it can support a claim about CIFAR-10 but never
 reproduce it."""
