@@ -88,7 +88,7 @@ def test_trials_of_another_machine_are_gone_on_with(make, began, tmp_path, capsy
     assert {record.state for record in records.trials_of(folder)} == {"done"}
 
 
-def test_trials_of_two_machines_are_put_together_by_copying_them(make, began, tmp_path):
+def test_trials_of_two_machines_are_one_campaign(make, began, tmp_path):
     assert make() == 0
     elsewhere = shutil.copytree(tmp_path / "small", tmp_path.parent / f"{tmp_path.name}-elsewhere")
     for folder, seed in ((tmp_path / "small", 1), (elsewhere, 0)):
