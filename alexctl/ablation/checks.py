@@ -100,6 +100,8 @@ def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Reso
             faults.append(Fault(f"[arms.{name}]", "", text))
     if head.get("compares") == "interaction":
         faults += factorial_faults(varies, full)
+    if head.get("compares") == "trend":
+        faults += trend_faults(varies, full)
     return faults
 
 
@@ -116,8 +118,11 @@ def control_faults(head: dict[str, Any], arms: dict[str, Any]) -> list[Fault]:
 
 
 def _control_faults(control: Any, head: dict[str, Any], arms: dict[str, Any]) -> list[Fault]:
-    if isinstance(control, dict) and head.get("compares") == "interaction":
-        text = "an interaction has one control for its four arms, not a table of them; name that arm"
+    if isinstance(control, dict) and (kind := head.get("compares")) in ("interaction", "trend"):
+        what = (
+            "an interaction has one control for its four arms" if kind == "interaction" else "a trend has one control"
+        )
+        text = f"{what}, not a table of them; name that arm"
         return [Fault("", "control", text)]
     pairs = control.items() if isinstance(control, dict) else [(None, control)]
     named_arms = dict.fromkeys(name for pair in pairs for name in pair if isinstance(name, str))
@@ -176,6 +181,21 @@ def factorial_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault
     knobs = f"{varies[0]} and {' + '.join(varies[1:])}"
     text = f"an interaction needs four arms, {knobs} with two values each in all combinations"
     return [Fault("[arms]", "", text)]
+
+
+def trend_faults(varies: list[str], arms: dict[str, Resolved]) -> list[Fault]:
+    """A trend needs one knob, and of it a number above 0 in each of three arms or more."""
+    if len(varies) != 1:
+        return [Fault("", "varies", f'a trend is over one knob, such as ["width"], not over {len(varies)}')]
+    values = {name: arm.levels.get(varies[0]) for name, arm in arms.items() if not arm.faults}
+    faults = [
+        Fault(f"[arms.{name}]", varies[0], f"a trend needs a number above 0, not {quoted(value)}")
+        for name, value in values.items()
+        if type(value) not in (int, float) or value <= 0
+    ]
+    if len(arms) < 3:
+        faults.append(Fault("[arms]", "", f"a trend needs three arms or more, not {len(arms)}"))
+    return faults
 
 
 def claim_faults(claim: Claim, arms: dict[str, dict], measure: Any) -> list[Fault]:

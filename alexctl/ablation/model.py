@@ -148,7 +148,9 @@ class Ablation(_Part):
     also: Annotated[
         tuple[str, ...], AfterValidator(_measures)
     ] = ()  # more of them for the tables; nothing is judged by them
-    compares: Literal["arms", "interaction"] = "arms"  # interaction: of two knobs, in four arms
+    compares: Literal["arms", "interaction", "trend"] = (
+        "arms"  # interaction: of two knobs, in four arms; trend: over a number
+    )
     margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
     note: str | None = None  # what to bear in mind with any verdict; stands beside it
     usual_epochs: dict[str, Annotated[float, Field(gt=0)]] = {}  # arm -> how long its trials lasted where it was tried

@@ -30,6 +30,7 @@ from alexctl.statistics.intervals import (
     signed_ranks,
     smallest_effect,
 )
+from alexctl.statistics.trends import trend
 from alexctl.statistics.unpaired import UnpairedEffect, rank_sum, unpaired_effect
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "survival",
     "target_epoch",
     "to_theta",
+    "trend",
     "unpaired_effect",
     "whole_epochs",
 ]  # fmt: skip

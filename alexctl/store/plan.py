@@ -7,7 +7,14 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from alexctl.ablation.checks import claim_faults, control_faults, factorial_faults, resolved, setting_faults
+from alexctl.ablation.checks import (
+    claim_faults,
+    control_faults,
+    factorial_faults,
+    resolved,
+    setting_faults,
+    trend_faults,
+)
 from alexctl.ablation.knobs import TrainingKnobs, spec_of
 from alexctl.ablation.model import Ablation
 from alexctl.ablation.setting import NUMERICS
@@ -92,6 +99,8 @@ def _sound(ablation: Ablation) -> bool:
     faults += control_faults({"control": ablation.control, "compares": ablation.compares}, arms)
     if ablation.compares == "interaction":
         faults += factorial_faults(list(varies), full)
+    if ablation.compares == "trend":
+        faults += trend_faults(list(varies), full)
     margin_fits = ablation.margin is None or measure.scale != "ratio" or ablation.margin > 1
     return not faults and margin_fits and len(set(varies)) == len(varies)
 

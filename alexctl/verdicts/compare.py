@@ -19,13 +19,15 @@ MIXED = "Not judged: seconds are compared only within one machine, and these tri
 
 
 def compare(evidence: Evidence) -> list[dict[str, Any]]:
-    """The comparisons of verdict.json: one an arm that is not the control, or the one interaction."""
+    """The comparisons of verdict.json: one an arm that is not the control, or the one interaction or trend."""
     if evidence.mixed:
         unjudged = compare(replace(evidence, judged=(), mixed=False))
         return [line | {"verdict": "not judged", "words": "not judged", "sentence": MIXED} for line in unjudged]
     ablation = evidence.ablation
     if ablation.compares == "interaction":
         return [_interaction(evidence)]
+    if ablation.compares == "trend":
+        return [_trend(evidence)]
     return [_arm(evidence, *pair) for pair in ablation.controls.items()]
 
 
@@ -67,11 +69,29 @@ def _interaction(evidence: Evidence) -> dict[str, Any]:
         words.append(f"{other} = {' + '.join(map(str, values[arm][1]))}")
     effect = statistics.interaction(*effects)
     parts = "; ".join(f"{which}: {_words(evidence, one)}" for which, one in zip(words, effects, strict=True))
-    described = _words(evidence, effect, sides=tuple(words), trials_a_seed=2, signed=True)
+    described = _words(evidence, effect, sides=tuple(words), trials_a_seed=(2, 2), signed=True)
     described = f"{name} {described}; what {knob} alone does, {parts}"
     return _line(evidence, name, None) | _judged(
         evidence, sorted(values, key=lambda arm: arm != ablation.control), effect, described, name
     )
+
+
+def _trend(evidence: Evidence) -> dict[str, Any]:
+    """What each doubling of a knob does, by the line through all arms of a seed."""
+    ablation = evidence.ablation
+    (knob,) = ablation.varies
+    numbers = {arm: resolved({**ablation.base, **knobs}).levels[knob] for arm, knobs in ablation.arms.items()}
+    name = f"each doubling of {knob}"
+    control, *others = sorted(numbers, key=lambda arm: (arm != ablation.control, numbers[arm]))
+    if missing := _missing(evidence, [control, *others]):
+        return _line(evidence, name, None) | missing
+    effects = {numbers[arm]: _effect(evidence, control, arm) for arm in others}
+    effect = statistics.trend(numbers[control], effects)
+    parts = "; ".join(f"{number:g}: {_words(evidence, one)}" for number, one in effects.items())
+    sides = (f"{knob} = {numbers[control]:g}", "the other")
+    described = _words(evidence, effect, sides=sides, trials_a_seed=(1, len(others)), signed=True)
+    described = f"{name} {described}; against {knob} = {numbers[control]:g}, {parts}"
+    return _line(evidence, name, None) | _judged(evidence, [control, *others], effect, described, name)
 
 
 def _words(evidence: Evidence, effect: statistics.Effect, **about) -> str:

@@ -93,8 +93,8 @@ def _labels(evidence: Evidence, sizes: set[int], notes: list[str]) -> Labels | N
 
 
 def _pairs(evidence: Evidence, right: Seen) -> list[tuple[str, str]]:
-    """(arm, control) of those that have images to compare; an interaction is none of one arm."""
-    if evidence.ablation.compares == "interaction":
+    """(arm, control) of those that have images to compare; an interaction or a trend is none of one arm."""
+    if evidence.ablation.compares != "arms":
         return []
     pairs = evidence.ablation.controls.items()
     return [(arm, control) for arm, control in pairs if right.get(arm, {}).keys() & right.get(control, {}).keys()]

@@ -31,14 +31,14 @@ def describe(
     effect: Effect,
     *,
     sides: tuple[str, str] = ("control", "arm"),
-    trials_a_seed: int = 1,
+    trials_a_seed: tuple[int, int] = (1, 1),
     num_looks: int = 1,
     signed: bool = False,
     each: str = "seed",
 ) -> str:
     """The effect in words: 'ratio 5.83 (95% interval 5.10 to 6.60, n = 6 seeds)', 'lower by 1.20 points (...)'.
 
-    `sides` name what its counts are of, `trials_a_seed` says how many trials a side has. With `signed` a difference
+    `sides` name what its counts are of, `trials_a_seed` says how many trials each has. With `signed` a difference
     keeps its sign: of an interaction neither side is lower. `each` is what makes a pair.
     """
     notes = "".join(f"; {note}" for note in _notes(effect, sides, trials_a_seed, each))
@@ -127,12 +127,12 @@ def _why_no_size(effect: Effect, sides: tuple[str, str], interaction: bool, each
     return f"{sides[0]} did not reach the target in some pairs and {sides[1]} in others"
 
 
-def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int, each: str) -> list[str]:
+def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: tuple[int, int], each: str) -> list[str]:
     """What befell the trials behind an effect, counted: nothing is left out in silence."""
     unpaired = isinstance(effect, UnpairedEffect)
     total = effect.n + effect.num_left_out
     notes = []
-    for name, side in zip(("control", "arm"), sides, strict=True):
+    for name, side, a_seed in zip(("control", "arm"), sides, trials_a_seed, strict=True):
         at_chance = getattr(effect, f"num_at_chance_{name}")
         counts = {
             "censored": getattr(effect, f"num_censored_{name}"),
@@ -140,7 +140,7 @@ def _notes(effect: Effect, sides: tuple[str, str], trials_a_seed: int, each: str
         }  # fmt: skip
         for what, count in counts.items():
             if count:
-                of = len(getattr(effect, name)) + count if unpaired else trials_a_seed * total
+                of = len(getattr(effect, name)) + count if unpaired else a_seed * total
                 notes.append(f"{count} of {of} {side} {'runs' if unpaired else 'trials'} {what}")
     if effect.num_left_out and not unpaired:
         notes.append(f"{effect.num_left_out} of {total} pairs left out")

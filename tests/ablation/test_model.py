@@ -248,3 +248,22 @@ def test_a_claim_names_its_paper():
     assert str(claim).startswith("He et al. 2016 (section 4.2, on ")
     assert (claim.paper, claim.source) == ("He et al. 2016", "He et al. 2016")
     assert faults_of(lambda d: d["claim"].update(paper=3)) == ["[claim] paper: should be text in quotes, not 3"]
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda d: d.update(control={"b": "a"}), "control: a trend has one control, not a table of them; name that arm"),
+        (lambda d: d["arms"].pop("c"), "[arms]: a trend needs three arms or more, not 2"),
+        (lambda d: d["arms"]["c"].update(dropout=0), "[arms.c] dropout: a trend needs a number above 0, not 0.0"),
+        (lambda d: d.update(varies=["dropout", "width"]), "varies: a trend is over one knob, such as [\"width\"], not over 2"),
+    ],
+)  # fmt: skip
+def test_a_trend_needs_three_numbers_of_one_knob(change, fault):
+    def document(d):
+        d.update(compares="trend", control="a", varies=["dropout"])
+        d["claim"].pop("effect", None)
+        d["arms"] = {name: {"dropout": value} for name, value in (("a", 0.1), ("b", 0.2), ("c", 0.4))}
+
+    assert [fault for fault in faults_of(document) if "trend" in fault or "dropout" in fault] == []
+    assert fault in faults_of(lambda d: (document(d), change(d)))

@@ -69,6 +69,24 @@ def test_an_interaction_counts_the_trials_that_never_crossed(tmp_path):
     assert "2 of 6 init = 2012 trials censored" in line["sentence"]
 
 
+def test_a_trend_is_one_comparison(tmp_path):
+    """The error falls by 2, 1 and 3 points with each doubling of the width, which is more than the margin."""
+    arms = {"1": {"width": 1.0}, "2": {"width": 2.0}, "4": {"width": 4.0}}
+    made = campaign(tmp_path, compares="trend", varies=["width"], control="1", arms=arms, measure="test_error",
+                    claim=TINY["claim"] | {"effect": None, "direction": "positive"}, margin=0.1)  # fmt: skip
+    finish(made, "1", errors=[0.30, 0.31, 0.32])
+    finish(made, "2", errors=[0.28, 0.301, 0.289])
+    assert derive(made.evidence()).verdict["comparisons"][0]["verdict"] == "not run yet"
+    finish(made, "4", errors=[0.26, 0.29, 0.26])
+    (line,) = derive(made.evidence()).verdict["comparisons"]
+    assert (line["arm"], line["control"], line["n"]) == ("each doubling of width", None, 3)
+    assert line["values"] == pytest.approx([2, 1, 3])
+    assert line["effect"] == pytest.approx(2)
+    assert "each doubling of width difference +2.00 points" in line["sentence"]
+    assert "against width = 1, 2: lower by 2.00 points" in line["sentence"]
+    assert "4: lower by 4.00 points" in line["sentence"]
+
+
 def test_a_size_for_each_arm(tmp_path):
     arms = {"whole": {"activation": "tanh"}, "a": {"activation": "relu"}, "b": {"activation": "relu", "init": "2012"}}
     claim = {
