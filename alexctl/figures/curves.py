@@ -1,4 +1,4 @@
-"""Figure 1 of the paper, redrawn: training error against epochs, a thin line a seed, the median bold."""
+"""Figure 1 of the paper, redrawn: training error against epochs, a band of all seeds, the median bold."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ def learning_curves(
     caption: str,
     landmarks: Sequence[tuple[str, float]] = (),
 ) -> Figure:
-    """Figure 1 in the paper's manner: training error against epochs, a thin line a seed, the median bold.
+    """Figure 1 in the paper's manner: training error against epochs, a band of all seeds, the median bold.
 
     `curves` and `trials` are the tables of those names, of one ablation; only final trials are drawn. `measure` is
     the column of crossings; `landmarks` are the paper's own, an arm and its epochs each.
@@ -90,11 +90,33 @@ def crossing_label(epochs_to_target: Sequence[float], budget: float) -> tuple[fl
     return median, f"{median:.1f} epochs" + (f" ({never} of {len(crossings)} > {budget:g})" if never else "")
 
 
+def seed_band(curves: pd.DataFrame, column: str) -> pd.DataFrame:
+    """From the lowest to the highest of an arm's seeds, epoch by epoch, while all of them train: epoch, low, high."""
+    seeds = [rows for _, rows in curves.sort_values("epoch", kind="stable").groupby("seed")]
+    if len(seeds) < 2:
+        return pd.DataFrame({"epoch": [], "low": [], "high": []})
+    first = max(rows["epoch"].iloc[0] for rows in seeds)
+    last = min(rows["epoch"].iloc[-1] for rows in seeds)
+    grid = np.unique(curves["epoch"])
+    grid = grid[(grid >= first) & (grid <= last)]
+    values = np.array([np.interp(grid, rows["epoch"], rows[column]) for rows in seeds])
+    return pd.DataFrame({"epoch": grid, "low": values.min(0), "high": values.max(0)})
+
+
 def draw_seeds(axes: Axes, curves: pd.DataFrame, column: str, colour: str) -> None:
-    """An arm's curves as thin lines: one a seed, of a sample where there are many."""
+    """An arm's seeds: a band while all of them train, from there a thin line each, of a sample where there are many."""
+    band = seed_band(curves, column)
+    together = -math.inf
+    if len(band) > 1:
+        together = band["epoch"].iloc[-1]
+        edge = pd.concat([band["low"], band["high"][::-1]])
+        epochs = pd.concat([band["epoch"], band["epoch"][::-1]])
+        axes.fill(epochs, edge, color=colour, alpha=0.2, linewidth=0, gid="band", zorder=1.5)
     shown = curves[curves["seed"].isin(sample(curves["seed"]))]
     for seed, rows in shown.sort_values("epoch", kind="stable").groupby("seed"):
-        axes.plot(rows["epoch"], rows[column], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=colour)
+        rest = rows[rows["epoch"] >= together]
+        if len(rest) > 1:
+            axes.plot(rest["epoch"], rest[column], linewidth=0.5, alpha=0.4, gid=f"seed {seed}", color=colour)
 
 
 def _draw_arm(axes: Axes, curves: pd.DataFrame, target: float, arm: str, style: dict) -> None:

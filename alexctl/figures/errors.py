@@ -21,7 +21,7 @@ EDGE = 0.1  # inches between the figure's right edge and what stands next to it
 def arm_comparison(
     curves: pd.DataFrame, trials: pd.DataFrame, *, measure: str, control: str | Mapping[str, str], caption: str = ""
 ) -> Figure:
-    """The measure's error against epochs, a thin line a seed and the median bold; below it each seed's final value.
+    """The measure's error against epochs, a band of all seeds and the median bold; below it each seed's final value.
 
     `curves` and `trials` are the tables of those names, of one ablation; only final trials are drawn. The final
     values come from `trials`. Without such a column in `curves` (seconds, say) there are only the final values.

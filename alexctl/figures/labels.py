@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from alexctl.errors import printable
-from alexctl.figures.plotting import Annotation, Axes, Bbox, Figure, FigureCanvasAgg, Line2D, Text
+from alexctl.figures.plotting import Annotation, Axes, Bbox, Figure, FigureCanvasAgg, Text
 
 
 def short(name: str) -> str:
@@ -41,8 +41,10 @@ class Placer:
         self.leaders: list[np.ndarray] = []
 
     def avoid_lines(self) -> None:
-        """Takes all lines drawn so far as they stand; the axes' limits must not change any more."""
-        self.points = np.concatenate([self.points, *(_dense(line) for line in self.axes.lines)])
+        """Takes all lines and edges of bands drawn so far as they stand; the axes' limits must not change any more."""
+        lines = [line.get_transform().transform(line.get_xydata()) for line in self.axes.lines]
+        edges = [patch.get_transform().transform(patch.get_path().vertices) for patch in self.axes.patches]
+        self.points = np.concatenate([self.points, *map(_dense, lines + edges)])
 
     def put(self, words: str, spots: Sequence[tuple], **style) -> Text:
         """Writes the words at the best spot (x, y, ha, va[, dx, dy in points])."""
@@ -96,9 +98,8 @@ def _box(text: Annotation) -> Bbox:
     return Text.get_window_extent(text)
 
 
-def _dense(line: Line2D) -> np.ndarray:
-    """Points along a line as it stands on the canvas, closer than a letter is wide."""
-    points = line.get_transform().transform(line.get_xydata())
+def _dense(points: np.ndarray) -> np.ndarray:
+    """Points along a line that stands on the canvas, closer than a letter is wide."""
     points = points[np.isfinite(points).all(axis=1)]
     if len(points) < 2:
         return points.reshape(-1, 2)

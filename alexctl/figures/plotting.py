@@ -12,7 +12,6 @@ try:
     from matplotlib.axes import Axes as Axes
     from matplotlib.backends.backend_agg import FigureCanvasAgg as FigureCanvasAgg
     from matplotlib.figure import Figure as Figure
-    from matplotlib.lines import Line2D as Line2D
     from matplotlib.text import Annotation as Annotation
     from matplotlib.text import Text as Text
     from matplotlib.transforms import Bbox as Bbox

@@ -47,12 +47,13 @@ def texts(figure, gid):
     return [text.get_text() for text in figure.findobj(Text) if text.get_gid() == gid]
 
 
-def test_a_line_a_seed_where_the_error_was_measured_and_a_bold_median():
+def test_a_band_where_the_error_was_measured_and_a_bold_median():
     figure = draw()
     above, _ = figure.axes
-    seeds = lines(figure, "seed")
-    assert len(seeds) == 6
-    assert all(line.get_xdata().tolist() == list(range(1, 10)) for line in seeds)  # test_error is empty between
+    bands = [patch.get_path().vertices[:, 0] for patch in above.patches if patch.get_gid() == "band"]
+    assert len(bands) == 2
+    assert all(sorted({*band}) == list(range(1, 10)) for band in bands)  # test_error is empty between
+    assert not lines(figure, "seed")  # all end together
     medians = {line.get_label(): line for line in lines(figure, "median")}
     assert medians["plain"].get_ydata()[-1] == pytest.approx(25.0)
     assert medians["lrn"].get_ydata()[-1] == pytest.approx(23.0)

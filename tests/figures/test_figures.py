@@ -61,15 +61,26 @@ def lines(figure, gid, panel=0):
     return [line for line in figure.axes[panel].lines if line.get_gid() == gid]
 
 
-def test_a_thin_line_a_seed_and_a_bold_median_an_arm():
+def test_a_band_of_all_seeds_and_a_bold_median_an_arm():
+    """The band ends where the first seed is done; the others go on as thin lines."""
     figure = draw()
-    thin = [line for line in figure.axes[0].lines if str(line.get_gid()).startswith("seed")]
-    assert len(thin) == 4
+    bands = [patch.get_path().vertices for patch in figure.axes[0].patches if patch.get_gid() == "band"]
+    assert sorted(band[:, 0].max() for band in bands) == [2.0, 6.0]
+    of_tanh = max(bands, key=lambda band: band[:, 0].max())
+    assert sorted(of_tanh[of_tanh[:, 0] == 3, 1]) == pytest.approx([0.4, 0.5])
+    (thin,) = [line for line in figure.axes[0].lines if str(line.get_gid()).startswith("seed")]
+    assert thin.get_xydata().tolist() == [[2, 0.3], [3, 0.2]]
     bold = {line.get_label(): line for line in lines(figure, "median")}
     assert bold["tanh"].get_linestyle() == "--"
     assert bold["relu"].get_linestyle() == "-"
     assert bold["tanh"].get_ydata() == pytest.approx([0.7, 0.55, 0.45, 0.4, 0.35, 0.25])
     assert bold["relu"].get_ydata() == pytest.approx([0.55, 0.25])  # at epoch 3 one of two is done
+
+
+def test_one_seed_is_a_line():
+    figure = draw(CURVES[CURVES["seed"] == 0], TRIALS[TRIALS["seed"] == 0])
+    assert not figure.axes[0].patches
+    assert [len(line.get_xdata()) for line in figure.axes[0].lines if line.get_gid() == "seed 0"] == [6, 3]
 
 
 def test_the_target_and_the_papers_landmarks():
