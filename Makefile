@@ -19,7 +19,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test smoke page-test chaos lint format calibrate reference readme performance gpu-check clean afresh
+.PHONY: help setup demo test smoke page-test chaos lint format calibrate reference readme knobs performance gpu-check clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ reference: setup ## run what results/reference lacks, after saying how long that
 
 readme: setup ## write anew all that is made of results/reference: tables, figures, README, docs
 	$(BIN)/python -m tools.derived
+
+knobs: setup ## write docs/knobs.md anew from alexctl/ablation/knobs.py
+	$(BIN)/python -m tools.knobs_page
 
 performance: setup ## measure how fast it is here and what every file costs, ten minutes of it; writes docs and CSVs
 	$(BIN)/alexctl bench --results results/reference

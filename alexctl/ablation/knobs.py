@@ -66,9 +66,9 @@ class Target(Knobs):
 class TrainingKnobs(Knobs):
     """What every net can be told; defaults are those of the cuda-convnet CIFAR-10 nets (2011) where they have one."""
 
-    data: Annotated[str, AfterValidator(_known_data)]
-    net: str
-    lr: Annotated[float, Field(gt=0, le=1000)]
+    data: Annotated[str, AfterValidator(_known_data)]  # cifar10, mnist, shapes, shapes-grey or imagefolder:PATH
+    net: str  # one of those below, or package.module:factory
+    lr: Annotated[float, Field(gt=0, le=1000)]  # learning rate; "search" in a file: each arm's own, of `lr_grid`
     # sgd: section 5's rule; nesterov: Sutskever et al. 2013; adam: Kingma & Ba 2015; adamw: Loshchilov & Hutter 2019
     optimizer: Literal["sgd", "nesterov", "adam", "adamw"] = "sgd"
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9  # of adam and adamw beta1; their beta2 is 0.999
@@ -78,8 +78,8 @@ class TrainingKnobs(Knobs):
     first_layer_drops: tuple[Annotated[int, Field(ge=1)], ...] = ()  # after these its rate is a tenth once more
     first_layer_until: Annotated[int, Field(ge=1)] | None = None  # after so many epochs it learns no more; None: always
     weight_decay: Annotated[float | Literal["file"], PlainValidator(_decay)] = 0.0  # "file": each layer's, as published
-    batch_size: Annotated[int, Field(ge=1, le=65536)] = 128
-    epochs: Annotated[int, Field(ge=1, le=10000)] = 60
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = 128  # images; the last batch of an epoch has what is left
+    epochs: Annotated[int, Field(ge=1, le=10000)] = 60  # passes over the training images
     warmup_epochs: Annotated[float, Field(ge=0)] = 0.0  # so long the rate rises, step by step (Goyal et al. 2017)
     num_train: Annotated[int, Field(ge=1)] | None = None  # so many, spread evenly over the data; None: all
     held_out: Annotated[float, Field(ge=0, le=0.5)] = 0.0  # share of them that a search evaluates on
@@ -101,11 +101,11 @@ class TrainingKnobs(Knobs):
         0.0  # spread over all classes (Szegedy et al. 2016); 0.1 there
     )
     test_views: Literal[1, 10] = 1  # 10: corners and centre, mirrored too, averaged (section 4.1)
-    target: Target | None = None
+    target: Target | None = None  # of a race: { metric = "train_error", at_most = 0.25 }, or "test_error"
     epochs_after_target: Annotated[float, Field(ge=0)] | None = None  # None: train all `epochs` in any case
-    rows_per_epoch: Annotated[int, Field(ge=1, le=100)] = 4
+    rows_per_epoch: Annotated[int, Field(ge=1, le=100)] = 4  # measurements of the training error
     evaluate_every: Annotated[int, Field(ge=0)] = 1  # epochs between evaluations on the test data; 0: never
-    train_error_from: Literal["minibatches", "pass"] = "minibatches"
+    train_error_from: Literal["minibatches", "pass"] = "minibatches"  # on the way; "pass": on all images at each row
     precision: Literal["float32", "tf32", "bfloat16"] = "float32"  # of products; weights and their updates are float32
     seed_offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0  # added to every seed: the same net once more (A/A)
 
@@ -155,7 +155,7 @@ BiasRate = Annotated[float, Field(gt=0, le=1000)]  # the biases' learning rate a
 class ConvNet4Knobs(NetKnobs):
     """The net of cuda-convnet's `layers-19pct`: three 5x5 convolutions and one fully connected layer."""
 
-    activation: Activation = "relu"
+    activation: Activation = "relu"  # after each convolution, and after a hidden layer
     init: Literal["2012", "fan-in"] = "2012"  # the weights' deviations: initW of the file, or by fan-in
     input_scaling: Scaling = "mean-image"  # 0-255 minus the mean image; standardised: per channel to mean 0, variance 1
     bias_rate: BiasRate = 2.0  # epsB 0.002 against epsW 0.001 in the file
@@ -175,21 +175,21 @@ class ConvNet4Knobs(NetKnobs):
 class ConvLocalKnobs(NetKnobs):
     """The nets of cuda-convnet's `layers-conv-local-13pct` and `-11pct`: two convolutions, two local layers, one FC."""
 
-    activation: Activation = "relu"
+    activation: Activation = "relu"  # after each convolution, and after a hidden layer
     init: Literal["2012", "fan-in"] = "2012"  # the weights' deviations: initW of the file, or by fan-in
     input_scaling: Scaling = "mean-image"  # 0-255 minus the mean image; standardised: per channel to mean 0, variance 1
     bias_rate: BiasRate = 2.0  # epsB 0.002 against epsW 0.001 in the file
     norm: Literal["none", "cross-map"] = "none"  # after the first pooling and before the second
-    local3_maps: Literal[32, 64] = 32
+    local3_maps: Literal[32, 64] = 32  # of the first local layer; 64 in 11pct
     fc_cost: Annotated[float, Field(ge=0, le=100)] = 0.004  # fc's, with weight_decay "file"; 0.01 in 11pct
 
 
 class LeNet5Knobs(NetKnobs):
     """LeNet-5 as in 1998, or the short form that most people mean: average pooling, full C3, softmax."""
 
-    form: Literal["1998", "short"] = "1998"
-    activation: Literal["scaled-tanh", "tanh", "relu"] = "scaled-tanh"
-    init: Literal["1998", "fan-in"] = "1998"
+    form: Literal["1998", "short"] = "1998"  # sparse C3, subsampling and RBF output; short: full C3, averages, softmax
+    activation: Literal["scaled-tanh", "tanh", "relu"] = "scaled-tanh"  # scaled: 1.7159 tanh(2a/3)
+    init: Literal["1998", "fan-in"] = "1998"  # uniform within 2.4 / fan-in; or normal, by fan-in
 
     @field_validator("activation")
     @classmethod
@@ -268,13 +268,13 @@ class ResNetKnobs(NetKnobs):
         20  # layers with weights: 6 n + 2, n blocks of two in each of 3 stages
     )
     skip: bool = True  # a shortcut around each block of two convolutions; false: the plain net
-    activation: Activation = "relu"
+    activation: Activation = "relu"  # after each norm, that of a block's end after the sum
     norm: Literal["none", "batch", "group", "layer"] = "batch"  # after each convolution; without it they have biases
     init: Literal["fan-in", "glorot"] = (
         "fan-in"  # He et al. 2015; Glorot & Bengio 2010: a variance of 2 / (fan-in + fan-out)
     )
     input_scaling: Scaling = "standardised"  # per channel to mean 0, variance 1; mean-image: 0-255 minus the mean image
-    bias_rate: BiasRate = 1.0
+    bias_rate: BiasRate = 1.0  # the biases' learning rate as a multiple of the weights'
     width: Width = 1.0  # times 16, 32 and 64 maps
 
     @field_validator("depth")
