@@ -109,6 +109,32 @@ class Silent:
         return lambda *args, **kwargs: None
 
 
+def asked(
+    name: str | Path,
+    *,
+    data: str | None = None,
+    smoke: bool = False,
+    seeds: int | None = None,
+    studies: int | None = None,
+    until_decided: bool = False,
+    max_seeds: int | None = None,
+    epochs: int | None = None,
+    precision: str | None = None,
+    preset: str | None = None,
+    knobs: Mapping[str, Any] | None = None,
+    run_code: bool = False,
+) -> "Ablation":
+    """The ablation that `ablate` would run with these words, checked; nothing is trained, and nets of one's own are
+    imported with `run_code` alone. Raises UserError with a line a fault."""
+    looks = looks_wanted(until_decided, max_seeds, seeds)
+    flags = {"data": data, "seeds": seeds, "studies": studies, "epochs": epochs, "looks": looks, "precision": precision}
+    flags = {key: value for key, value in flags.items() if value is not None}
+    knobs = knobs or {}
+    if twice := sorted(flags.keys() & knobs.keys()):
+        raise UserError(*(f"--set {key}={knobs[key]}: {key} is given twice; give it once" for key in twice))
+    return load(str(name), overrides={**knobs, **flags}, flags=flags, preset=preset, smoke=smoke, run_code=run_code)
+
+
 def ablate(
     name: str | Path,
     *,
@@ -145,13 +171,10 @@ def ablate(
     others go on: see `Result.failed`. Raises UserError for what can't work, a line a fault, and Stopped after Ctrl-C,
     when every running trial has its checkpoint.
     """
-    looks = looks_wanted(until_decided, max_seeds, seeds)
-    flags = {"data": data, "seeds": seeds, "studies": studies, "epochs": epochs, "looks": looks, "precision": precision}
-    flags = {key: value for key, value in flags.items() if value is not None}
-    knobs = knobs or {}
-    if twice := sorted(flags.keys() & knobs.keys()):
-        raise UserError(*(f"--set {key}={knobs[key]}: {key} is given twice; give it once" for key in twice))
-    ablation = load(str(name), overrides={**knobs, **flags}, flags=flags, preset=preset, smoke=smoke, run_code=True)
+    ablation = asked(
+        name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
+        epochs=epochs, precision=precision, preset=preset, knobs=knobs, run_code=True,
+    )  # fmt: skip
     share = None if seed_range is None else share_wanted(seed_range, ablation.plan)
     from alexctl.campaign.scheduler import Options  # from here on torch is needed; what is wrong with a file was said
     from alexctl.run import run

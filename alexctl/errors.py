@@ -5,6 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+MOST_CHOICES = 12  # that a line has room for
+
 
 class UserError(Exception):
     """Shown as it is, without a traceback; `exit_code` is what the shell then sees.
@@ -44,6 +46,8 @@ class Nearest:
         """The hint that ends a message."""
         if self.close is not None:
             return f"did you mean '{self.close}'?"
+        if len(self.choices) > MOST_CHOICES:
+            return f"choose from: {', '.join(self.choices[:MOST_CHOICES])}, and {len(self.choices) - MOST_CHOICES} more"
         return "choose from: " + ", ".join(self.choices) if self.choices else "there are none"
 
 

@@ -34,6 +34,7 @@ TINY = {
         "batch_size": 16,
         "epochs": 2,
         "target": {"metric": "train_error", "at_most": 0.25},
+        "epochs_after_target": None,  # all of them, which no file can say but by a large number
         "seeds": 2,
     },
     "arms": {"relu": {"activation": "relu"}, "tanh": {"activation": "tanh"}},

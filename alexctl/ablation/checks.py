@@ -131,7 +131,7 @@ def _control_faults(control: Any, head: dict[str, Any], arms: dict[str, Any]) ->
         for name in named_arms
         if arms and name not in arms
     ]
-    own = [name for name, other in pairs if name == other]
+    own = [name for name, other in pairs if name is not None and name == other]
     return faults + [Fault("", "control", f"arm '{name}' can't be its own control; leave it out") for name in own]
 
 

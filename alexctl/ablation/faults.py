@@ -12,6 +12,7 @@ from alexctl.errors import nearest, printable
 
 Model = TypeVar("Model", bound=BaseModel)
 TARGET_KEYS = ("metric", "at_most")  # of the one nested table
+UNKNOWN = "unknown key"
 WORDS = {  # for what pydantic finds; its own words speak of integers, strings and inputs
     "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number",
     "int_parsing_size": "a whole number of fewer digits", "float_type": "a number", "float_parsing": "a number",
@@ -52,6 +53,21 @@ def validated(
         ]
 
 
+def told_once(faults: Iterable[Fault]) -> list[Fault]:
+    """Each fault once; a key that is unknown in several places, or that is named in `varies` too, in the first of them."""
+    kept: list[Fault] = []
+    seen: set[tuple[str, str]] = set()
+    for fault in dict.fromkeys(faults):
+        key, text = (fault.key, fault.text)
+        if key == "varies" and UNKNOWN in text:
+            key, _, text = text.partition(": ")
+        if text.startswith(UNKNOWN) and (key, text.partition(",")[0]) in seen:
+            continue
+        seen.add((key, text.partition(",")[0]))
+        kept.append(fault)
+    return kept
+
+
 def fault_of(entry: dict[str, Any], where: str = "", known: Iterable[str] = ()) -> Fault:
     """One of pydantic's findings; what lies deeper than the key is named in the text."""
     key, *inner = entry["loc"]
@@ -64,7 +80,7 @@ def _text(entry: dict[str, Any], known: Iterable[str]) -> str:
     if kind == "missing":
         return "missing"
     if kind == "extra_forbidden":
-        return f"unknown key, {nearest(str(entry['loc'][-1]), known)}"
+        return f"{UNKNOWN}, {nearest(str(entry['loc'][-1]), known)}"
     if kind == "value_error":
         return str(context["error"]).rstrip(".")
     if kind == "literal_error" and isinstance(given, str):

@@ -6,6 +6,9 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.fields import FieldInfo
+
 from alexctl.ablation.faults import Fault
 from alexctl.ablation.knobs import PRESETS, Knobs, TrainingKnobs
 from alexctl.ablation.model import Ablation, Plan
@@ -13,7 +16,7 @@ from alexctl.ablation.own_code import look_beside
 from alexctl.ablation.own_net import is_own, net_model, register
 from alexctl.ablation.parse import parse
 from alexctl.ablation.setting import Setting, resolve_net
-from alexctl.ablation.toml import quoted
+from alexctl.ablation.toml import quoted, to_toml
 from alexctl.errors import UserError, nearest, short
 from alexctl.statistics.looks import LOOKS, looks_up_to
 
@@ -71,6 +74,7 @@ def load(
     of_preset = {} if preset is None else _preset(preset, document, smoke)
     own, overrides = overrides.keys(), of_preset | overrides
     unfit = _import_nets(document, overrides, path.parent) if run_code else []
+    overrides = _typed(overrides, _nets(document, overrides))
     ablation, faults = parse(document, name=path.stem, overrides=overrides, smoke=smoke)
     if unfit or faults:
         of_file = parse(document, name=path.stem, overrides={}, smoke=smoke)[1] if overrides else faults
@@ -88,6 +92,42 @@ def load(
                 lines.append(f"with {' '.join(dict.fromkeys(given.values()))}: {fault}")
         raise UserError(*lines)
     return ablation
+
+
+def _nets(document: dict[str, Any], overrides: dict[str, Any]) -> set[str]:
+    """The nets that a file and what is laid over it name."""
+    arms = document.get("arms")
+    tables = [overrides, document.get("base"), *(arms.values() if isinstance(arms, dict) else ())]
+    return {table["net"] for table in tables if isinstance(table, dict) and isinstance(table.get("net"), str)}
+
+
+def _typed(overrides: dict[str, Any], nets: Collection[str]) -> dict[str, Any]:
+    """Options that read as a number where their knob takes text: a shell keeps no quotes, so `init=2012` is "2012"."""
+    models = [TrainingKnobs, Plan, *filter(None, map(net_model, nets))]
+    return {
+        key: _as_text(value, [model.model_fields[key] for model in models if key in model.model_fields])
+        for key, value in overrides.items()
+    }
+
+
+def _as_text(value: Any, fields: list[FieldInfo]) -> Any:
+    if isinstance(value, str) or not fields:
+        return value
+    adapters = [TypeAdapter(field.rebuild_annotation(), config=ConfigDict(strict=True)) for field in fields]
+    try:
+        text = to_toml(value)
+    except ValueError:  # a number of thousands of digits
+        return value
+    fits, fits_as_text = (any(_takes(each, given) for each in adapters) for given in (value, text))
+    return text if fits_as_text and not fits else value
+
+
+def _takes(adapter: TypeAdapter, value: Any) -> bool:
+    try:
+        adapter.validate_python(tuple(value) if isinstance(value, list) else value)
+    except ValidationError:
+        return False
+    return True
 
 
 def _preset(name: str, document: dict[str, Any], smoke: bool) -> dict[str, Any]:
@@ -136,7 +176,7 @@ def load_net(name: str, overrides: dict[str, Any], preset: str | None = None) ->
         if (its := PRESETS[preset]["net"]) != name:
             raise UserError(f"--preset {preset}: is of {its}, not of {name}; give --net {its}")
         of_preset = {key: value for key, value in PRESETS[preset].items() if key in net_model(name).model_fields}
-    knobs, faults = resolve_net(name, of_preset | overrides)
+    knobs, faults = resolve_net(name, of_preset | _typed(overrides, [name]))
     if faults:
         given = {"net": "--net"} | {key: _given(key, value, ()) for key, value in overrides.items()}
         lines = [f"{given.get(fault.key, f'--set {fault.key}')}: {fault.text}" for fault in faults]
@@ -158,7 +198,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise UserError(f"{path}: not valid TOML: its brackets are nested too deeply") from None
     except ValueError:
         raise UserError(f"{path}: not valid TOML: it holds a number of thousands of digits") from None
-    raise UserError(f"{path}: is empty; copy {shipped()['relu-vs-tanh-demo']} and edit it")
+    raise UserError(f"{path}: is empty; `alexctl new NAME` writes a file that runs")
 
 
 def looks_wanted(until_decided: bool, max_seeds: int | None, seeds: int | None) -> list[int] | None:

@@ -109,12 +109,14 @@ def unknown_net(name: Any) -> str:
     return f"unknown net '{name}', {found}{'' if found.close else ', or package.module:factory'}"
 
 
-def code_notes(names: Collection[Any]) -> list[str]:
-    """A line for each net of the user's own: that it is code, and where, as far as that is known without running it."""
+def code_notes(names: Collection[Any], beside: Path) -> list[str]:
+    """A line for each net of the user's own: that it is code, and where (here, or `beside` the ablation's file), as far as
+    that is known without running it."""
     lines = []
     for name in dict.fromkeys(filter(is_own, names)):
-        file = Path(f"{name.partition(':')[0]}.py")  # to find a package's would be to import it
-        where = f" ({file})" if file.is_file() else ""
+        module = f"{name.partition(':')[0]}.py"  # to find a package's would be to import it
+        file = next((folder / module for folder in (Path(), beside) if (folder / module).is_file()), None)
+        where = f" ({file})" if file else ""
         lines.append(
             f"net = '{name}' is code of your own{where}, its knobs are not checked here: "
             "`alexctl ablate` imports and runs it; read it first"

@@ -13,21 +13,22 @@ from alexctl.ablation.checks import (
     resolved,
     setting_faults,
 )
-from alexctl.ablation.faults import Fault, validated
+from alexctl.ablation.faults import Fault, told_once, validated
 from alexctl.ablation.measures import named
 from alexctl.ablation.model import Ablation, Claim, Plan, is_name
+from alexctl.ablation.smoke import OF_SMOKE, usual_smoke
 from alexctl.errors import nearest
 
 HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note", "usual_epochs")
 TABLES = ("claim", "base", "arms", "smoke")
 OF_FILE = ("data", "net", "epochs", "num_train")  # what a claim is about, where it does not say it itself
-OF_SMOKE = {"search_seeds": 1, "studies": 1, "budgets": None}  # it is to run, not to choose well
 
 
 def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smoke: bool):
     """(Ablation or None, faults) of a TOML document; `overrides` are laid over its base, a fault of theirs is in `--set`."""
     head, tables, faults = _parts(document, name)
-    tables["smoke"] = {**OF_SMOKE, **tables["smoke"]}
+    has_smoke = bool(tables["smoke"])
+    tables["smoke"] = {**OF_SMOKE, **(tables["smoke"] if has_smoke else usual_smoke(tables["base"], head["varies"]))}
     layers = {"[base]": tables["base"], "[smoke]": tables["smoke"] if smoke else {}, "--set": overrides}
     base: dict[str, Any] = {}
     places: dict[str, str] = {}  # where a key of the base was last given
@@ -35,11 +36,12 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         base = _laid_over(base, layer)
         places |= dict.fromkeys(layer, where)
     arms, of_arms = _arms(tables["arms"])
+    base = _ended_by_its_target(base, arms, head)
     claim, of_claim = validated(Claim, tables["claim"], "[claim]")
     plan, resolved_arms, of_base = _checked_base(base, arms, head, places)
     faults += of_claim + of_arms + of_base
-    if not smoke and not any(fault.where in layers for fault in of_base):
-        in_smoke = _laid_over(tables["base"], tables["smoke"])
+    if has_smoke and not smoke and not any(fault.where in layers for fault in of_base):
+        in_smoke = _ended_by_its_target(_laid_over(tables["base"], tables["smoke"]), arms, head)
         faults += _checked_base(in_smoke, arms, head, {}, "[smoke]")[2]
     faults += [
         Fault("--set", key, "every arm sets its own, so this would change nothing; change it in a copy of the file")
@@ -49,6 +51,9 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     faults += arm_faults(head, arms, resolved_arms)
     faults += control_faults(head, tables["arms"])
     if claim:
+        if not (claim.section or "source" in tables["claim"]):
+            text = 'missing, and so is the paper\'s section; say whose claim it is, such as source = "a guess of mine"'
+            faults.append(Fault("[claim]", "source", text))
         of_claim = claim_faults(claim, arms, head.get("measure"))
         faults += of_claim or margin_faults(head.get("margin"), claim, named(head.get("measure")))
     table = {
@@ -59,7 +64,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     }  # fmt: skip
     ablation, of_head = validated(Ablation, table)
     faults += of_head
-    return (None if faults else ablation), list(dict.fromkeys(faults))
+    return (None if faults else ablation), told_once(faults)
 
 
 def _parts(document: dict[str, Any], name: str) -> tuple[dict[str, Any], dict[str, dict], list[Fault]]:
@@ -85,6 +90,15 @@ def _laid_over(base: dict[str, Any], layer: dict[str, Any]) -> dict[str, Any]:
     """A layer over those below it: `seeds` puts `looks` away, and the other way round."""
     away = {"seeds": "looks", "looks": "seeds"}
     return {key: value for key, value in base.items() if away.get(key) not in layer} | layer
+
+
+def _ended_by_its_target(base: dict[str, Any], arms: dict[str, dict[str, Any]], head: dict[str, Any]) -> dict[str, Any]:
+    """A race whose file does not say how long a trial goes on after its target: no longer, for nothing else is asked."""
+    measure = named(head.get("measure"))
+    told = any("epochs_after_target" in table for table in (base, *arms.values()))
+    if measure is None or not measure.race or head.get("also") or told:
+        return base
+    return base | {"epochs_after_target": 0.0}
 
 
 def _knobs(table: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`alexctl ablate`: parse, one call of the front door, print."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -32,6 +33,7 @@ EXAMPLES = (
     ("alexctl ablate relu-vs-tanh-demo", "the demo: two minutes"),
     ("alexctl ablate relu-vs-tanh --until-decided", "as many seeds as it takes"),
     ("alexctl ablate relu-vs-tanh --data shapes", "on images that alexctl draws"),
+    ("alexctl ablate ./mine.toml --dry-run", "what would run, and how long"),
     ("alexctl ablate ./mine.toml --smoke", "does it run at all?"),
     ("alexctl ablate lrn --set batch_size=64 --name lrn-64", ""),
 )
@@ -49,6 +51,7 @@ def ablate(
     preset: PresetOption = None,
     precision: Annotated[Precision, asked(metavar="NAME", help="Of products: float32 is IEEE, tf32 needs a GPU, or bfloat16. auto: bfloat16 if the hardware has it and the reference results found no difference on such a device, else float32.")] = Precision.auto,
     smoke: Annotated[bool, asked("--smoke", help="Smoke test: seconds on embedded data, to see that it runs.")] = False,
+    dry_run: Annotated[bool, asked("--dry-run", help="Check it, show what would run and how long it takes here; train nothing.")] = False,
     workers: Annotated[int | None, speed(metavar="N", min=1, max=1024, help="Processes that train; 1 trains in this process. Default: one per core, or per GPU.")] = None,
     threads: Annotated[int, speed(metavar="N", min=1, max=1024, help="Threads per worker.")] = 1,
     lanes: Annotated[int | None, speed(metavar="N", min=1, max=1024, help="Trials each worker trains side by side. Default: as many as fit into a GPU's memory, up to 16; 1 on a CPU.")] = None,
@@ -71,8 +74,8 @@ def ablate(
     """Run an ablation. Run the same command again to resume it."""
     from alexctl import api
     from alexctl.ablation.load import override
-    from alexctl.cli import show_results
-    from alexctl.cli.console import print_json, shown
+    from alexctl.cli import decide, show_ablation, show_results
+    from alexctl.cli.console import print_json, say, shown
     from alexctl.cli.progress import Screen
 
     if tier is not None and require is None:
@@ -80,12 +83,20 @@ def ablate(
     refuse_on_smoke(require, fail_on, smoke, "leave out --smoke")
     if seed_range is not None and (require is not None or fail_on):
         raise UserError("--seed-range: a gate judges all seeds; ask `alexctl report` for it, once all are there")
+    question = {
+        "data": data, "smoke": smoke, "seeds": seeds, "studies": studies, "until_decided": until_decided, "max_seeds": max_seeds,
+        "epochs": epochs, "precision": None if precision is Precision.auto else precision.value, "preset": preset,
+        "knobs": override(set_ or []),
+    }  # fmt: skip
+    if dry_run:
+        show_ablation.ablation(api.asked(name, **question), results, as_json=json_, beside=Path(name).parent)
+        if not json_:
+            say("Nothing was run. The same command without --dry-run runs it.")
+        return
     screen = Screen(quiet=quiet)
     try:
         result = api.ablate(
-            name, data=data, smoke=smoke, seeds=seeds, seed_range=seed_range, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
-            epochs=epochs, precision=None if precision is Precision.auto else precision.value, preset=preset, knobs=override(set_ or []),
-            results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
+            name, **question, seed_range=seed_range, results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
             threads=threads, lanes=lanes, retry_failed=retry is not None, fail_fast=fail_fast,
             checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, keep_predictions=keep_predictions, watcher=screen,
         )  # fmt: skip
@@ -99,7 +110,7 @@ def ablate(
     if json_:
         print_json(result.verdict)
     else:
-        show_results.result(result)
+        show_results.result(result, None if seed_range else decide.command(result, sys.argv[1:]))
     if lost := process.lost_output():  # no fault of the campaign's
         tell(f"can't write to standard output: {lost.strerror}; the verdict is in {shown(result.folder)}")
     if result.failed:

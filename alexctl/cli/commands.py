@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alexctl.cli import ablate, bench_doctor, list_show, merge, report_stats
+from alexctl.cli import ablate, bench_doctor, list_show, merge, own_file, report_stats
 from alexctl.cli.data import data_app
 from alexctl.cli.help import Command, examples
 from alexctl.cli.usage import Commands
@@ -13,6 +13,7 @@ from alexctl.cli.usage import Commands
 FIRST = (
     ("alexctl ablate relu-vs-tanh-demo", "the demo: two minutes"),
     ("alexctl list", "what else is claimed"),
+    ("alexctl new mine", "a claim of your own, as a file"),
     ("alexctl report --open", "all results on one page"),
 )
 
@@ -36,6 +37,9 @@ def _add(panel: str, name: str, command: Callable[..., None], *shown: tuple[str,
 _add("Test a claim", "list", list_show.list_, *list_show.LIST_EXAMPLES)
 _add("Test a claim", "show", list_show.show, *list_show.SHOW_EXAMPLES)
 _add("Test a claim", "ablate", ablate.ablate, *ablate.EXAMPLES)
+_add("A claim of your own", "new", own_file.new, *own_file.NEW_EXAMPLES)
+_add("A claim of your own", "check", own_file.check, *own_file.CHECK_EXAMPLES)
+_add("A claim of your own", "schema", own_file.schema, *own_file.SCHEMA_EXAMPLES)
 _add("Results", "report", report_stats.report, *report_stats.REPORT_EXAMPLES)
 _add("Results", "merge", merge.merge, *merge.EXAMPLES)
 _add("Results", "stats", report_stats.stats, *report_stats.STATS_EXAMPLES)

@@ -1,5 +1,6 @@
 """`alexctl list` and `alexctl show`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -60,7 +61,8 @@ def show(
     if net is None:
         if image or svg:
             raise UserError(f"--{'image' if image else 'svg'} is about a net; give it with --net NET")
-        show_ablation.ablation(load(name, overrides=override(set_ or []), preset=preset), results, as_json=json_)
+        found = load(name, overrides=override(set_ or []), preset=preset)
+        show_ablation.ablation(found, results, as_json=json_, beside=Path(name).parent)
         return
     knobs = load_net(net, override(set_ or []), preset)
     from alexctl.cli import show_net

@@ -18,7 +18,7 @@ from alexctl.verdicts.evidence import OLDER
 FOR_REAL = "alexctl ablate {name} --preset run-145 --data imagefolder:PATH"
 
 
-def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
+def ablation(which: Ablation, results_folder: Path, *, as_json: bool, beside: Path = Path()) -> None:
     """`alexctl show NAME`: the comparison at once, then what it costs, for which torch is imported and steps are timed."""
     if as_json:
         from alexctl.timing.costs import costs
@@ -47,7 +47,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool) -> None:
     if which.claim.data.startswith("imagenet") and which.base.get("net") in PROXIES:
         searched = " --set lr=search" * (which.claim.control_train_error_at_most is not None)  # tells the regime
         console.print(f"[dim]for real, as run 145 was:[/] {plain(FOR_REAL.format(name=which.name) + searched)}")
-    for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()]):
+    for line in code_notes([{**which.base, **knobs}["net"] for knobs in which.arms.values()], beside):
         console.print(f"[yellow]{plain(line)}[/]")
     for campaign in records.campaigns(results_folder):
         if layout.is_of(campaign, which.name) and (numerics := plan.older_numerics(campaign)) is not None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 TABLE_WIDTH = 110  # columns of a terminal that the table of verdicts takes
 
 
-def result(found: "Result") -> None:
-    """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are."""
+def result(found: "Result", again: str | None = None) -> None:
+    """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are; `again`: what would decide it."""
     from alexctl.report.image_tables import sentences
 
     console = new_console()
@@ -65,6 +65,8 @@ def result(found: "Result") -> None:
     )  # fmt: skip
     written = ", ".join(name for name in names if (found.folder / name).exists())
     console.print(f"Files: {plain(shown(found.folder))}/ ({written})")
+    if again:
+        console.print(f"To decide it, on new seeds: [cyan]{plain(again)}[/]", soft_wrap=True)
     _look_at(found, console)
 
 

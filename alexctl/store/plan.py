@@ -141,7 +141,8 @@ def write(
                 looked = (*looked, seen)
                 notes.append(
                     f"seeds are added after a result with {seen} was seen, which plan.json keeps as an unplanned look: no "
-                    "error rate can be promised for the interval any more; `--until-decided` plans to look, and pays for it"
+                    "error rate can be promised for the interval any more; `--until-decided` keeps its promise on seeds of its own: "
+                    "--name NAME --set seed_offset=1000"
                 )
             if begun and not ablation.smoke and (others := other_question(before, plan)):
                 raise UserError(
@@ -227,7 +228,11 @@ def _looked(plan: dict[str, Any]) -> tuple[int, ...]:
 def _seen(folder: Path, before: dict[str, Any], plan: dict[str, Any]) -> int | None:
     """The seeds of a result that was there to be seen, where this plan adds seeds to it; None where it adds none."""
     then, now = compared(before.get("ablation")), compared(plan["ablation"])
-    if then is None or now["plan"]["looks"] or then["plan"]["looks"] or then["plan"]["seeds"] >= now["plan"]["seeds"]:
+    if (
+        then is None
+        or then["plan"]["looks"]
+        or then["plan"]["seeds"] >= max(now["plan"]["looks"] or [now["plan"]["seeds"]])
+    ):
         return None
     try:
         seen = max((line["n"] for line in files.read_json(folder / layout.VERDICT)["comparisons"]), default=0)

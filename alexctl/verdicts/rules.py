@@ -191,7 +191,7 @@ def _undecided(effect: Effect, more: int | str | None, each: str, ruled_out: str
         about = f"about {more} {each if more == 1 else plural(each)} more{' a side' * unpaired} would decide".replace(
             "about over", "over"
         )
-        parts.append(about + "; `--until-decided` adds them at a level that pays for looking" * (each == "seed"))
+        parts.append(about + "; `--until-decided`, on seeds of its own, adds them until it is" * (each == "seed"))
     return "; ".join(parts)
 
 

@@ -55,7 +55,7 @@ def test_an_empty_file_and_a_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.toml").write_text("# nothing\n")
     for name, message in {
-        "./mine.toml": "is empty; copy .*relu-vs-tanh-demo.toml and edit it",
+        "./mine.toml": "is empty; `alexctl new NAME` writes a file that runs",
         f"{tmp_path}/": "is a folder; give the path of an ablation file",
         "mine": r"unknown ablation 'mine', did you mean the file \./mine\.toml\?",
         "./mien.toml": "no ablation file ./mien.toml, did you mean 'mine.toml'",

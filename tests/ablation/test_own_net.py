@@ -5,6 +5,7 @@ import os
 import py_compile
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -313,7 +314,7 @@ def test_all_of_its_knobs_are_in_the_hash(own_code):
 def test_to_show_a_file_runs_nothing(own_code):
     written(own_code, "raise SystemExit('run')")
     assert net_model("mynet:make")(anything=1).model_dump() == {"anything": 1}
-    assert code_notes(["mynet:make", "convnet4", "a.b:c", "mynet:make"]) == [
+    assert code_notes(["mynet:make", "convnet4", "a.b:c", "mynet:make"], Path()) == [
         "net = 'mynet:make' is code of your own (mynet.py), its knobs are not checked here: "
         "`alexctl ablate` imports and runs it; read it first",
         "net = 'a.b:c' is code of your own, its knobs are not checked here: "

@@ -202,6 +202,16 @@ def test_seeds_added_after_a_result_was_seen_are_an_unplanned_look(tmp_path):
         assert "after results with n = 3 were seen, so the interval promises no error rate" in line["sentence"]
 
 
+def test_looks_that_are_planned_after_a_result_was_seen_are_an_unplanned_one(tmp_path):
+    made = campaign(tmp_path, seeds=3)
+    made.write_plan({})
+    for job in made.ready():
+        finish(made, job, [0.5, 0.2 + 0.01 * job.seed])
+    write(derive(made.evidence()), tmp_path)
+    notes = campaign(tmp_path, looks=[4, 6]).write_plan({})
+    assert any("seeds are added after a result with 3 was seen" in note for note in notes)
+
+
 def test_tables_by_hand(tmp_path):
     """tanh crosses 0.25 at 4 and 8 epochs, relu at 2 and 2: ratios 2 and 4; a third pair is censored in the control."""
     made = campaign(tmp_path, seeds=3, epochs=8)

@@ -43,7 +43,7 @@ def mine(folder: Path, **base) -> str:
     """A small ablation of one's own, as a file."""
     lines = [f"{key} = {json.dumps(TINY[key])}" for key in ("title", "control", "varies", "measure", "margin")]
     lines += ["[claim]", *(f"{k} = {json.dumps(v)}" for k, v in TINY["claim"].items()), "[base]"]
-    table = {k: v for k, v in {**TINY["base"], **base}.items() if k != "target"}
+    table = {k: v for k, v in {**TINY["base"], **base}.items() if k != "target"} | {"epochs_after_target": 99}
     lines += [f"{k} = {json.dumps(v)}" for k, v in table.items()]
     lines += ["target = { at_most = 0.25 }", "[arms.relu]", 'activation = "relu"', "[arms.tanh]", 'activation = "tanh"']
     (folder / "mine.toml").write_text("\n".join(lines) + "\n")
