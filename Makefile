@@ -26,7 +26,7 @@ help: ## list what make can do (the default)
 
 setup: $(STAMP) ## make .venv and install alexctl into it; the targets below do it by themselves
 
-demo: setup ## run the Figure 1 comparison on the built-in images; ends with a table and where the files are
+demo: setup ## run the Figure 1 comparison on the built-in images; ends with the verdict, and the command for act two
 	$(DEMO)
 
 test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'

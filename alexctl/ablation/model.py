@@ -154,6 +154,7 @@ class Ablation(_Part):
     margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
     note: str | None = None  # what to bear in mind with any verdict; stands beside it
     usual_epochs: dict[str, Annotated[float, Field(gt=0)]] = {}  # arm -> how long its trials lasted where it was tried
+    next: str | None = None  # the name of an ablation that asks what this one leaves open; told at the end of a run
     claim: Claim
     plan: Plan
     base: dict[str, Any]

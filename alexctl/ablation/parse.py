@@ -19,7 +19,7 @@ from alexctl.ablation.model import Ablation, Claim, Plan, is_name
 from alexctl.ablation.smoke import OF_SMOKE, usual_smoke
 from alexctl.errors import nearest
 
-HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note", "usual_epochs")
+HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note", "usual_epochs", "next")
 TABLES = ("claim", "base", "arms", "smoke")
 OF_FILE = ("data", "net", "epochs", "num_train")  # what a claim is about, where it does not say it itself
 

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from alexctl import numbers
+from alexctl.ablation.load import load, shipped
 from alexctl.ablation.measures import MEASURES
 from alexctl.cli.console import new_console, note, plain, print_json, rich_table, say, shown, table, verdict_text
 from alexctl.errors import UserError, printable
@@ -26,6 +27,7 @@ TABLE_WIDTH = 110  # columns of a terminal that the table of verdicts takes
 
 def result(found: "Result", again: str | None = None) -> None:
     """What `alexctl ablate` prints at the end: arms, effect, verdict, where the files are; `again`: what would decide it."""
+    from alexctl.cli.curves import draw
     from alexctl.report.image_tables import sentences
 
     console = new_console()
@@ -47,6 +49,7 @@ def result(found: "Result", again: str | None = None) -> None:
             lost: _lost(line),
         })  # fmt: skip
     console.print(rich_table(rows, console))
+    draw(found, console)
     for line in found.verdict["comparisons"]:
         console.print(Text(f"{printable(_sides(line))}: ").append_text(verdict_text(line, line["sentence"])))
     for words in sentences(found.verdict):
@@ -76,6 +79,9 @@ def _look_at(found: "Result", console: Console) -> None:
         console.print(f"Look at: [cyan]{plain(shown(figure))}[/]")
     elsewhere = f" --results {shlex.quote(shown(found.folder.parent))}" * (found.folder.parent != Path("results"))
     console.print(f"Open the page with every number: [cyan]{plain(f'alexctl report{elsewhere} --open')}[/]")
+    after = found.ablation.next
+    if after in shipped():
+        console.print(f"Next, {plain(load(after).title)}: [cyan]{plain(f'alexctl ablate {after}')}[/]")
 
 
 def failures(trials, folder: Path) -> list[str]:

@@ -104,7 +104,9 @@ def _word(value: Any) -> str:
 def compared(ablation: Any) -> dict[str, Any] | None:
     """An `ablation` of a plan.json as plans are compared: what makes one plan another: no words for readers, nor keys that came later. None where it can't be read."""
     try:
-        table = Ablation.model_validate_json(json.dumps(ablation)).model_dump(mode="json", exclude={"title", "note"})
+        table = Ablation.model_validate_json(json.dumps(ablation)).model_dump(
+            mode="json", exclude={"title", "note", "usual_epochs", "next"}
+        )
     except ValidationError:
         return None
     if table["base"].get("precision") == FLOAT32:  # said or not, it is the same question

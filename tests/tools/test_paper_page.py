@@ -20,7 +20,11 @@ from tools.paper_results import found
 TOP = Path(__file__).parents[2]
 LAID = ("relu-vs-tanh", "relu-vs-tanh-fan-in", "relu-vs-tanh-path", "precision", "dropout", "relu-vs-tanh-batch-32")
 PLACED = [name for each in paper_page.facts()["section"] for name in each["ablations"]]
-NOT_OF_THE_PAPER = ("relu-vs-tanh-demo", "relu-vs-tanh-laptop")  # small ones to try the tool with
+NOT_OF_THE_PAPER = (
+    "relu-vs-tanh-demo",
+    "relu-vs-tanh-demo-fan-in",
+    "relu-vs-tanh-laptop",
+)  # small ones to try the tool with
 
 
 @pytest.fixture(scope="module")
