@@ -51,7 +51,7 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     faults += arm_faults(head, arms, resolved_arms)
     faults += control_faults(head, tables["arms"])
     if claim:
-        if not (claim.section or "source" in tables["claim"]):
+        if not (claim.section or claim.paper or "source" in tables["claim"]):
             text = 'missing, and so is the paper\'s section; say whose claim it is, such as source = "a guess of mine"'
             faults.append(Fault("[claim]", "source", text))
         of_claim = claim_faults(claim, arms, head.get("measure"))

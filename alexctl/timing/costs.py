@@ -21,7 +21,7 @@ from alexctl.nets.layer_table import layer_table, totals
 from alexctl.nets.memory import training_bytes
 from alexctl.store import layout
 from alexctl.timing.crowding import crowding
-from alexctl.timing.estimates import Work, planned_work, usual_epochs, wall_seconds
+from alexctl.timing.estimates import Work, ends_early, planned_work, usual_epochs, wall_seconds
 from alexctl.timing.probe import image_seconds
 from alexctl.training.device import choose_device
 
@@ -72,7 +72,7 @@ def _cost(ablation: Ablation, arm: str, device: torch.device, crowded: float | N
     plan, searched, workers = ablation.plan, arm in ablation.searched, default_workers(device.type)
     table = {**DEFAULTS, **ablation.base, **ablation.arms[arm]}
     planned = planned_work(ablation, arm, table["epochs"])
-    may_end = table.get("target") is not None and (searched or "epochs_after_target" in table)
+    may_end = ends_early(ablation, arm) or (table.get("target") is not None and searched)
     cost = Cost(
         arm=arm, workers=workers, planned=planned, crowded=crowded is not None,
         num_search_trials=len(planned.searching), num_reported_trials=len(planned.reported),

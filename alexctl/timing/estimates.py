@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from alexctl.ablation.knobs import TrainingKnobs
 from alexctl.ablation.model import Ablation
 from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.lr_search import usual_lengths
@@ -47,7 +48,8 @@ def _makespan(trials: Iterable[float], workers: int) -> float:
 def ends_early(ablation: Ablation, arm: str) -> bool:
     """Whether a target may end an arm's trials before their schedule does."""
     table = {**ablation.base, **ablation.arms[arm]}
-    return bool(table.get("target")) and table.get("epochs_after_target") is not None
+    after, epochs = table.get("epochs_after_target"), table.get("epochs", TrainingKnobs.model_fields["epochs"].default)
+    return bool(table.get("target")) and after is not None and after < epochs
 
 
 def usual_epochs(ablation: Ablation, arm: str, epochs: int) -> float:

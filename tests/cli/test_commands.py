@@ -45,7 +45,15 @@ def mine(folder: Path, **base) -> str:
     lines += ["[claim]", *(f"{k} = {json.dumps(v)}" for k, v in TINY["claim"].items()), "[base]"]
     table = {k: v for k, v in {**TINY["base"], **base}.items() if k != "target"} | {"epochs_after_target": 99}
     lines += [f"{k} = {json.dumps(v)}" for k, v in table.items()]
-    lines += ["target = { at_most = 0.25 }", "[arms.relu]", 'activation = "relu"', "[arms.tanh]", 'activation = "tanh"']
+    lines += [
+        "target = { at_most = 0.25 }",
+        "[arms.relu]",
+        'activation = "relu"',
+        "[arms.tanh]",
+        'activation = "tanh"',
+        "[smoke]",
+        "epochs = 1",
+    ]
     (folder / "mine.toml").write_text("\n".join(lines) + "\n")
     return "./mine.toml"
 
