@@ -2,27 +2,40 @@
 
 from pathlib import Path
 
+from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.results import open_results
 from alexctl.report.markdown_tex import markdown
 from alexctl.store import layout, records
 from alexctl.verdicts.tables import derive
 from tools.markdown import table
 from tools.marked_blocks import rewritten
-from tools.paper_results import STARTS, found
+from tools.paper_results import STARTS, Found, found
 
 JPEG = """`cifar10-jpeg` is CIFAR-10 after one pass of JPEG compression. A run on it can support a claim about CIFAR-10 but never
 reproduce it."""
 
 
 def figure_1(reference: Path) -> str:
-    """Figure 1 from both starts side by side, a sentence each, or what is missing."""
-    runs = {name: found(name, reference) for name in STARTS}
+    """Figure 1 from both starts side by side, a sentence each, or what is missing and what there is on other data."""
+    paths, sentences = zip(*(_start(found(name, reference), reference) for name in STARTS), strict=True)
     shown = [
-        f"![ReLU against tanh, start {STARTS[name]}]({path})" if (path := run.figure()) else "–"
-        for name, run in runs.items()
+        f"![ReLU against tanh, start {start}]({path})" if path else "–"
+        for start, path in zip(STARTS.values(), paths, strict=True)
     ]
-    lines = [shown] * any(run.figure() for run in runs.values()) + [[run.sentence for run in runs.values()]]
-    return table([f"Figure 1, start {STARTS[name]}" for name in runs], lines)
+    return table([f"Figure 1, start {start}" for start in STARTS.values()], [shown] * any(paths) + [list(sentences)])
+
+
+def _start(run: Found, reference: Path) -> tuple[str | None, str]:
+    """(the figure's path, a sentence) of one start."""
+    if run.is_there:
+        return run.figure(), run.sentence
+    for folder in records.campaigns(reference):
+        name, _, data = folder.name.partition("@")
+        if name == run.run.campaign and data and (folder / f"{layout.FIGURE}.png").is_file():
+            (line,) = derive(Campaign.open(folder).evidence()).verdict["comparisons"]
+            path = f"{layout.REFERENCE}/{folder.name}/{layout.FIGURE}.png"
+            return path, f"On `{data}`: {line['sentence']} On {run.ablation.base['data']}: {run.missing}"
+    return None, run.missing
 
 
 def results(reference: Path) -> str:

@@ -41,7 +41,7 @@ def test_without_any_results_the_documents_say_so(tmp_path):
 
 
 def test_results_of_older_numerics_are_told_but_do_not_count_as_figure_1(tmp_path):
-    """As the JPEG references are: the table has them, with what to know of them; the opening has not."""
+    """As the JPEG references are: the table has them, with what to know of them; the opening stands in with other data."""
     shutil.copytree(TOP / "tests" / "fixtures" / "results-0.1.0", tmp_path, dirs_exist_ok=True)
     folder = tmp_path / "relu-vs-tanh-fan-in@cifar10-jpeg"
     table = readme_table.results(tmp_path)
@@ -49,6 +49,11 @@ def test_results_of_older_numerics_are_told_but_do_not_count_as_figure_1(tmp_pat
     assert "older numerics" in table
     assert "one pass of JPEG compression" in table
     (folder / "figure.png").write_bytes(b"")
+    opening = readme_table.figure_1(tmp_path)
+    assert "start fan-in](results/reference/relu-vs-tanh-fan-in@cifar10-jpeg/figure.png)" in opening
+    assert re.search(
+        r"On `cifar10-jpeg`: .*ratio .* On cifar10: Not run yet: `alexctl ablate relu-vs-tanh-fan-in`", opening
+    )
     folder.rename(tmp_path / "relu-vs-tanh-fan-in")
     opening = readme_table.figure_1(tmp_path)
     assert "Not run yet: `alexctl ablate relu-vs-tanh`." in opening
