@@ -43,6 +43,11 @@ def plural(what: str) -> str:
     return f"{what[:-1]}ies" if what.endswith("y") else f"{what}s"
 
 
+def seeds(share: range) -> str:
+    """'seed 0', 'seeds 6 to 11'."""
+    return f"seed {share[0]}" if len(share) == 1 else f"seeds {share[0]} to {share[-1]}"
+
+
 def compact(number: float) -> str:
     """Three digits and a prefix: '105 M'."""
     for unit, prefix in ((1e9, " G"), (1e6, " M"), (1e3, " k")):

@@ -147,10 +147,10 @@ def _left_to_others(campaign: Campaign) -> list[str]:
     over = sum(record.finished or record.failed for record in campaign.counted() if record.phase == "final")
     if over == campaign.num_reported:
         return []
-    seeds = f"seeds {campaign.share[0]} to {campaign.share[-1]}"
     return [
-        f"{seeds} are done, and with them {over} of the {campaign.num_reported} trials to report: what is said here rests "
-        "on those. `alexctl merge` puts folders with other seeds together; on this folder, run the others' seeds"
+        f"{numbers.seeds(campaign.share)} done, and with that {over} of the {campaign.num_reported} trials to report: what is "
+        "said here rests on those. The other seeds can run on this folder too, or elsewhere: `alexctl merge` puts folders "
+        "together"
     ]
 
 

@@ -33,3 +33,8 @@ def test_durations():
     assert [numbers.duration(s) for s in seconds] == ["12 s", "89 s", "5 min", "1.5 h", "48.0 h", "3 days"]
     assert numbers.duration(1.23, ".1f") == "1.2 s"
     assert [numbers.elapsed(s) for s in (7, 3723)] == ["0:07", "1:02:03"]
+
+
+def test_seeds():
+    assert numbers.seeds(range(0, 1)) == "seed 0"
+    assert numbers.seeds(range(6, 12)) == "seeds 6 to 11"

@@ -69,8 +69,7 @@ class Screen:
         self.look = campaign.num_seeds
         already = f", {done} of them done already" if done else ""
         first = f" by the look at n = {self.look}" * bool(ablation.plan.looks)
-        share = campaign.share
-        whose = f", of which seeds {share[0]} to {share[-1]} here" if share else ""
+        whose = f", of which {numbers.seeds(campaign.share)} here" if campaign.share else ""
         self.console.print(f"{total} trials to report{first}{whose}{already}, on {crew}: {self.estimate(campaign)}")
         for note in notes:
             self.noted(note)
@@ -124,8 +123,10 @@ class Screen:
 
     def waiting(self, num_trials: int) -> None:
         """All that is left, other processes are at."""
-        what = "the last trial is" if num_trials == 1 else f"the {num_trials} trials that are ready are"
-        self._event(f"{what} with other processes on this folder; waiting, to take over any that is left behind")
+        what = "1 trial is" if num_trials == 1 else f"{num_trials:,} trials are"
+        self._event(
+            f"{what} left for now, with other processes on this folder; waiting, and taking over any whose process dies"
+        )
 
     def ended(self, job: Job, state: str, error: str | None) -> None:
         """A trial came to an end, or to the rung where the search paused it."""
@@ -178,6 +179,8 @@ class Screen:
             at = row["epoch"] if row else 0.0
             error = f"training error {row['train_error']:.1%}" if row else "starting"
             table.add_row(_label(job), ProgressBar(total=total, completed=at, width=24), f"epoch {at:.2f}", error)
+        if not running:
+            table.add_row("waiting for other processes on this folder")
         final = [r for r in campaign.counted() if r.phase == "final" and r.finished]
         searching = [arm for arm in campaign.ablation.searched if campaign.rate(arm) is None]
         parts = [f"{len(final)} of {campaign.num_reported} reported trials done"]

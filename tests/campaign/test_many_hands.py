@@ -194,10 +194,10 @@ def test_a_share_of_the_seeds(options):
     screen = Noted()
     part = run(tiny_ablation(seeds=3), first, screen)
     assert sorted(record.seed for record in part.judged if record.rows) == [0, 0]
-    (line,) = (line for line in screen.lines if line.startswith("seeds 0 to 0"))
+    (line,) = (line for line in screen.lines if line.startswith("seed 0 done"))
     assert "2 of the 6 trials to report" in line
     screen = Noted()
     both = run(tiny_ablation(seeds=3), second, screen)
-    assert not [line for line in screen.lines if line.startswith("seeds")]
+    assert not [line for line in screen.lines if " done, and with that " in line]
     assert rows_of(both.folder) == rows_of(whole.folder)
     assert (both.folder / layout.VERDICT).read_bytes() == (whole.folder / layout.VERDICT).read_bytes()

@@ -111,6 +111,37 @@ def test_a_lock_of_this_machine_is_not_waited_for(tmp_path):
     held.release()
 
 
+def test_a_lock_of_this_machine_may_be_waited_for(tmp_path, monkeypatch):
+    """By whoever writes the plan or the tables; it is told after a while."""
+    monkeypatch.setattr(lock, "TOLD_SECONDS", 0.05)
+    held, told = FolderLock(tmp_path), []
+
+    def hear(*words):
+        told.append(words)
+        held.release()
+
+    lock.wait_for_lock(tmp_path, hear, patience=60.0).release()
+    words = f"another alexctl is writing the plan or the tables of {tmp_path.name}; seconds waited for it"
+    assert told == [(words, 0, 60)]
+
+
+def test_whether_somebody_is_at_work(tmp_path, minute):
+    """Nobody where no heartbeat is; a dead process is nobody, another machine is somebody until it was silent."""
+    assert not lock.is_held(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with FolderLock(tmp_path):
+        assert lock.is_held(tmp_path)
+    (tmp_path / ".heartbeat").write_text(json.dumps({"machine": lock.machine(), "token": "of a dead process"}))
+    assert not lock.is_held(tmp_path)
+    foreign(tmp_path, age=0)
+    assert lock.is_held(tmp_path)
+    time.sleep(lock.SILENT_SECONDS)
+    assert not lock.is_held(tmp_path)
+    (tmp_path / "link").symlink_to(tmp_path)
+    foreign(tmp_path, age=0)
+    assert not lock.is_held(tmp_path / "link")
+
+
 def test_a_disk_without_locks_goes_by_the_heartbeat(tmp_path, monkeypatch):
     def refuse(*_, **__):
         raise NotImplementedError
