@@ -50,9 +50,10 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     # Seconds count within one run only, so there nobody else may be at work; elsewhere any number of processes may.
     alone = ablation.measure.one_machine
     with contextlib.ExitStack() as at_the_end:
-        if not folder.exists():
-            at_the_end.callback(_remove_if_refused, folder)
+        new = not folder.exists()
         files.make_inner(files.make_inner(folder) / layout.TRIALS)
+        if new:
+            at_the_end.callback(_remove_if_refused, folder)
         if alone:
             at_the_end.enter_context(_locked(folder, watcher, patience=0.0))
         writing = contextlib.nullcontext if alone else lambda: _locked(folder, watcher, patience=PATIENCE)
