@@ -121,7 +121,7 @@ def many(folder: Path, count: int) -> Path:
     for job in campaign.ready():
         trial = reported[job.arm][job.seed % len(reported[job.arm])]
         copy = layout.trial(home, job.name)
-        shutil.copytree(trial, copy)
+        shutil.copytree(trial, copy, ignore=shutil.ignore_patterns(layout.SETTING))  # which `create` leaves as it is
         records.create(copy, ablation=PATTERN, arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     return home
 
