@@ -80,7 +80,7 @@ def _look_at(found: "Result", console: Console) -> None:
     elsewhere = f" --results {shlex.quote(shown(found.folder.parent))}" * (found.folder.parent != Path("results"))
     console.print(f"Open the page with every number: [cyan]{plain(f'alexctl report{elsewhere} --open')}[/]")
     after = found.ablation.next
-    if after in shipped():
+    if after in shipped() and not found.ablation.smoke:
         console.print(f"Next, {plain(load(after).title)}: [cyan]{plain(f'alexctl ablate {after}')}[/]")
 
 
