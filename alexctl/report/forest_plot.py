@@ -88,8 +88,8 @@ def _line(kind: str, x1: float, y1: float | str, x2: float, y2: float | str) -> 
     return f'<line class="{kind}" x1="{x1}%" y1="{y1}" x2="{x2}%" y2="{y2}"/>'
 
 
-def _mark(kind: str, x: float, y: float | str, path: str) -> str:
-    return f'<svg x="{x}%" y="{y}" overflow="visible"><path class="{kind}" d="{path}"/></svg>'
+def _mark(kind: str, x: float, y: float | str, path: str, fields: str = "") -> str:
+    return f'<svg x="{x}%" y="{y}" overflow="visible"{fields}><path class="{kind}" d="{path}"/></svg>'
 
 
 def _grid(axis: Axis, height: float | str) -> list[str]:
@@ -163,7 +163,8 @@ def seed_row(
 ) -> Markup:
     """One arm's seeds as dots. Seed k stands at the same height in each arm, so pairs can be followed.
 
-    `values` are (place among the seeds, value); the `lost` have no value and stand as crosses at the right edge.
+    `values` are (place among the seeds, value); the `lost` have no value and stand as crosses at the right edge. A mark
+    has its place as `data-i`, so that page.js can show the number that stands in the table.
     """
     height = max(26, min(8 * seeds, MOST_HIGH) + 10)
     step = (height - 14) / max(1, seeds - 1)
@@ -171,6 +172,6 @@ def seed_row(
     if median is not None:
         body.append(_line("median", axis.place(median), 3, axis.place(median), height - 3))
     for i, value in values:
-        body.append(f'<circle class="seed" cx="{axis.place(value)}%" cy="{7 + i * step:.1f}" r="4"/>')
-    body += [_mark("cross", 99, 7 + i * step, CROSS) for i in lost]
+        body.append(f'<circle class="seed" data-i="{i}" cx="{axis.place(value)}%" cy="{7 + i * step:.1f}" r="4"/>')
+    body += [_mark("cross", 99, 7 + i * step, CROSS, f' data-i="{i}"') for i in lost]
     return _svg(body, height, label, "seeds")

@@ -1,11 +1,12 @@
 """The one page: every claim's verdict, then each ablation with its figures, seeds and files, in a single HTML file.
 
 It is made from what lies in a results folder and from nothing else: the same files give the same bytes. It asks no
-network for anything, and its content security policy allows it none.
+network for anything, and its content security policy allows it none, and no script but its own.
 """
 
 import base64
 import gzip
+import hashlib
 import re
 import tempfile
 from collections.abc import Sequence
@@ -20,7 +21,8 @@ from alexctl.errors import StorageError, UserError
 from alexctl.figures import palette
 from alexctl.report.embed_svg import inline
 from alexctl.report.forest_plot import axis_row, effect_axis, effect_row
-from alexctl.report.sections import claimed_size, section
+from alexctl.report.headline import headline, in_order
+from alexctl.report.sections import section, unsigned
 from alexctl.report.traced import ResultsFolder, Traced
 from alexctl.store import files, layout
 from alexctl.store.reference import campaigns, reference
@@ -83,6 +85,7 @@ def page(
         problems += [*faults, *(_without(name, part) for name, part in parts if part.problem)]
     if among_all:
         _stand(sections, overview((folder.name, folder.json(layout.VERDICT)) for folder in folders))
+    sections = in_order(sections)
     html = _render(sections)
     if (excess := len(html.encode()) - limit) > 0 and _leave_out(sections, excess):
         html = _render(sections)
@@ -136,14 +139,24 @@ def _render(sections: list[dict[str, Any]]) -> str:
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     css = Markup(palette.css() + (HERE / "page.css").read_text(encoding="utf-8"))
-    return environment.get_template("page.html").render(css=css, sections=sections, groups=_groups(sections))
+    return environment.get_template("page.html").render(
+        css=css, sections=sections, groups=_groups(sections), headline=headline(sections), **_script(),
+    )  # fmt: skip
+
+
+def _script() -> dict[str, Markup]:
+    """The page's script, and its digest as a content security policy names it."""
+    script = (HERE / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return {"script": Markup(script), "script_digest": Markup(digest)}
 
 
 def _groups(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """All comparisons by scale, ratios and points on an axis each; those without numbers last."""
+    """All comparisons by scale, ratios and points on an axis each; the checks of the instrument apart, after the claims."""
     groups = []
-    for scale in ("ratio", "points"):
-        entries = [(one, entry) for one in sections for entry in one["comparisons"] if entry["scale"] == scale]
+    for check, scale in ((False, "ratio"), (False, "points"), (True, "ratio"), (True, "points")):
+        of_kind = [one for one in sections if one["noise_floor"] == check]
+        entries = [(one, entry) for one in of_kind for entry in one["comparisons"] if entry["scale"] == scale]
         if not entries:
             continue
         drawn = [entry for _, entry in entries if entry["values"] and entry["bound"] != "none"]
@@ -151,8 +164,8 @@ def _groups(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
             axis = _axis(drawn, scale)
             for entry in drawn:
                 entry["svg"] = _row(axis, entry)
-            numbers = axis_row(axis, claimed_size(scale))
-        groups.append({"scale": scale, "entries": entries, "axis": numbers if drawn else None})
+            numbers = axis_row(axis, "{:g}".format if scale == "ratio" else unsigned)
+        groups.append({"check": check, "scale": scale, "entries": entries, "axis": numbers if drawn else None})
     return groups
 
 

@@ -38,6 +38,25 @@ def size(scale: str) -> Callable[[float], str]:
     return lambda value: numbers.typographic(numbers.effect(value, scale))
 
 
+def unsigned(value: float) -> str:
+    """A number of points beside whose sign words stand: '1.5'."""
+    return f"{abs(value):g}"
+
+
+def in_words(
+    scale: str, *, interaction: bool = False, form: Callable[[float], str] | None = None
+) -> Callable[[float], str]:
+    """How the page writes an effect: a ratio, or points with the side in words, '2.59 higher' for -2.59.
+
+    A difference is control minus arm, so above 0 the arm's error is lower. An interaction has no side and keeps its sign.
+    `form` writes the number, else as measured effects are written.
+    """
+    form = form or size(scale)
+    if scale != "points" or interaction:
+        return form
+    return lambda value: f"{form(value).lstrip('+−')} {'lower' if value >= 0 else 'higher'}" if value else form(value)
+
+
 def claimed_size(scale: str) -> Callable[[float], str]:
     """How a claimed effect is written."""
     return lambda value: numbers.typographic(numbers.claimed(value, scale))
@@ -52,9 +71,10 @@ def comparisons(folder: ResultsFolder) -> list[dict[str, Any]]:
         def at(*keys: str | int, form: Callable[[Any], str] = str, i: int = i) -> Traced | None:
             return folder.at(layout.VERDICT, "comparisons", i, *keys, form=form)
 
-        form, arm = size(line["scale"]), line["arm"]
-        claimed = at("claimed", form=claimed_size(line["scale"])) or _claimed(folder, arm, claimed_size(line["scale"]))
         control = at("control") if "control" in line else folder.at(layout.VERDICT, "control")  # as older ones have it
+        form, arm = in_words(line["scale"], interaction=control is None), line["arm"]
+        as_claimed = in_words(line["scale"], interaction=control is None, form=claimed_size(line["scale"]))
+        claimed = at("claimed", form=as_claimed) or _claimed(folder, arm, as_claimed)
         kind, symbol = kind_of(line["verdict"])
         values = [at("values", j, form=form) for j in range(len(line["values"]))]
         entries.append({

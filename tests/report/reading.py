@@ -78,6 +78,8 @@ def looked_up(element: Element, folder: Path) -> object:
 def agrees(shown: str, exact: float) -> bool:
     """Whether a number as shown is the exact one, up to the rounding shown."""
     text = shown.strip().replace("−", "-").replace(",", "")
+    if match := re.fullmatch(r"([\d.]+) (lower|higher)", text):  # control minus arm: above 0 the arm is lower
+        text = match[1] if match[2] == "lower" else f"-{match[1]}"
     scale = 100 if text.endswith("%") else 1
     match = re.fullmatch(r"[+-]?\d+(?:\.(\d+))?(?:e[+-]?\d+)?(?:%| s)?", text)
     assert match, shown

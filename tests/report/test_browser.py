@@ -18,6 +18,8 @@ from alexctl.store import records, reference
 pytestmark = pytest.mark.browser
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
 CHROMIUM = os.environ.get("ALEXCTL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
+OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true })"
+FOCUSED = "a[href], [tabindex='0'], summary, button, input, select"
 WHOLE = "[...document.querySelectorAll('.wide')].every(box => box.scrollWidth <= box.clientWidth)"
 
 
@@ -83,6 +85,7 @@ def test_it_reads_well(opened, screenshots, path):
     assert verdicts
     assert all(re.search(r"[a-z]{4}", verdict) for verdict in verdicts)
     assert tab.evaluate("document.documentElement.scrollWidth") <= tab.viewport_size["width"], "it scrolls sideways"
+    tab.evaluate(OPEN)
     if tab.viewport_size["width"] >= 1000:
         assert tab.evaluate(WHOLE), "a net is cut off"
     for link in tab.locator('a[href^="#"]').all():
@@ -99,6 +102,7 @@ def test_it_reads_well(opened, screenshots, path):
 
 def test_axe_finds_nothing_serious(opened, axe):
     tab, *_ = opened
+    tab.evaluate(OPEN)
     tab.evaluate(axe)
     found = tab.evaluate("axe.run(document, {resultTypes: ['violations', 'incomplete']})")
     serious = [
@@ -111,14 +115,60 @@ def test_axe_finds_nothing_serious(opened, axe):
 
 def test_the_keyboard_reaches_every_link_and_table(opened):
     tab, *_ = opened
-    wanted = tab.locator('a[href], [tabindex="0"]').count()
+    tab.evaluate(OPEN)
+    wanted = tab.locator(FOCUSED).count()
     reached = set()
     for _ in range(wanted):
         tab.keyboard.press("Tab")
-        reached.add(
-            tab.evaluate("[...document.querySelectorAll('a[href], [tabindex=\"0\"]')].indexOf(document.activeElement)")
-        )
+        reached.add(tab.evaluate(f'[...document.querySelectorAll("{FOCUSED}")].indexOf(document.activeElement)'))
     assert reached == set(range(wanted))
+
+
+def test_what_its_script_adds(opened, path):
+    """Filter and sort of the claims, the value of a dot, a copy button; and without scripts nothing is lost."""
+    tab, *_ = opened
+    rows = tab.locator(".strip li")
+    before, count = rows.all_inner_texts(), rows.count()
+    tab.get_by_label("Find").fill(tab.locator(".what a").first.inner_text())
+    assert 1 <= tab.locator(".strip li:visible").count() < count
+    tab.get_by_label("Find").fill("no such claim")
+    assert tab.locator(".strip li:visible, .group:visible").count() == 0
+    tab.get_by_label("Find").fill("")
+    for verdict in tab.get_by_label("Verdict").locator("option").all()[1:]:
+        tab.get_by_label("Verdict").select_option(verdict.get_attribute("value"))
+        assert 1 <= tab.locator(".strip li:visible").count() < count
+    tab.get_by_label("Verdict").select_option("")
+    tab.get_by_label("Sort").select_option("by name")
+    for strip in tab.locator(".strip").all():
+        names = [text.lower() for text in strip.locator(".what a").all_inner_texts()]
+        assert names == sorted(names)
+    tab.get_by_label("Sort").select_option("as listed")
+    assert rows.all_inner_texts() == before
+    tab.evaluate(OPEN)
+    drawing = tab.locator("svg.seeds").first
+    table = drawing.locator("xpath=ancestor::details").locator("tbody tr")
+    drawing.focus()
+    for row in range(2):
+        cells = table.nth(row).locator("th, td").all_inner_texts()
+        assert tab.locator(".tip").inner_text() == f"seed {cells[0]}: {cells[1]}"
+        tab.keyboard.press("ArrowRight")
+    drawing.locator(".seed").first.hover()
+    assert tab.locator(".tip").is_visible()
+    tab.locator(".copy").first.click()
+    assert tab.locator(".copy").first.inner_text() in ("Copied", "Selected")
+    assert tab.evaluate("document.querySelector('.bar').getBoundingClientRect().top") == 0
+
+
+def test_without_scripts_all_is_there(browser, path):
+    context = browser.new_context(java_script_enabled=False)
+    tab = context.new_page()
+    tab.goto(path.as_uri())
+    assert tab.locator(".tools, .copy, .tip").count() == 0
+    for summary in tab.locator("details:not([open]) > summary").all():
+        assert summary.is_visible()
+    tab.locator("summary", has_text="Every seed").first.click()
+    assert tab.locator("svg.seeds").first.is_visible()
+    context.close()
 
 
 def test_a_download_is_the_file(opened, path, everything):
@@ -139,6 +189,7 @@ def test_on_paper(browser, path, screenshots):
     tab.pdf(path=screenshots / f"{path.stem}.pdf", format="A4")
     tab.emulate_media(media="print", color_scheme="dark")
     assert tab.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    tab.evaluate(OPEN)
     assert tab.evaluate(WHOLE), "a net is cut off"
     assert not tab.locator(".files").first.is_visible()  # nothing to click there
     context.close()

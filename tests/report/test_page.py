@@ -2,6 +2,7 @@
 
 import base64
 import gzip
+import hashlib
 import itertools
 import json
 import re
@@ -15,8 +16,10 @@ import pytest
 
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError, printable
+from alexctl.report.headline import headline, in_order
 from alexctl.report.page import page, write
 from alexctl.report.rebuild import rebuild
+from alexctl.report.sections import in_words
 from alexctl.store import records, reference
 from report.made_up import lay, small
 from report.reading import Reader, agrees, looked_up
@@ -69,11 +72,16 @@ def test_a_wrong_number_would_be_found():
 
 
 def test_no_number_is_typed(elements):
-    """Digits stand in traced elements, on an axis, or in a figure that was drawn from the tables."""
+    """Digits stand in traced elements, on an axis, in a figure that was drawn from the tables, or count the claims."""
     for element in elements:
         line = [*element.within, element]
         if any(
-            "data-from" in e.attributes or e.has("plot") or e.has("tick") or e.tag in ("style", "title") for e in line
+            "data-from" in e.attributes
+            or e.has("plot")
+            or e.has("tick")
+            or e.has("count")
+            or e.tag in ("style", "title", "script")
+            for e in line
         ):
             continue
         assert not re.search(r"\d", "".join(element.own)), element.own
@@ -117,10 +125,21 @@ def test_it_asks_no_network(html, elements):
         for key in ("src", "href", "xlink:href", "srcset", "action", "poster", "data"):
             assert e.attributes.get(key, "#").startswith(("#", "data:")), e
         assert not [key for key in e.attributes if key.startswith("on")], e
-        assert e.tag not in ("script", "iframe", "object", "embed", "form", "base")
+        assert e.tag not in ("iframe", "object", "embed", "form", "base")
     assert not re.findall(r"url\((?!#)", html)
     assert "@import" not in html
     assert "default-src 'none'" in html
+
+
+def test_its_own_script_is_the_only_one_it_may_run(html, elements):
+    (script,) = (e for e in elements if e.tag == "script")
+    (policy,) = (
+        e.attributes["content"] for e in elements if e.attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    digest = base64.b64encode(hashlib.sha256(script.text.encode()).digest()).decode()
+    assert f"script-src 'sha256-{digest}';" in policy
+    assert script.attributes == {}
+    assert not re.findall(r"fetch|XMLHttp|WebSocket|import|eval|innerHTML|https?:|Storage", script.text)
 
 
 def test_downloads_are_the_files(everything, elements):
@@ -212,10 +231,69 @@ def test_seconds_of_several_machines_are_refused(everything, elements, sections)
 
 
 def test_what_is_hostile_is_text(html, elements):
-    assert "<script" not in html
+    assert html.count("<script") == 1  # the page's own
     titles = [e.text for e in elements if e.tag == "h2"]
     assert "=cmd() <script>alert(1)</script>" in titles
     assert "<img" not in html
+
+
+def test_the_headline_counts_the_claims_that_the_list_shows(elements):
+    """Five campaigns of which one is a smoke run, which counts for nothing."""
+    (headline,) = (e.text for e in elements if e.tag == "h1")
+    assert headline == "Of 5 claims 1 holds by proxy, 1 is undecided and 3 were not judged"
+
+
+def claim(name, *kinds, tier="own", smoke=False, check=False):
+    comparisons = [{"kind": kind, "line": {"tier": tier}} for kind in kinds]
+    return {"name": name, "smoke": smoke, "noise_floor": check, "comparisons": comparisons}
+
+
+@pytest.mark.parametrize(
+    ("claims", "words"),
+    [
+        ([], "No claim has been tested yet"),
+        ([claim("a", "yes")], "The claim holds"),
+        ([claim("a", "same", tier="data")], "The claim shows no difference by proxy"),
+        ([claim("a", "open", tier="proxy")], "The claim is undecided"),
+        ([claim("a", "yes", "yes"), claim("b", "yes", tier="proxy")], "Of 3 claims 3 hold (1 by proxy)"),
+        ([claim("a", "no", "open", "open"), claim("b", "yes")], "Of 4 claims 1 holds, 1 does not hold and 2 are undecided"),
+        ([claim("a", "yes"), claim("b", "yes", smoke=True), claim("c", "same", check=True)], "The claim holds"),
+    ],
+)  # fmt: skip
+def test_the_headline_in_words(claims, words):
+    assert re.sub("<[^>]*>", "", headline(claims)) == words
+
+
+def test_the_flagship_is_first_then_by_verdict_then_smoke_runs_and_checks():
+    found = in_order([
+        claim("check", "yes", check=True), claim("open", "open"), claim("smoke", "yes", smoke=True), claim("no", "no"),
+        claim("yes", "open", "yes"), claim("nothing"), claim("relu-vs-tanh-fan-in", "open"), claim("relu-vs-tanh", "no"),
+    ])  # fmt: skip
+    names = [one["name"] for one in found]
+    assert names == ["relu-vs-tanh", "relu-vs-tanh-fan-in", "yes", "no", "open", "nothing", "smoke", "check"]
+
+
+def test_a_check_of_the_instrument_stands_apart(everything, tmp_path):
+    copy = shutil.copytree(everything / "one-seed", tmp_path / "one-seed")
+    plan = json.loads((copy / "plan.json").read_text())
+    plan["ablation"]["varies"] = ["seed_offset"]
+    (copy / "plan.json").write_text(json.dumps(plan))
+    found = Reader(page([copy, everything / "tower-links"])).elements
+    groups = {e.attributes["aria-labelledby"]: e.text for e in found if e.has("strip")}
+    assert set(groups) == {"claims-points", "claims-check-points"}
+    assert "/" not in groups["claims-check-points"]
+    title = json.loads((copy / "verdict.json").read_text())["title"]
+    assert title in groups["claims-check-points"]
+    assert title not in groups["claims-points"]
+
+
+@pytest.mark.parametrize(
+    ("value", "interaction", "words"),
+    [(-2.594, False, "2.59 higher"), (1.2, False, "1.20 lower"), (0.0, False, "+0.00"), (-0.5, True, "−0.50")],
+)
+def test_a_difference_has_its_side_in_words(value, interaction, words):
+    assert in_words("points", interaction=interaction)(value) == words
+    assert in_words("ratio")(2.0) == "2.00"
 
 
 def test_one_arm_alone(everything, tmp_path):
