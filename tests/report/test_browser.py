@@ -129,20 +129,21 @@ def test_what_its_script_adds(opened, path):
     tab, *_ = opened
     rows = tab.locator(".strip li")
     before, count = rows.all_inner_texts(), rows.count()
+    kind, order = tab.locator(".tools select").all()
     tab.get_by_label("Find").fill(tab.locator(".what a").first.inner_text())
     assert 1 <= tab.locator(".strip li:visible").count() < count
     tab.get_by_label("Find").fill("no such claim")
     assert tab.locator(".strip li:visible, .group:visible").count() == 0
     tab.get_by_label("Find").fill("")
-    for verdict in tab.get_by_label("Verdict").locator("option").all()[1:]:
-        tab.get_by_label("Verdict").select_option(verdict.get_attribute("value"))
+    for verdict in kind.locator("option").all()[1:]:
+        kind.select_option(verdict.get_attribute("value"))
         assert 1 <= tab.locator(".strip li:visible").count() < count
-    tab.get_by_label("Verdict").select_option("")
-    tab.get_by_label("Sort").select_option("by name")
+    kind.select_option("")
+    order.select_option("by name")
     for strip in tab.locator(".strip").all():
         names = [text.lower() for text in strip.locator(".what a").all_inner_texts()]
         assert names == sorted(names)
-    tab.get_by_label("Sort").select_option("as listed")
+    order.select_option("as listed")
     assert rows.all_inner_texts() == before
     tab.evaluate(OPEN)
     drawing = tab.locator("svg.seeds").first
