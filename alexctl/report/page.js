@@ -30,7 +30,7 @@ const rows = strips.flatMap((strip) => strip.rows);
 const badge = (row) => row.querySelector(".badge").textContent.trim();
 const verdict = (row) => row.querySelector(".symbol").textContent + row.className;
 const effect = (row) => Number(row.querySelector(".measured data")?.value ?? -Infinity);
-const name = (row) => row.querySelector(".what").textContent.trim();
+const name = (row) => row.querySelector(".what a").textContent.trim();
 const ORDERS = {
   "as listed": null,
   "by verdict": (a, b) => badge(a).localeCompare(badge(b)),

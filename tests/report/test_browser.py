@@ -130,7 +130,7 @@ def test_what_its_script_adds(opened, path):
     rows = tab.locator(".strip li")
     before, count = rows.all_inner_texts(), rows.count()
     kind, order = tab.locator(".tools select").all()
-    tab.get_by_label("Find").fill(tab.locator(".what a").first.inner_text())
+    tab.get_by_label("Find").fill(tab.locator(".what a").last.inner_text())
     assert 1 <= tab.locator(".strip li:visible").count() < count
     tab.get_by_label("Find").fill("no such claim")
     assert tab.locator(".strip li:visible, .group:visible").count() == 0
@@ -156,7 +156,7 @@ def test_what_its_script_adds(opened, path):
     drawing.locator(".seed").first.hover()
     assert tab.locator(".tip").is_visible()
     tab.locator(".copy").first.click()
-    assert tab.locator(".copy").first.inner_text() in ("Copied", "Selected")
+    tab.locator(".copy", has_text=re.compile("Copied|Selected")).wait_for()
     assert tab.evaluate("document.querySelector('.bar').getBoundingClientRect().top") == 0
 
 
