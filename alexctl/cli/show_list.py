@@ -30,6 +30,7 @@ def ablations(folder: Path, *, as_json: bool, by_paper: bool = False) -> None:
     others = [each for each in campaigns if not any(layout.is_of(each, name) for name in known)]
     begun = [_campaign_row(campaign) for campaign in others]
     if as_json:
+        left_out(folder)
         print_json([{**row, "results": "; ".join(map(str, row["results"])) or "-"} for row in rows + own + begun])
         return
     for paper in sorted({row["paper"] for row in rows}, key=_alexnet_first) if by_paper else ():

@@ -13,6 +13,7 @@ from alexctl.cli.progress import Screen
 from alexctl.store import files
 
 COPY = "\x1b]52;c;bWluZQ==\x07"  # would put words on the clipboard
+NOT_HERE = ("target", "init", "epochs_after_target")
 EVIL = f"{COPY}\x1b[2J\x9b31m\u202eab\u2066 [bold]x[/] [/red] :warning:\r\nnext\\"
 FORBIDDEN = set("\x1b\x07\x9b\u202e\u2066\r")
 
@@ -75,15 +76,15 @@ def test_names_of_folders(alexctl, evil):
 
 def test_knobs_of_a_net_of_somebodys_own(alexctl, tmp_path):
     """Their names are not checked before the code is imported, which `show` never does."""
-    table = {**{k: v for k, v in TINY["base"].items() if k not in ("target", "init")}, "net": "mynet:make", "epochs": 1}
+    table = {**{k: v for k, v in TINY["base"].items() if k not in NOT_HERE}, "net": "mynet:make", "epochs": 1}
     lines = [f"{key} = {json.dumps(TINY[key])}" for key in ("title", "control", "margin")]
     lines += ['varies = ["activation"]', 'measure = "test_error"', "[claim]"]
     lines += [f"{k} = {json.dumps(v)}" for k, v in TINY["claim"].items()] + ["[base]"]
     lines += [f"{json.dumps(k)} = {json.dumps(v)}" for k, v in {**table, EVIL: 1}.items()]
     lines += ["[arms.relu]", f"activation = {json.dumps(EVIL)}", "[arms.tanh]", 'activation = "tanh"']
     (tmp_path / "mine.toml").write_text("\n".join(lines) + "\n")
-    code, out, _ = alexctl("show", "./mine.toml")
-    assert code == 0
+    code, out, err = alexctl("show", "./mine.toml")
+    assert code == 0, err
     assert "52;c;bWluZQ==" in out
     assert EVIL in json.loads(alexctl("show", "./mine.toml", "--json")[1])["base"]
 
