@@ -1,5 +1,6 @@
 """The runs of results/reference: told before they start, gone on with wherever they were begun, and nothing else published."""
 
+import re
 import shutil
 import subprocess
 from dataclasses import replace
@@ -51,7 +52,7 @@ def test_a_dry_run_says_how_long_and_writes_nothing(make, began, tmp_path, capsy
     out = capsys.readouterr().out
     first, second = (line for line in out.splitlines() if line.startswith(("small", "other")))
     assert "not run" in first
-    assert " 4  at most " in first, "two arms, two seeds, one epoch"
+    assert re.search(r"not run +4  (at most )?\d+ s ", first), "two arms, two seeds, one epoch"
     assert "too slow here, left out unless named" in second
     assert (began, list(tmp_path.iterdir())) == ([], [])
 
@@ -110,7 +111,7 @@ def test_what_is_left_of_a_run_is_told(make, began, tmp_path, capsys, monkeypatc
     assert make("--dry-run", "small") == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("small"))
     assert "2 of 4 reported trials" in line
-    assert " 2  at most " in line
+    assert re.search(r" 2  (at most )?\d+ s ", line)
 
 
 def test_one_run_that_cannot_go_on_leaves_the_others(make, began, tmp_path, capsys, monkeypatch):
