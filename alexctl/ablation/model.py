@@ -95,11 +95,12 @@ class Claim(_Part):
     control_train_error_at_most: Annotated[float, Field(gt=0, lt=1)] | None = None
     landmarks: dict[str, float] = {}  # arm -> epochs read off the paper's figure
 
-    @model_validator(mode="before")
-    @classmethod
-    def _its_source_is_its_paper(cls, table: Any) -> Any:
-        has_paper = isinstance(table, dict) and isinstance(table.get("paper"), str)
-        return {"source": table["paper"], **table} if has_paper else table
+    @model_validator(mode="after")
+    def _its_source_is_its_paper(self) -> "Claim":
+        # Not before the checks: what a validator is given then is no JSON any more, in which a tuple is a list.
+        if self.paper and "source" not in self.model_fields_set:
+            self.__dict__["source"] = self.paper
+        return self
 
     def effect_of(self, arm: str) -> float | None:
         """The size claimed for an arm, in the effect's units; None where the paper gives none."""

@@ -5,6 +5,8 @@ import json
 import pytest
 from conftest import tiny_ablation
 
+from alexctl.ablation.load import load, shipped
+from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
 from alexctl.store import plan
 
@@ -62,3 +64,11 @@ def test_what_no_file_asks_for_is_refused_at_once(folder, changes):
         plan.read(folder)
     assert "plan.json is damaged" in str(caught.value)
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_the_plan_of_every_file_that_ships_is_read_as_it_was_written(tmp_path, name):
+    ablation = load(name)
+    campaign = Campaign(ablation, data_name="cifar10", data_digest="0" * 16, num_classes=10, folder=tmp_path)
+    campaign.write_plan({"git_commit": "3" * 40, "git_dirty": False})
+    assert Campaign.open(tmp_path).ablation.claim == ablation.claim
