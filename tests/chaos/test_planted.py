@@ -63,7 +63,8 @@ def finished(tmp_path_factory, tiny_root):
         *(f"{k} = {json.dumps(v)}" for k, v in TINY["claim"].items()),
         "[base]",
     ]
-    base = {k: v for k, v in TINY["base"].items() if k != "target"} | {"epochs": 1, "seeds": 1}
+    left_out = ("target", "epochs_after_target")
+    base = {k: v for k, v in TINY["base"].items() if k not in left_out} | {"epochs": 1, "seeds": 1}
     lines += [f"{k} = {json.dumps(v)}" for k, v in base.items()]
     lines += ["[arms.relu]", 'activation = "relu"', "[arms.tanh]", 'activation = "tanh"']
     (home / "mine.toml").write_text("\n".join(lines) + "\n")
