@@ -82,7 +82,7 @@ def gone_on_with(ablation, folder):
     campaign = Campaign(
         ablation, data_name="shapes", data_digest="c211c25063117f08", num_classes=10, folder=folder / "lrn"
     )
-    campaign.restart_torn()
+    campaign.trials.restart_torn()
     campaign.ready()
     FinishedElsewhere(campaign, weights=True).take_ready()
 
