@@ -30,7 +30,7 @@ from alexctl.cli.usage import tell
 from alexctl.errors import UserError
 
 EXAMPLES = (
-    ("alexctl ablate relu-vs-tanh-demo", "the demo: two minutes"),
+    ("alexctl ablate relu-vs-tanh-demo", "the demo"),
     ("alexctl ablate relu-vs-tanh --until-decided", "as many seeds as it takes"),
     ("alexctl ablate relu-vs-tanh --data shapes", "on images that alexctl draws"),
     ("alexctl ablate ./mine.toml --dry-run", "what would run, and how long"),

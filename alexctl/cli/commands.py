@@ -11,7 +11,7 @@ from alexctl.cli.help import Command, examples
 from alexctl.cli.usage import Commands
 
 FIRST = (
-    ("alexctl ablate relu-vs-tanh-demo", "the demo: two minutes"),
+    ("alexctl ablate relu-vs-tanh-demo", "the demo"),
     ("alexctl list", "what else is claimed"),
     ("alexctl new mine", "a claim of your own, as a file"),
     ("alexctl report --open", "all results on one page"),
