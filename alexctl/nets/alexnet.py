@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from alexctl.ablation.knobs import AlexNetKnobs
 from alexctl.nets.activations import GAIN, INCREASING, Activation
 from alexctl.nets.alexnet_shapes import POOLS, ConvSpec, fit_image, windows
-from alexctl.nets.contract import NetSpec
+from alexctl.nets.contract import ByKnobs, NetSpec
 from alexctl.nets.layers import Dropout, batch_group_or_layer
 from alexctl.nets.response_norm import ResponseNorm, ResponseScale
 from alexctl.randomness import normal_
@@ -21,7 +21,7 @@ QUARTERS = {"whole": 4, "three-quarters": 3, "halved": 2}  # of the kernels of c
 NORMED = {"both": (1, 2), "first": (1,), "second": (2,)}
 
 
-class AlexNet(nn.Sequential):
+class AlexNet(ByKnobs, nn.Sequential):
     """The net of section 3.5 and Figure 2: five convolutional and three fully connected layers, in two towers.
 
     Takes (batch, channels, height, width) float images of `image_shape` = (height, width, channels), gives
@@ -130,16 +130,6 @@ class AlexNet(nn.Sequential):
                 std = math.sqrt(GAIN[self.knobs.activation] / layer.weight[0].numel())
             normal_(layer.weight, std, seed=seed, name=name)
             nn.init.constant_(layer.bias, float(self.knobs.biases) if name in BIAS_KNOB else 0.0)
-
-    @property
-    def input_scaling(self) -> str:
-        """`mean-image` or `standardised`, as the knob says."""
-        return self.knobs.input_scaling
-
-    @property
-    def bias_rate(self) -> float:
-        """The biases' learning rate as a multiple of the weights', as the knob says."""
-        return self.knobs.bias_rate
 
     @property
     def weight_costs(self) -> dict[str, float]:

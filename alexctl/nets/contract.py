@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol, get_args, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from torch import Tensor
 
@@ -27,6 +27,22 @@ class Net(Protocol):
 
     def forward(self, images: Tensor) -> Tensor:
         """(batch, channels, height, width) floats to (batch, classes) logits."""
+
+
+class ByKnobs:
+    """A net whose `knobs` say which images and which rate of the biases it expects."""
+
+    knobs: Any
+
+    @property
+    def input_scaling(self) -> str:
+        """`mean-image` or `standardised`, as the knob says."""
+        return self.knobs.input_scaling
+
+    @property
+    def bias_rate(self) -> float:
+        """The biases' learning rate as a multiple of the weights', as the knob says."""
+        return self.knobs.bias_rate
 
 
 DEFAULTS = {name: getattr(Net, name) for name in Net.__annotations__}

@@ -7,12 +7,13 @@ from torch.nn import functional as F
 
 from alexctl.ablation.knobs import ConvLocalKnobs, ConvNet4Knobs
 from alexctl.nets.activations import ACTIVATIONS, GAIN, INCREASING
+from alexctl.nets.contract import ByKnobs
 from alexctl.nets.layers import batch_group_or_layer
 from alexctl.nets.response_norm import ResponseNorm
 from alexctl.randomness import normal_
 
 
-class Net2011(nn.Module):
+class Net2011(ByKnobs, nn.Module):
     """What the nets of the 2011 files have in common: how they start, and what images and rates they expect."""
 
     def __init__(self, knobs: ConvNet4Knobs | ConvLocalKnobs):
@@ -28,16 +29,6 @@ class Net2011(nn.Module):
                 std = math.sqrt(GAIN[self.knobs.activation] / fan_in)
             normal_(layer.weight, std, seed=seed, name=name)
             nn.init.zeros_(layer.bias)
-
-    @property
-    def input_scaling(self) -> str:
-        """`mean-image` or `standardised`, as the knob says."""
-        return self.knobs.input_scaling
-
-    @property
-    def bias_rate(self) -> float:
-        """The biases' learning rate as a multiple of the weights', as the knob says."""
-        return self.knobs.bias_rate
 
 
 def norm_layer(norm: str, channels: int) -> nn.Module:

@@ -7,12 +7,12 @@ from torch.nn import functional as F
 
 from alexctl.ablation.knobs import ResNetKnobs
 from alexctl.nets.activations import ACTIVATIONS, GAIN
-from alexctl.nets.contract import NetSpec
+from alexctl.nets.contract import ByKnobs, NetSpec
 from alexctl.nets.layers import batch_group_or_layer
 from alexctl.randomness import normal_
 
 
-class ResNet(nn.Module):
+class ResNet(ByKnobs, nn.Module):
     """He et al. 2016, section 4.2: a 3x3 convolution, three stages of n blocks, global average pooling, FC to the classes.
 
     Takes (batch, channels, height, width) float images, gives (batch, classes) logits. Stages have 16, 32 and 64 maps
@@ -49,16 +49,6 @@ class ResNet(nn.Module):
                 normal_(layer.weight, math.sqrt(variance), seed=seed, name=name)
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
-
-    @property
-    def input_scaling(self) -> str:
-        """`mean-image` or `standardised`, as the knob says."""
-        return self.knobs.input_scaling
-
-    @property
-    def bias_rate(self) -> float:
-        """The biases' learning rate as a multiple of the weights', as the knob says."""
-        return self.knobs.bias_rate
 
     @property
     def weight_costs(self) -> dict[str, float]:
