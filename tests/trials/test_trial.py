@@ -187,7 +187,7 @@ def test_the_last_row_has_a_test_error(tiny_root, tiny_data, tmp_path):
 def test_diverged_and_failed_are_written_down(tiny_root, tiny_data, tmp_path):
     folder = make(tmp_path / "a", tiny_data)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("alexctl.training.loop.F.cross_entropy", lambda logits, labels: logits.sum() * float("nan"))
+        patch.setattr("alexctl.training.loop.F.cross_entropy", lambda logits, labels, **_: logits.sum() * float("nan"))
         assert run(folder, tiny_root) == "diverged"
     assert "the training loss is nan" in records.read_trial(folder).status["error"]
     folder = make(tmp_path / "b", tiny_data)
