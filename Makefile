@@ -19,7 +19,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test smoke page-test chaos lint format calibrate reference readme knobs performance gpu-check clean afresh
+.PHONY: help setup demo test slow smoke page-test chaos lint format calibrate reference readme knobs performance gpu-check clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,9 @@ demo: setup ## run the Figure 1 comparison on the built-in images; ends with the
 
 test: setup ## run the tests; ARGS go to pytest: make test ARGS='-k doctor'
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+
+slow: setup ## run the tests that take long each: real processes that are slow or stopped, every setting that ships
+	$(BIN)/python -m pytest -m slow -n 2 $(ARGS)
 
 smoke: setup ## run every ablation that ships with --smoke, on the built-in images; some minutes
 	$(BIN)/python -m pytest -m smoke --durations 0 tests/smoke $(ARGS)

@@ -16,6 +16,7 @@ from alexctl.ablation.model import Ablation
 from alexctl.ablation.parse import parse
 from alexctl.data import shapes
 from alexctl.data.sources import DataSet, prepare
+from alexctl.timing import probe
 
 TINY = {
     "title": "ReLU vs tanh",
@@ -51,6 +52,12 @@ def tiny_ablation(**overrides) -> Ablation:
 @pytest.fixture(autouse=True)
 def _one_thread():
     torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def _one_timed_step(monkeypatch):
+    """An estimate rests on a single step here: how long things take is of no matter to most tests."""
+    monkeypatch.setattr(probe, "NUM_STEPS", 1)
 
 
 @pytest.fixture(autouse=True)

@@ -69,6 +69,7 @@ def test_normals_have_the_moments_of_one():
     assert found.abs().max() > 4.5
 
 
+@pytest.mark.slow
 def test_a_permutation_is_one_and_no_place_is_favoured():
     found = [permutation(key, STEP, 6) for key in range(4000)]
     assert all(sorted(one.tolist()) == list(range(6)) for one in found[:50])

@@ -193,6 +193,7 @@ def test_trials_that_are_damaged_or_not_finished_are_left_out(team):
     assert [job.seed for job in Campaign.open(Path("all/tiny")).ready()] == [4, 5]
 
 
+@pytest.mark.slow
 def test_a_kill_on_the_way_leaves_what_the_same_command_completes(team, monkeypatch):
     class Killed(BaseException):
         pass

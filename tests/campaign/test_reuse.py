@@ -82,6 +82,7 @@ class Plans(Screen):
         self.seconds = seconds
 
 
+@pytest.mark.slow
 def test_a_whole_search_is_taken_before_the_plan_is_told(options, began):
     """Two of four rates are dropped on the way: what they came to is taken too, so that the plan knows the rest."""
     search = {

@@ -174,6 +174,7 @@ def test_pooling_2_2_keeps_the_sizes_as_run_147_did(build, overlapping, equal, n
     assert parameters(build(pooling="2/2")) == parameters(build()) < parameters(build(pooling="2/2-naive"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("without", [None, 3, 4, 5])
 def test_pooling_2_2_meets_every_size(without):
     """What pool2 and the last pooling hand on is as large for 2/2 as for 3/2, whatever the image."""

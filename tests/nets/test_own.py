@@ -331,6 +331,7 @@ def test_the_same_bytes_where_the_module_is_gone(finished, own_code):
     assert Campaign.open(folder).ready() == []
 
 
+@pytest.mark.slow
 def test_changed_code_runs_its_trials_anew_and_only_those(finished, own_code):
     assert finished.first.heard == 4
     assert finished().heard == 0

@@ -50,7 +50,20 @@ def small(monkeypatch, root):
     return lambda name: prepare(name, root)
 
 
-@pytest.mark.parametrize(("name", "arm"), different_arms())
+FEW = [
+    ("adam-or-sgd", "adam"), ("crops-and-flips", "random"), ("lenet5-forms", "as-in-1998"), ("lrn-by-dropout", "lrn"),
+    ("mixup", "mixed"), ("relu-vs-tanh-demo", "tanh"),
+]  # fmt: skip
+"""Most of what a step can do; the others differ from one of these in a knob or two, and run with the slow tests."""
+
+
+def settings_that_ship():
+    arms = different_arms()
+    assert set(FEW) < set(arms)
+    return [pytest.param(*arm, marks=() if arm in FEW else pytest.mark.slow) for arm in arms]
+
+
+@pytest.mark.parametrize(("name", "arm"), settings_that_ship())
 def test_every_setting_that_ships_can_be_captured(name, arm, small):
     """Orders, crops, masks, schedules, a last batch that is not whole: nothing of a step needs Python."""
     ablation = load(name, smoke=True)

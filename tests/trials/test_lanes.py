@@ -206,6 +206,7 @@ def test_a_device_without_memory_for_all_gets_fewer(tiny_root, tmp_path, monkeyp
     )
 
 
+@pytest.mark.slow
 def test_a_campaign_in_lanes_comes_to_the_same(tiny_root, tmp_path):
     """The search and the reported seeds: the same winners, the same rows, the same verdict."""
     ablation = tiny_ablation(lr="search", lr_grid=[0.01, 0.02], seeds=2, epochs=1)
