@@ -18,6 +18,7 @@ __all__ = [
     "Stopped",
     "UserError",
     "ablate",
+    "compare_results",
     "load_results",
     "merge",
     "reference_verdicts",
@@ -219,6 +220,26 @@ def merge(
     rebuild_all(into, problems=problems)
     found = load_results(into, problems=(unread := []))
     return found, list(dict.fromkeys((*notes, *problems, *unread)))
+
+
+def compare_results(a: str | Path, b: str | Path, *, problems: list[str] | None = None) -> dict[str, Any]:
+    """Two results folders, or two campaigns (a campaign's folder, or FOLDER:NAME), side by side; writes nothing.
+
+    Of each campaign in both: `arms` with effect, interval and verdict of each side and whether they `agree` (same verdict,
+    and intervals that overlap; None where one is undecided or that can't be told), what differs in the `question`, what each was `made_with`,
+    and how many `trials` are in both. Raises UserError where nothing can be compared; a damaged campaign is left out, and
+    with a list of `problems` named there.
+    """
+    from alexctl.campaign.results import open_place
+    from alexctl.verdicts.side_by_side import side_by_side
+
+    faults: list[str] = []
+    sides = [open_place(place, problems=faults) for place in (a, b)]
+    if faults and problems is None:
+        raise UserError(*faults)
+    if problems is not None:
+        problems += faults
+    return {"a": str(a), "b": str(b), **side_by_side(*sides)}
 
 
 def stats(

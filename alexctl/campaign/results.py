@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from alexctl.campaign.campaign import Campaign
-from alexctl.errors import UserError
-from alexctl.store import layout, reference
+from alexctl.errors import UserError, nearest
+from alexctl.store import layout, records, reference
 from alexctl.verdicts.evidence import Evidence
 
 
@@ -25,3 +25,28 @@ def open_results(folder: Path, name: str | None = None, *, problems: list[str] |
     if problems is not None:
         problems += faults
     return found
+
+
+def open_place(place: str | Path, *, problems: list[str]) -> list[Evidence]:
+    """The campaigns of a place: a results folder, a campaign's, or one of either with `:NAME` behind it.
+
+    `reference` are the results that come with alexctl, where no folder is called so. What is damaged is left out, as
+    `open_results` does; UserError where there is nothing.
+    """
+    folder, name = Path(place), None
+    if not folder.exists() and ":" in str(place):
+        before, _, name = str(place).rpartition(":")
+        folder = Path(before)
+    if not folder.exists() and str(folder) == "reference":
+        folder = reference.home()
+    if not folder.is_dir():
+        raise UserError(
+            f"there is no folder {folder}; name a results folder, a campaign's folder in one, or FOLDER:NAME"
+        )
+    if not (folder / layout.PLAN).is_file():
+        names = [path.name for path in records.campaigns(folder)]
+        if not names:
+            raise UserError(f"no results in {folder}; name a results folder, or a campaign's folder in one")
+        if name is not None and not any(name == each or layout.is_of(folder / each, name) for each in names):
+            raise UserError(f"no results of {name} in {folder}, {nearest(name, names)}")
+    return open_results(folder, name, problems=problems)

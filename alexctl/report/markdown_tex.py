@@ -54,11 +54,11 @@ def markdown(verdicts: Sequence[dict[str, Any]], figures: Sequence[str] = ()) ->
     lines = [HEAD, tuple("---" for _ in HEAD)]
     for verdict, figure in zip(verdicts, figures or [""] * len(verdicts), strict=True):
         for line in rows([verdict]):
-            title, *others, verdict_words = map(_escaped_md, line)
+            title, *others, verdict_words = map(escaped_md, line)
             link = f"[{title}]({quote(figure, safe='/@')})" if figure else title
             lines.append((link, *others, f"**{verdict_words}**"))
     table = [f"| {' | '.join(line)} |" for line in lines]
-    notes = [f"- {_escaped_md(title)}: {_escaped_md(note)}" for title, note in _notes(verdicts)]
+    notes = [f"- {escaped_md(title)}: {escaped_md(note)}" for title, note in _notes(verdicts)]
     return "\n".join([*table, *([""] if notes else []), *notes])
 
 
@@ -68,7 +68,7 @@ def _notes(verdicts: Sequence[dict[str, Any]]) -> list[tuple[str, str]]:
     return [(printable(title), printable(note)) for title, note in found]
 
 
-def _escaped_md(text: str) -> str:
+def escaped_md(text: str) -> str:
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     return "".join(f"\\{c}" if c in "\\`*_[]|~#!$@" else c for c in text)
 

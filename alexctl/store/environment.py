@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from alexctl import __version__
+from alexctl.errors import printable
 from alexctl.regular_files import is_regular
 from alexctl.store import layout
 from alexctl.store.files import SCHEMA, read_json, unusable
@@ -74,6 +75,28 @@ def mixed(trials: Iterable[Path]) -> bool:
                 file.parent.name, error, "restore it, or delete that trial's folder and run it again"
             ) from None
     return len(clocks) > 1
+
+
+def made_with(trials: Iterable[Path]) -> dict[str, tuple[str, ...]]:
+    """The different values of each part of the env.json of the trials in these folders, sorted, as words.
+
+    Packages stand beside the other parts by their names. UserError where an env.json is damaged.
+    """
+    found: dict[str, set[str]] = {}
+    for file in (folder / layout.ENV for folder in trials):
+        try:
+            env = read_json(file) if is_regular(file) else {}
+        except ValueError as error:
+            raise unusable(file.parent.name, error, "restore it, or delete that trial's folder") from None
+        commit, changed = env.get("git_commit"), " with changes" * bool(env.get("git_dirty"))
+        parts = {
+            key: value for key, value in env.items() if key not in ("schema", "packages", "git_commit", "git_dirty")
+        }
+        parts |= env.get("packages", {}) | ({"commit": f"{commit[:8]}{changed}"} if commit else {})
+        for key, value in parts.items():
+            if value is not None:
+                found.setdefault(key, set()).add(printable(str(value)))
+    return {key: tuple(sorted(values)) for key, values in found.items()}
 
 
 def threads_of(trials: Iterable[Path]) -> set[int]:

@@ -62,9 +62,17 @@ def differences(then: dict[str, Any], now: dict[str, Any], *, but: Collection[st
     Both are as `files.read_json` has them; `but` names keys that may differ, as may the words of the claim, and knobs
     that one spells out at their default.
     """
+    found = differing(then, now)
+    if found is None:
+        return ["the ablation can't be read"]
+    return [f"{key} was {a}, not {b}" for key, a, b in found if key not in but]
+
+
+def differing(then: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, str, str]] | None:
+    """(key, value in one, value in the other) of what `differences` tells; None where an ablation can't be read."""
     was, is_ = compared(then.get("ablation")), compared(now.get("ablation"))
     if was is None or is_ is None:
-        return ["the ablation can't be read"]
+        return None
     for table in (was, is_):
         table["base"] = _told(table["base"])
     pairs = [("numerics", then.get("numerics", FIRST_NUMERICS), now.get("numerics", FIRST_NUMERICS))]
@@ -72,11 +80,7 @@ def differences(then: dict[str, Any], now: dict[str, Any], *, but: Collection[st
     if then.get("data_name") == now.get("data_name"):
         pairs.append(("the digest of the images", then.get("data_digest"), now.get("data_digest")))
     pairs += _pairs("", was, is_)
-    return [
-        f"{key} was {_word(a)}, not {_word(b)}"
-        for key, a, b in pairs
-        if a != b and key not in (*_WORDS_OF_A_CLAIM, *but)
-    ]
+    return [(key, _word(a), _word(b)) for key, a, b in pairs if a != b and key not in _WORDS_OF_A_CLAIM]
 
 
 def _told(base: dict[str, Any]) -> dict[str, Any]:

@@ -19,7 +19,19 @@ from alexctl.data import shapes
 from alexctl.store.lock import FolderLock
 from alexctl.verdicts import compare
 
-COMMANDS = ["ablate", "list", "show", "report", "merge", "stats", "data fetch", "data verify", "data list", "doctor"]
+COMMANDS = [
+    "ablate",
+    "list",
+    "show",
+    "report",
+    "compare",
+    "merge",
+    "stats",
+    "data fetch",
+    "data verify",
+    "data list",
+    "doctor",
+]
 
 
 @pytest.fixture(autouse=True)
