@@ -70,6 +70,46 @@ def plan_faults(plan: Plan, epochs: Any) -> list[Fault]:
     return faults
 
 
+OF_THE_QUESTION = (
+    "data", "image_size", "net", "num_train", "epochs", "precision", "target", "epochs_after_target", "evaluate_every",
+    "rows_per_epoch", "train_error_from", "test_views", "held_out", "seed_offset",
+)  # fmt: skip
+"""Knobs that say what is compared, so that a search can't choose them."""
+
+
+def search_faults(base: dict[str, Any], arms: dict[str, dict], varies: list[str]) -> list[Fault]:
+    """What is wrong with the table [search] of a base: every arm tries each of its values, beside its learning rate."""
+    search = base.get("search", {})
+    if not search:
+        return []
+    plans, faults = Plan.model_fields, []
+    knobs = {key: value for key, value in base.items() if key not in plans}
+    tables = {name: {**knobs, **changes} for name, changes in arms.items()}
+    fixed = [name for name, table in tables.items() if table.get("lr") != "search"]
+    if fixed:
+        text = f'needs lr = "search" and an lr_grid in [base]: arm {fixed[0]} has a rate of its own, which suits one value only'
+        faults.append(Fault("[search]", "", text))
+    known = set().union(*(known_keys(table.get("net")) for table in tables.values()))
+    for key, values in search.items():
+        if key == "lr":
+            faults.append(Fault("[search]", key, "is searched anyway; its values are lr_grid in [base]"))
+        elif key in varies:
+            faults.append(
+                Fault("[search]", key, "is what the arms differ in; take it out of varies, or out of [search]")
+            )
+        elif key in OF_THE_QUESTION or key in plans:
+            faults.append(Fault("[search]", key, "says what is compared, so it can't be searched; leave it out"))
+        elif key not in known and all(map(is_checked, (table.get("net") for table in tables.values()))):
+            faults.append(Fault("[search]", key, f"unknown key, {nearest(key, known)}"))
+        elif isinstance(values, list | tuple):
+            found = [
+                fault.text for table in tables.values() for value in values
+                for fault in resolved({**table, key: value}, plans).faults if fault.key == key
+            ]  # fmt: skip
+            faults += [Fault("[search]", key, text) for text in dict.fromkeys(found)]
+    return faults
+
+
 def arm_faults(head: dict[str, Any], arms: dict[str, dict], full: dict[str, Resolved]) -> list[Fault]:
     """An arm that changes a key not in `varies`, or nothing at all, is refused: the file is a controlled comparison.
 

@@ -1,5 +1,7 @@
 """An ablation is one controlled comparison: a base, its arms, what varies, a measure. It is data; no code runs from it."""
 
+import itertools
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, PlainValidator, model_validator
@@ -15,6 +17,9 @@ from alexctl.statistics.looks import planned
 
 SEARCH_SEED = 10_000
 """Learning rates are searched on seeds from here on, which are never reported (reported ones are 0, 1, 2, ...)."""
+
+
+MOST_COMBINATIONS = 64
 
 
 def _distinct(rates: tuple[float, ...]) -> tuple[float, ...]:
@@ -35,6 +40,15 @@ def _rising_budgets(budgets: tuple[int, ...]) -> tuple[int, ...]:
     if budgets and (len(budgets) < 2 or list(budgets) != sorted(set(budgets))):
         raise ValueError("should name two numbers of epochs or more, rising, such as [15, 60, 120]")
     return budgets
+
+
+def _tried(search: dict[str, tuple]) -> dict[str, tuple]:
+    for key, values in search.items():
+        if len(values) < 2 or len(set(map(repr, values))) < len(values):
+            raise ValueError(f"{key} should have two values or more to try, each once, not {quoted(values)}")
+    if math.prod(map(len, search.values())) > MOST_COMBINATIONS:
+        raise ValueError(f"should have {MOST_COMBINATIONS} combinations at most, each of which is a search of its own")
+    return search
 
 
 def _control(given: Any) -> str | dict[str, str]:
@@ -134,6 +148,13 @@ class Plan(_Part):
     budgets: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_rising_budgets)
     ] | None = None  # fmt: skip
+    # The table [search]: knobs that each arm tries with every one of these values, beside its learning rate.
+    search: Annotated[dict[str, tuple[bool | int | float | str, ...]], AfterValidator(_tried)] = {}
+
+    @property
+    def combinations(self) -> tuple[dict[str, Any], ...]:
+        """What the search tries beside the learning rate, in the file's order; a single empty one where that is nothing."""
+        return tuple(dict(zip(self.search, values, strict=True)) for values in itertools.product(*self.search.values()))
 
 
 class Ablation(_Part):

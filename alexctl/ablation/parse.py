@@ -11,6 +11,7 @@ from alexctl.ablation.checks import (
     margin_faults,
     plan_faults,
     resolved,
+    search_faults,
     setting_faults,
 )
 from alexctl.ablation.faults import Fault, told_once, validated
@@ -20,7 +21,7 @@ from alexctl.ablation.smoke import OF_SMOKE, usual_smoke
 from alexctl.errors import nearest
 
 HEAD_KEYS = ("title", "control", "varies", "measure", "also", "compares", "margin", "note", "usual_epochs", "next")
-TABLES = ("claim", "base", "arms", "smoke")
+TABLES = ("claim", "base", "search", "arms", "smoke")
 OF_FILE = ("data", "net", "epochs", "num_train")  # what a claim is about, where it does not say it itself
 
 
@@ -29,6 +30,8 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
     head, tables, faults = _parts(document, name)
     has_smoke = bool(tables["smoke"])
     tables["smoke"] = {**OF_SMOKE, **(tables["smoke"] if has_smoke else usual_smoke(tables["base"], head["varies"]))}
+    if "search" in tables["base"]:
+        faults.append(Fault("[base]", "search", "should be a table of its own, write [search]"))
     layers = {"[base]": tables["base"], "[smoke]": tables["smoke"] if smoke else {}, "--set": overrides}
     base: dict[str, Any] = {}
     places: dict[str, str] = {}  # where a key of the base was last given
@@ -37,9 +40,13 @@ def parse(document: dict[str, Any], *, name: str, overrides: dict[str, Any], smo
         places |= dict.fromkeys(layer, where)
     arms, of_arms = _arms(tables["arms"])
     base = _ended_by_its_target(base, arms, head)
+    if tables["search"] and not (base.get("lr") != "search" and places.get("lr") in ("[smoke]", "--set")):
+        base = {**base, "search": _searched(tables["search"], smoke)}
+        places["search"] = ""
     claim, of_claim = validated(Claim, tables["claim"], "[claim]")
     plan, resolved_arms, of_base = _checked_base(base, arms, head, places)
     faults += of_claim + of_arms + of_base
+    faults += search_faults(base, arms, head["varies"])
     if has_smoke and not smoke and not any(fault.where in layers for fault in of_base):
         in_smoke = _ended_by_its_target(_laid_over(tables["base"], tables["smoke"]), arms, head)
         faults += _checked_base(in_smoke, arms, head, {}, "[smoke]")[2]
@@ -99,6 +106,14 @@ def _ended_by_its_target(base: dict[str, Any], arms: dict[str, dict[str, Any]], 
     if measure is None or not measure.race or head.get("also") or told:
         return base
     return base | {"epochs_after_target": 0.0}
+
+
+def _searched(table: dict[str, Any], smoke: bool) -> dict[str, Any]:
+    """The table [search] as a plan has it; two values each where all is only to run."""
+    return {
+        key: tuple(values[: 2 if smoke else None]) if isinstance(values, list) else values
+        for key, values in table.items()
+    }
 
 
 def _knobs(table: dict[str, Any]) -> dict[str, Any]:

@@ -22,6 +22,8 @@ DRAFT = "http://json-schema.org/draft-07/schema#"  # what editors for TOML know
 def schema() -> dict[str, Any]:
     """The schema of a whole file."""
     shared, all_of_them = _knobs(TrainingKnobs, Plan), _knobs(TrainingKnobs, Plan, *NETS.values())
+    for table in (shared, all_of_them):
+        del table["search"]  # a table of its own
     base = {"type": "object", "properties": shared, **_unless_own_net(all_of_them)}
     # An arm does not say which net it is of, so its other knobs are offered, not checked.
     of_arms = shared | {key: {"anyOf": [entry, {}]} for key, entry in all_of_them.items() if key not in shared}
@@ -41,6 +43,10 @@ def schema() -> dict[str, Any]:
                 "type": "object", "properties": _properties(Claim), "required": ["says", "data"], "additionalProperties": False,
             },
             "base": {**base, "description": "the knobs that all arms share, and the plan"},
+            "search": {
+                "type": "object", "additionalProperties": {"type": "array", "minItems": 2},
+                "description": "what each arm tries beside its learning rate: a knob, and the values to try",
+            },
             "arms": {
                 "type": "object", "minProperties": 2, "description": "what each arm has that the base has not",
                 "additionalProperties": {"type": "object", "properties": of_arms},

@@ -10,6 +10,7 @@ import numpy as np
 from alexctl.ablation.knobs import TrainingKnobs
 from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import SEARCH_SEED, Ablation
+from alexctl.ablation.toml import key_values
 from alexctl.campaign import lr_search
 from alexctl.campaign.job import Job
 from alexctl.campaign.parts import Part
@@ -21,18 +22,72 @@ if TYPE_CHECKING:
 
 
 class ArmSearch:
-    """One arm's search in one part of a campaign; what is asked of it is derived from the records as they are now."""
+    """One arm's search in one part of a campaign; what is asked of it is derived from the records as they are now.
+
+    Where the file has a table [search], that is a search of the rate for each combination of its values; the best of
+    their winners is chosen once all have one.
+    """
 
     def __init__(self, campaign: "Campaign", arm: str, part: Part, again: Callable[[TrialRecord], bool]):
-        self.campaign, self.arm, self.part, self.again = campaign, arm, part, again
+        self.searches = [RateSearch(campaign, arm, part, again, knobs) for knobs in campaign.ablation.plan.combinations]
+
+    @cached_property
+    def chosen(self) -> "RateSearch | None":
+        """The search whose winner is the arm's; None while one goes on, or lacks a trial that failed."""
+        if any(search.winner is None for search in self.searches):
+            return None
+        return self.searches[lr_search.best_of([search.decision.score for search in self.searches])]
+
+    @property
+    def winner(self) -> float | None:
+        """The rate chosen."""
+        return None if self.chosen is None else self.chosen.winner
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """What was chosen beside the rate; empty until then."""
+        return {} if self.chosen is None else self.chosen.knobs
+
+    @property
+    def ties(self) -> tuple[float, ...]:
+        """The rates as good as the one chosen, with the same knobs beside."""
+        return () if self.chosen is None else self.chosen.decision.ties
+
+    def jobs(self, lr: float, until: float | None = None) -> list[Job]:
+        """The trials, one a search seed, that measure one rate, with each combination."""
+        return [job for search in self.searches for job in search.jobs(lr, until)]
+
+    def waiting(self) -> list[Job]:
+        """The trials that are to go on, each as far as the rule asks."""
+        return [
+            job for search in self.searches for rate, until in search.decision.run for job in search.jobs(rate, until)
+        ]
+
+    @cached_property
+    def failures(self) -> list[Job]:
+        """The trials that failed: without them a winner would be one by default."""
+        return [job for search in self.searches for job in search.failures]
+
+    def counted(self) -> list[TrialRecord]:
+        """Its trials as far as the rule runs them, however far they got."""
+        return [record for search in self.searches for record in search.counted()]
+
+
+class RateSearch:
+    """The search of one arm's rate with one combination of the other knobs that are searched."""
+
+    def __init__(
+        self, campaign: "Campaign", arm: str, part: Part, again: Callable[[TrialRecord], bool], knobs: dict[str, Any]
+    ):
+        self.campaign, self.arm, self.part, self.again, self.knobs = campaign, arm, part, again, knobs
         self.plan, self.measure = campaign.ablation.plan, campaign.ablation.measure
 
     def jobs(self, lr: float, until: float | None = None) -> list[Job]:
         """The trials, one a search seed, that measure one rate."""
         first = SEARCH_SEED + self.part.study * self.plan.search_seeds
-        setting = self.campaign.setting(self.arm, "search", lr, self.part)
+        setting = self.campaign.setting(self.arm, "search", lr, self.part, self.knobs)
         return [
-            self.campaign.job(self.arm, "search", seed, setting, until)
+            self.campaign.job(self.arm, "search", seed, setting, until, key_values(self.knobs))
             for seed in range(first, first + self.plan.search_seeds)
         ]
 
@@ -40,7 +95,7 @@ class ArmSearch:
     def decision(self) -> lr_search.Decision:
         """Where it stands."""
         grid = self.plan.lr_grid
-        about = extent(self.campaign.setting(self.arm, "search", grid[0], self.part).training, self.measure)
+        about = extent(self.campaign.setting(self.arm, "search", grid[0], self.part, self.knobs).training, self.measure)
         seen: dict[float, list[lr_search.Progress]] = {}
         while True:  # a decision may name rates beyond the grid, which then have to be looked up too
             decision = lr_search.advance(grid, seen, widenings=self.plan.lr_widenings, **about)

@@ -1,5 +1,6 @@
 """Which trials an ablation needs, which are still to run, and what the learning-rate search says next."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ class Campaign:
         self.share: range | None = None  # of the reported seeds, those that this process runs; None: all
         self.trials = KnownTrials(folder)
         self._searches: dict[tuple[str, Part], ArmSearch] = {}
-        self._final: dict[tuple[str, float, Part], list[Job]] = {}
+        self._final: dict[tuple, list[Job]] = {}  # by arm, rate, part, and what else was chosen
         self.parts = parts_of(ablation.plan)
         self._seeds: tuple[int, int] | None = None
         self._plan_read: tuple[int, ...] | None = None  # as it was when it was last read
@@ -70,17 +71,22 @@ class Campaign:
     def _about(self) -> dict[str, Any]:
         return {"data_name": self.data_name, "data_digest": self.data_digest, "num_classes": self.num_classes}
 
-    def setting(self, arm: str, phase: str, lr: float | None, part: Part | None = None) -> Setting:
-        """An arm's setting; in the search it never sees the test data, and a race ends at the target."""
+    def setting(
+        self, arm: str, phase: str, lr: float | None, part: Part | None = None, knobs: Mapping[str, Any] | None = None
+    ) -> Setting:
+        """An arm's setting, with the `knobs` that a search tries or has chosen beside the rate; in the search it never
+        sees the test data, and a race ends at the target."""
         ablation, part = self.ablation, part or self.parts[-1]
-        changes = at_budget(ablation, arm, part.budget)
+        changes = at_budget(ablation, arm, part.budget) | dict(knobs or {})
         if phase == "search":
             changes |= search_changes(ablation, {**DEFAULTS, **ablation.base, **ablation.arms[arm], **changes})
         return ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)
 
-    def job(self, arm: str, phase: str, seed: int, setting: Setting, until: float | None = None) -> Job:
+    def job(
+        self, arm: str, phase: str, seed: int, setting: Setting, until: float | None = None, beside: str = ""
+    ) -> Job:
         """One of its trials."""
-        return Job(arm=arm, phase=phase, seed=seed, setting=setting, until=until)
+        return Job(arm=arm, phase=phase, seed=seed, setting=setting, until=until, beside=beside)
 
     def reload(self, name: str) -> TrialRecord:
         """Reads one trial again after something happened to it."""
@@ -128,11 +134,11 @@ class Campaign:
     def final_jobs(self, arm: str, lr: float, seeds: int | None = None, part: Part | None = None) -> list[Job]:
         """The trials that count: seeds 0, 1, 2, ... of each study, by default as many as are wanted now."""
         seeds, part = self.num_seeds if seeds is None else seeds, part or self.parts[-1]
-        jobs = self._final.setdefault(
-            (arm, lr, part), []
-        )  # kept, since a name takes a hash, and each event asks for all
+        knobs = self.search(arm, part).knobs if arm in self.ablation.searched else {}
+        # Kept, since a name takes a hash, and each event asks for all.
+        jobs = self._final.setdefault((arm, lr, part, *knobs.values()), [])
         if len(jobs) < seeds:
-            setting = jobs[0].setting if jobs else self.setting(arm, "final", lr, part)
+            setting = jobs[0].setting if jobs else self.setting(arm, "final", lr, part, knobs)
             first = part.study * self.ablation.plan.seeds
             jobs += [self.job(arm, "final", first + i, setting) for i in range(len(jobs), seeds)]
         return jobs[:seeds]
@@ -222,7 +228,7 @@ class Campaign:
         search = self.search(arm, part)
         counted = search.counted()
         return Searched(
-            arm=arm, study=part.study, lr=search.winner, ties=search.decision.ties, trials=len(counted),
+            arm=arm, study=part.study, lr=search.winner, knobs=search.knobs, ties=search.ties, trials=len(counted),
             epochs=sum(record.rows[-1]["epoch"] for record in counted if record.rows),
         )  # fmt: skip
 
@@ -235,9 +241,7 @@ class Campaign:
             for arm in self._control_first():
                 lr = self.rate(arm, part)
                 if lr is None:
-                    search = self.search(arm, part)
-                    jobs = (job for rate, until in search.decision.run for job in search.jobs(rate, until))
-                    searching += [job for job in jobs if self._open(job)]
+                    searching += [job for job in self.search(arm, part).waiting() if self._open(job)]
                 else:
                     final += [job for job in self.own(self.final_jobs(arm, lr, part=part)) if self._open(job)]
         return searching + sorted(final, key=lambda job: job.seed)

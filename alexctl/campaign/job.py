@@ -9,13 +9,14 @@ from alexctl.store import layout
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One trial to run now, as far as epoch `until` (None: to its own end)."""
+    """One trial to run now, as far as epoch `until` (None: to its own end); `beside` says what a search tries with the rate."""
 
     arm: str
     phase: str
     seed: int
     setting: Setting
     until: float | None = None
+    beside: str = ""
 
     @cached_property
     def name(self) -> str:

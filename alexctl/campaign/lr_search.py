@@ -15,6 +15,7 @@ the rows that count depend on the curves alone, never on who was quicker.
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -69,12 +70,22 @@ def rows_until(epochs: Sequence[float], epoch: float) -> int:
     return next((i + 1 for i, at in enumerate(epochs) if at >= epoch - _TOLERANCE), len(epochs))
 
 
+class Score(NamedTuple):
+    """A rate's outcome over its search seeds, of which less is better; one that did not reach a race's target comes
+    after all that did."""
+
+    short_of_target: bool
+    mean: float
+    error: float  # standard error of the mean
+
+
 @dataclass(frozen=True, kw_only=True)
 class Decision:
     """`run`: (rate, epoch to run it to), all of which may run at once; or the winner.
 
     `dropped` says why a rate is out, `ends` to which epoch a rate counts that runs no further. `ties` are the rates
-    within one standard error of the best, the winner among them, where there are several.
+    within one standard error of the best, the winner among them, where there are several. `score` is the winner's; None
+    where every rate is dead.
     """
 
     run: tuple[tuple[float, float], ...] = ()
@@ -82,6 +93,7 @@ class Decision:
     dropped: Mapping[float, str] = field(default_factory=dict)
     ends: Mapping[float, float] = field(default_factory=dict)
     ties: tuple[float, ...] = ()
+    score: Score | None = None
 
 
 Seen = Mapping[float, Sequence[Progress]]
@@ -106,6 +118,23 @@ def advance(
             return decision
         widenings -= 1
         tried = sorted([*tried, edge])
+
+
+def best_of(scores: Sequence[Score | None]) -> int:
+    """Which of several searches of one arm is best: the first of those within one standard error of the best score.
+
+    Where none has a score, the first.
+    """
+    known = [score for score in scores if score]
+    if not known:
+        return 0
+    best = min(known)
+    limit = best.mean + best.error
+    return next(
+        i
+        for i, each in enumerate(scores)
+        if each and each.short_of_target == best.short_of_target and each.mean <= limit
+    )
 
 
 def usual_lengths(num_rates: int, epochs: int, *, race: bool = True) -> list[int]:
@@ -144,14 +173,15 @@ def _race(tried: Sequence[float], trials: Seen, epochs: float, lead: float, chec
         ends |= {lr: known[lr] for lr in far}
         alive = [lr for lr in alive if lr not in far]
     scores = {lr: _score([_time(trial) for trial in now[lr]]) for lr in alive}
-    if not any(score and math.isfinite(score[0]) for score in scores.values()):  # then by how near they came
+    near = not any(score and math.isfinite(score[0]) for score in scores.values())
+    if near:  # then by how near they came
         scores = {lr: _score([None if t.diverged else t.error_at(reach[lr]) for t in now[lr]]) for lr in alive}
-    return _decided(tried, scores, now, dropped, ends | known)
+    return _decided(tried, scores, now, dropped, ends | known, near=near)
 
 
 def _decided(
     tried: Sequence[float], scores: Mapping[float, tuple[float, float] | None], trials: Seen,
-    dropped: Mapping[float, str], ends: Mapping[float, float],
+    dropped: Mapping[float, str], ends: Mapping[float, float], *, near: bool = False,
 ) -> Decision:  # fmt: skip
     """The winner by score: among those within one standard error of the best, the rate nearest the grid's middle.
 
@@ -165,7 +195,7 @@ def _decided(
     why = {lr: _why(trials[lr], lr in ties) for lr in scores if lr != winner}
     return Decision(
         winner=winner, dropped={lr: text for lr, text in {**dropped, **why}.items() if lr != winner}, ends=ends,
-        ties=tuple(sorted(ties)) if len(ties) > 1 else (),
+        ties=tuple(sorted(ties)) if len(ties) > 1 else (), score=Score(near, *scores[winner]) if ranked else None,
     )  # fmt: skip
 
 

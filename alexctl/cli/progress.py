@@ -195,5 +195,6 @@ class Screen:
 
 
 def _label(job: Job) -> str:
-    what = f"search lr {job.setting.training.lr:g}" if job.phase == "search" else f"seed {job.seed}"
+    beside = f", {plain(job.beside)}" if job.beside else ""
+    what = f"search lr {job.setting.training.lr:g}{beside}" if job.phase == "search" else f"seed {job.seed}"
     return plain(f"{job.arm} {what}")

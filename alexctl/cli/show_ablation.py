@@ -32,7 +32,7 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool, beside: Pa
     console.print(f"{plain(which.claim)}{plain(size)}")
     if which.note:
         console.print(f"Keep in mind: {plain(which.note)}")
-    base = which.base | {key: value for key, value in which.plan.model_dump().items() if value is not None}
+    base = which.base | {key: value for key, value in which.plan.model_dump().items() if value not in (None, {})}
     grid = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     grid.add_column("", min_width=len("(control)"))
     grid.add_column("knob", header_style="dim", no_wrap=True)
@@ -52,7 +52,8 @@ def ablation(which: Ablation, results_folder: Path, *, as_json: bool, beside: Pa
     for campaign in records.campaigns(results_folder):
         if layout.is_of(campaign, which.name) and (numerics := plan.older_numerics(campaign)) is not None:
             note(f"{campaign.name}: {OLDER[numerics]}")
-    searched = ", each arm's learning rate searched on seeds of its own" if which.searched else ""
+    also = "".join(f" and {key}" for key in which.plan.search)
+    searched = f", each arm's learning rate{also} searched on seeds of its own" if which.searched else ""
     console.print(f"{len(which.arms)} arms x {seeds_words(which.plan)} seeds to report{searched}")
     sys.stdout.flush()
     from alexctl.cli import show_net

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from alexctl.ablation.measures import MEASURES
+from alexctl.ablation.toml import key_values
 from alexctl.figures.budgets import effect_by_budget
 from alexctl.figures.curves import learning_curves
 from alexctl.figures.errors import arm_comparison
@@ -70,13 +71,14 @@ def _comparison(evidence: Evidence, tables: Tables) -> Drawing | None:
 def _search(evidence: Evidence, tables: Tables) -> Drawing | None:
     """The learning-rate search, as far as it went."""
     ablation, target, rates = evidence.ablation, evidence.ablation.target, evidence.rates
-    trials, curves = _phase(evidence, tables, "search")
+    trials, curves = (_of_chosen(evidence, frame) for frame in _phase(evidence, tables, "search"))
     begun = trials[trials["epochs_run"] > 0]
     if begun.empty:
         return None
     options = {
         "control": ablation.control, "winners": {arm: rates[arm] for arm in ablation.searched if arm in rates},
         "ties": {search.arm: search.ties for search in evidence.searches if search.study == 0 and search.ties},
+        "caption": _beside_the_rate(evidence),
     }  # fmt: skip
     if ablation.measure.race or evidence.is_older:
         label = None
@@ -115,6 +117,20 @@ def _phase(evidence: Evidence, tables: Tables, phase: str) -> list[pd.DataFrame]
     """The trials and curves of a phase, at the largest budget."""
     frames = [frame[frame["phase"] == phase] for frame in (tables.trials, tables.curves)]
     return [frame[frame["budget"] == evidence.budget] if "budget" in frame else frame for frame in frames]
+
+
+def _of_chosen(evidence: Evidence, frame: pd.DataFrame) -> pd.DataFrame:
+    """A search's lines with what was chosen beside the rate, which is all that a figure over rates can show."""
+    for arm in evidence.ablation.searched:
+        for key, value in evidence.chosen_knobs(arm).items():
+            frame = frame[(frame["arm"] != arm) | (frame[key] == value)]
+    return frame
+
+
+def _beside_the_rate(evidence: Evidence) -> str:
+    """What the rates in the figure of a search were tried with, where there was a choice."""
+    found = {arm: key_values(evidence.chosen_knobs(arm)) for arm in evidence.ablation.searched}
+    return "; ".join(f"{arm}: {words}" for arm, words in found.items() if words)
 
 
 def _raced(curves: pd.DataFrame) -> pd.DataFrame:

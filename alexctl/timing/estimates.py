@@ -74,7 +74,7 @@ def search_work(ablation: Ablation, arm: str, epochs: int) -> tuple[float, ...]:
     """Epochs of the trials of one arm's search in one part."""
     plan, usual = ablation.plan, usual_epochs(ablation, arm, epochs)
     each = usual_lengths(len(plan.lr_grid), epochs, race=ablation.measure.race)
-    return tuple(min(usual, length) for length in each) * plan.search_seeds
+    return tuple(min(usual, length) for length in each) * (plan.search_seeds * len(plan.combinations))
 
 
 def remaining_work(campaign: Campaign, seconds: dict[str, float]) -> Iterator[Work]:

@@ -1,8 +1,9 @@
 """What verdicts, tables and figures are made of: the trials of one campaign that count, and what was asked of them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from alexctl.ablation.measures import Measure
 from alexctl.ablation.model import Ablation
@@ -24,7 +25,7 @@ OLDER = {
 class Searched:
     """What came of the search of one arm's rate: the rates that are as good, and how many trials and epochs it took.
 
-    `lr` is None while it goes on, or where one of its trials failed.
+    `lr` is None while it goes on, or where one of its trials failed. `knobs` were chosen with it, where others are searched.
     """
 
     arm: str
@@ -33,6 +34,7 @@ class Searched:
     ties: tuple[float, ...]
     trials: int
     epochs: float
+    knobs: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,11 @@ class Evidence:
         """The counted trials that are reported, with several budgets those of the largest."""
         final = [record for record in self.counted if record.phase == "final"]
         return [record for record in final if self.budget in (None, record.setting["epochs"])]
+
+    def chosen_knobs(self, arm: str) -> dict[str, Any]:
+        """What an arm's search has chosen beside the rate (in the first study); until then, what it tries first."""
+        first = self.ablation.plan.combinations[0] if arm in self.ablation.searched else {}
+        return next((dict(each.knobs) for each in self.searches if each.arm == arm and each.knobs), first)
 
     @property
     def looks(self) -> tuple[int, ...] | None:

@@ -21,6 +21,7 @@ def regime(evidence: Evidence, control: str) -> dict[str, Any] | None:
         r.rows[-1]["train_error_pass"]
         for r in evidence.counted
         if r.phase == "search" and r.arm == control and r.state == "done" and r.setting["lr"] == chosen
+        and all(r.setting.get(key) == value for key, value in evidence.chosen_knobs(control).items())
         and evidence.budget in (None, r.setting["epochs"]) and r.rows[-1].get("train_error_pass") is not None
     ]  # fmt: skip
     low = high = None

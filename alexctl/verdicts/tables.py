@@ -15,7 +15,7 @@ from alexctl.store import files
 from alexctl.store.records import TrialRecord
 from alexctl.verdicts.budgets import budgets
 from alexctl.verdicts.compare import compare, interval_words
-from alexctl.verdicts.evidence import OLDER, Evidence
+from alexctl.verdicts.evidence import OLDER, Evidence, Searched
 from alexctl.verdicts.images import Images, images
 from alexctl.verdicts.searches import rates_sentence
 
@@ -71,6 +71,7 @@ def trial_columns(ablation: Ablation) -> tuple[str, ...]:
     varies = tuple(key for key in ablation.varies if key != "lr")
     measured = ("epochs_to_target", "censored", "epochs_run", *ENDS)
     own = tuple(name for name in dict.fromkeys((ablation.measure.name, *ablation.also)) if name not in measured)
+    varies += tuple(ablation.plan.search)
     varies += ("budget",) * bool(ablation.plan.budgets) + ("study",) * (ablation.plan.studies > 1)
     return ("ablation", "arm", "phase", "seed", "status", *varies, "lr", *measured, *own, "trial", "error", "log")
 
@@ -78,7 +79,7 @@ def trial_columns(ablation: Ablation) -> tuple[str, ...]:
 def _trials(evidence: Evidence) -> pd.DataFrame:
     ablation = evidence.ablation
     lines = [_trial(evidence, record) for record in evidence.counted]
-    knobs = {key: [line[key] for line in lines] for key in ablation.varies}
+    knobs = {key: [line[key] for line in lines] for key in (*ablation.varies, *ablation.plan.search)}
     frame = pd.DataFrame(lines, columns=trial_columns(ablation))
     # As they are: beside an arm that has no such knob a whole number would become a fraction.
     frame = frame.assign(**{key: pd.Series(values, dtype=object) for key, values in knobs.items() if key != "lr"})
@@ -99,7 +100,8 @@ def _trial(evidence: Evidence, record: TrialRecord) -> dict[str, Any]:
         **{name: one and one.value for name, one in further.items()},
         measure.name: said and said.value,  # of most measures a column below has it, of search trials too
         "ablation": ablation.name, "arm": record.arm, "phase": record.phase, "seed": record.seed,
-        "status": record.state, **{key: setting.get(key) for key in ablation.varies}, "lr": setting["lr"],
+        "status": record.state, **{key: setting.get(key) for key in (*ablation.varies, *ablation.plan.search)},
+        "lr": setting["lr"],
         "budget": setting["epochs"], "study": _study(ablation, record), "epochs_to_target": crossing, "censored": censored if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
@@ -122,12 +124,13 @@ def _curves(evidence: Evidence) -> pd.DataFrame:
     for r in evidence.counted:
         about = {"ablation": evidence.ablation.name, "arm": r.arm, "phase": r.phase, "seed": r.seed}
         about |= {"lr": r.setting["lr"], "budget": r.setting["epochs"]}
+        about |= {key: r.setting.get(key) for key in evidence.ablation.plan.search}
         raced = {}
         if statistics.is_windowed(r.setting):
             epochs, errors = statistics.race_curve(r.rows, r.setting)
             raced = dict(zip((epochs + statistics.HALF_WINDOW).round(6), errors, strict=True))
         lines += [about | row | {"whole_epoch_error": raced.get(round(row["epoch"], 6))} for row in r.rows]
-    columns = CURVE_COLUMNS + ("budget",) * bool(evidence.ablation.plan.budgets)
+    columns = CURVE_COLUMNS + ("budget",) * bool(evidence.ablation.plan.budgets) + tuple(evidence.ablation.plan.search)
     frame = pd.DataFrame(lines, columns=columns)
     return frame.sort_values(["arm", "phase", "lr", "seed", "step"], kind="stable", ignore_index=True)
 
@@ -147,11 +150,13 @@ def _summary(evidence: Evidence) -> pd.DataFrame:
             "median": values.median() if whole else None, "mean": values.mean() if whole else None,
             "spread": values.std() if whole and len(values) > 1 else None,
             "lr": mine[0].setting["lr"] if mine else None,
+            **{key: mine[0].setting.get(key) if mine else None for key in evidence.ablation.plan.search},
             **_diverged(outcomes, evidence), "num_at_chance": sum(o.at_chance for o in outcomes),
             "parameters": next((r.status["parameters"] for r in mine if r.status.get("parameters")), None),
             **{name: _mean(evidence, mine, MEASURES[name]) for name in evidence.ablation.also},
         })  # fmt: skip
-    return pd.DataFrame(rows, columns=SUMMARY_COLUMNS + evidence.ablation.also, dtype=object)
+    columns = (*SUMMARY_COLUMNS, *evidence.ablation.plan.search, *evidence.ablation.also)
+    return pd.DataFrame(rows, columns=columns, dtype=object)
 
 
 def _mean(evidence: Evidence, trials: Sequence[TrialRecord], measure: Measure) -> float | None:
@@ -188,6 +193,10 @@ def _survival(evidence: Evidence) -> pd.DataFrame:
     return pd.DataFrame(lines, columns=SURVIVAL_COLUMNS)
 
 
+def _searched(search: Searched) -> dict[str, Any]:
+    return {key: value for key, value in asdict(search).items() if key != "knobs" or value}
+
+
 def _verdict(evidence: Evidence) -> dict[str, Any]:
     ablation = evidence.ablation
     claim = ablation.claim.model_dump(mode="json", exclude=None if ablation.claim.paper else {"paper"})
@@ -196,6 +205,6 @@ def _verdict(evidence: Evidence) -> dict[str, Any]:
         "data_digest": evidence.data_digest, "measure": ablation.measure.name, "compares": ablation.compares,
         "control": ablation.first_control, "claim": claim, "note": ablation.note,
         **({"older": OLDER[evidence.numerics]} if evidence.is_older else {}),
-        "rates": rates_sentence(evidence), "searches": [asdict(search) for search in evidence.searches],
+        "rates": rates_sentence(evidence), "searches": [_searched(search) for search in evidence.searches],
         "level": evidence.level, "interval": interval_words(evidence.looks), "comparisons": compare(evidence),
     }  # fmt: skip

@@ -24,13 +24,13 @@ def campaign(folder, **overrides) -> Campaign:
     return Campaign(tiny_ablation(**overrides), **about, folder=folder)
 
 
-def finish(made: Campaign, job, errors, state="done", epochs=None):
-    """Lays down a trial as if it had been run: one row an epoch."""
+def finish(made: Campaign, job, errors, state="done", **columns):
+    """Lays down a trial as if it had been run: one row an epoch, with these further columns."""
     folder = made.folder / "trials" / job.name
     records.create(folder, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
     rows = [
         {"epoch": float(i + 1), "step": 5 * (i + 1), "train_loss": 1.0, "train_error": error, "test_error": error,
-         "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5}
+         "train_seconds": 2.0 * (i + 1), "eval_seconds": 0.5, **columns}
         for i, error in enumerate(errors)
     ]  # fmt: skip
     rows_csv.write(folder, rows)
