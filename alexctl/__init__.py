@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         reference_verdicts,
         stats,
         write_report,
+        write_site,
     )
 
 __version__ = "0.1.0"
@@ -32,6 +33,7 @@ __all__ = [
     "reference_verdicts",
     "stats",
     "write_report",
+    "write_site",
 ]
 
 

@@ -24,6 +24,7 @@ __all__ = [
     "reference_verdicts",
     "stats",
     "write_report",
+    "write_site",
 ]
 
 if TYPE_CHECKING:
@@ -295,3 +296,24 @@ def write_report(
         paths = None
     page = write_page(folder, name, paths, problems=problems)
     return page, tuple(problems)
+
+
+def write_site(
+    site: str | Path, folder: str | Path = "results", *, reference: bool = False
+) -> tuple[Path, tuple[str, ...]]:
+    """Rebuilds what is derived in a results folder and writes it as a static site: its first page, and notes.
+
+    The site has a page of all claims, one of each, and a history to which verdicts are added as they change. With
+    `reference` it is of the results that come with alexctl. UserError as `write_report`, and where `site` is neither
+    empty nor a site of alexctl's.
+    """
+    from alexctl.report import site as site_
+    from alexctl.report.rebuild import rebuild_all
+    from alexctl.store.reference import reference as reference_campaigns
+
+    folder, site, problems = Path(folder), Path(site), []
+    site_.check(site)
+    if reference:
+        return site_.write(site, reference_campaigns()), ()
+    paths = [tables.folder for tables in rebuild_all(folder, problems=problems)]
+    return site_.write(site, paths, problems=problems), tuple(problems)

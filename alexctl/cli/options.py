@@ -87,7 +87,7 @@ def complete_preset(incomplete: str) -> list[str]:
     return [name for name in PRESETS if name.startswith(incomplete)]
 
 
-def _home(path: Path | None) -> Path | None:
+def home(path: Path | None) -> Path | None:
     """`~` as the home folder: a shell leaves it as it is in `--results=~/x` and in a quoted variable."""
     return path.expanduser() if path is not None and str(path).startswith("~") else path
 
@@ -101,14 +101,14 @@ def _folder_name(name: str | None) -> str | None:
 
 
 ResultsOption = Annotated[
-    Path, in_results("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", callback=_home, help="Folder where results are kept.")
+    Path, in_results("--results", metavar="PATH", envvar="ALEXCTL_RESULTS", callback=home, help="Folder where results are kept.")
 ]  # fmt: skip
 IntoOption = Annotated[
-    Path, typer.Option("--into", metavar="PATH", callback=_home, help="The results folder to make, or to add to.")
+    Path, typer.Option("--into", metavar="PATH", callback=home, help="The results folder to make, or to add to.")
 ]
 RootOption = Annotated[
     Path | None,
-    in_results("--data-root", metavar="PATH", callback=_home, help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
+    in_results("--data-root", metavar="PATH", callback=home, help="Folder where data sets are kept (else $ALEXCTL_DATA, else the user's cache)."),
 ]  # fmt: skip
 JsonOption = Annotated[bool, in_results("--json", help="Print JSON instead of a table.")]
 NameArgument = Annotated[
@@ -130,6 +130,6 @@ FailOnOption = Annotated[
     list[FailOn] | None, in_ci("--fail-on", metavar="VERDICT", help="Exit with 3 if a comparison is contradicted or undecided, whichever is given, or has no verdict at all; may be given twice.")
 ]  # fmt: skip
 SvgOption = Annotated[
-    Path | None, in_results("--svg", metavar="FILE", callback=_home, help="With --net: draw it as Figure 2 of the paper; - is standard output.")
+    Path | None, in_results("--svg", metavar="FILE", callback=home, help="With --net: draw it as Figure 2 of the paper; - is standard output.")
 ]  # fmt: skip
 DEFAULT_RESULTS = Path("results")

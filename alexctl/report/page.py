@@ -9,7 +9,7 @@ import gzip
 import hashlib
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -63,6 +63,26 @@ def page(
 ) -> str:
     """The HTML of these campaign folders; UserError where a table in one is missing or damaged.
 
+    `among_all`, `problems` as in `read`.
+    """
+    sections = read(paths, among_all=among_all, problems=problems)
+    for one in sections:
+        one |= {"href": f"#{one['id']}", "back": "#claims"}
+    about = {"groups": groups(sections), "headline": headline(sections)}
+    return within(limit, sections, lambda: render("page.html", sections=sections, **about))
+
+
+def within(limit: int, sections: list[dict[str, Any]], make: Callable[[], str]) -> str:
+    """A page of these sections, from which files and figures are left out where it would have more than `limit` bytes."""
+    html = make()
+    if (excess := len(html.encode()) - limit) > 0 and _leave_out(sections, excess):
+        html = make()
+    return html
+
+
+def read(paths: Sequence[Path], *, among_all: bool = True, problems: list[str] | None = None) -> list[dict[str, Any]]:
+    """What pages show of these campaign folders, in their order; UserError where a table in one is missing or damaged.
+
     `among_all`: they are all that a results folder holds, so each claim is also judged as one of them. With a list of
     `problems` such a folder is left out, and what is wrong with it is added there, as is each figure and file that the
     page has to go without.
@@ -85,11 +105,7 @@ def page(
         problems += [*faults, *(_without(name, part) for name, part in parts if part.problem)]
     if among_all:
         _stand(sections, overview((folder.name, folder.json(layout.VERDICT)) for folder in folders))
-    sections = in_order(sections)
-    html = _render(sections)
-    if (excess := len(html.encode()) - limit) > 0 and _leave_out(sections, excess):
-        html = _render(sections)
-    return html
+    return in_order(sections)
 
 
 def _section(folder: ResultsFolder) -> dict[str, Any]:
@@ -126,22 +142,21 @@ def _folders(paths: Sequence[Path]) -> list[ResultsFolder]:
     folders, taken = [], set()
     for path in paths:
         stem = identity = re.sub(r"[^A-Za-z0-9.-]+", "_", path.name)
-        while identity in taken:
+        while identity.casefold() in taken:  # of a site they are the names of files
             identity = f"{stem}_{len(taken)}"
-        taken.add(identity)
+        taken.add(identity.casefold())
         folders.append(ResultsFolder(path, id=identity))
     return folders
 
 
-def _render(sections: list[dict[str, Any]]) -> str:
+def render(template: str, **about: Any) -> str:
+    """A page by its template, with our style and script."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True,
         lstrip_blocks=True, keep_trailing_newline=True,
     )  # fmt: skip
     css = Markup(palette.css() + (HERE / "page.css").read_text(encoding="utf-8"))
-    return environment.get_template("page.html").render(
-        css=css, sections=sections, groups=_groups(sections), headline=headline(sections), **_script(),
-    )  # fmt: skip
+    return environment.get_template(template).render(css=css, **about, **_script())
 
 
 def _script() -> dict[str, Markup]:
@@ -151,7 +166,7 @@ def _script() -> dict[str, Markup]:
     return {"script": Markup(script), "script_digest": Markup(digest)}
 
 
-def _groups(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def groups(sections: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """All comparisons by scale, ratios and points on an axis each; the checks of the instrument apart, after the claims."""
     groups = []
     for check, scale in ((False, "ratio"), (False, "points"), (True, "ratio"), (True, "points")):

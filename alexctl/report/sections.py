@@ -124,7 +124,7 @@ def section(folder: ResultsFolder) -> dict[str, Any]:
     used = machines(folder)
     return {
         "id": folder.id, "folder": printable(folder.name), "name": folder.word(verdict["ablation"], layout.VERDICT), "title": at("title"),
-        "measure": measure.label, "says": at("claim", "says"), "section": at("claim", "section"),
+        "measure": measure.label, "measure_name": measure.name, "planned_by": str(plan.get("git_commit") or "")[:8], "says": at("claim", "says"), "section": at("claim", "section"),
         "source": source, "paper": bool(claim.get("paper")), "claim_data": at("claim", "data"), "data": at("data"), "digest": at("data_digest"),
         "proxy": not smoke and verdict["data"] != claim["data"], "smoke": smoke, "note": at("note"),
         "older": at("older"), "rates": at("rates"),

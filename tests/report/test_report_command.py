@@ -177,3 +177,19 @@ def test_a_campaign_that_cant_be_written_does_not_stop_the_others(alexctl, every
     assert 'id="tower-links"' in page, "another that can be made again"
     assert 'id="one-seed"' not in page
     assert not (tmp_path / "nowhere").exists()
+
+
+def test_a_site(alexctl, one_seed, tmp_path):
+    code, out, err = alexctl("report", "--site", "public")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[-1] == f"Page: {Path('public', 'index.html')}"
+    assert (tmp_path / "public" / "claims" / "one-seed.html").is_file()
+    assert not list(tmp_path.glob("results/*.html"))
+    assert alexctl("report", "--site", "public")[0] == 0
+    for words in (("one-seed",), ("--format", "md")):
+        code, out, err = alexctl("report", *words, "--site", "public")
+        assert (code, out) == (2, "")
+        assert err.startswith("alexctl: --site is of a whole results folder, and")
+    code, _, err = alexctl("report", "--site", "results")
+    assert (code, len(err.splitlines())) == (2, 1)
+    assert "the folder is not empty and no site of alexctl's" in err
