@@ -190,6 +190,14 @@ def ablate(
     return Result.of(run(ablation, options, watcher or Silent()))
 
 
+def finished(folder: Path) -> Result:
+    """A campaign that other processes have run, its tables and figures written anew where the last one did not."""
+    from alexctl.report.rebuild import rebuild_all
+
+    rebuild_all(folder, folder.name, problems=[])
+    return load_results(folder)[folder.name]
+
+
 def load_results(
     folder: str | Path = "results", name: str | None = None, *, problems: list[str] | None = None
 ) -> dict[str, Result]:

@@ -19,7 +19,7 @@ WINGS = (  # a wing may import from the lines above its own, and from itself
     ("trials",),
     ("campaign",),
     ("timing", "report"),
-    ("run",),
+    ("run", "slurm"),
     ("api",),
     ("cli",),
 )

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,7 @@ from alexctl.cli.options import (
     JsonOption,
     NameArgument,
     NameOption,
+    On,
     Precision,
     PresetOption,
     RequireOption,
@@ -24,10 +25,15 @@ from alexctl.cli.options import (
     asked,
     in_ci,
     in_results,
+    on_cluster,
     speed,
 )
 from alexctl.cli.usage import tell
 from alexctl.errors import UserError
+
+if TYPE_CHECKING:
+    from alexctl.api import Result
+    from alexctl.cli.progress import Screen
 
 EXAMPLES = (
     ("alexctl ablate relu-vs-tanh-demo", "the demo"),
@@ -35,11 +41,13 @@ EXAMPLES = (
     ("alexctl ablate relu-vs-tanh --data shapes", "on images that alexctl draws"),
     ("alexctl ablate ./mine.toml --dry-run", "what would run, and how long"),
     ("alexctl ablate ./mine.toml --smoke", "does it run at all?"),
+    ("alexctl ablate lrn --on slurm --gpus-per-job 1 --detach", "on a cluster"),
     ("alexctl ablate lrn --set batch_size=64 --name lrn-64", ""),
 )
 
 
 def ablate(
+    ctx: typer.Context,
     name: NameArgument,
     data: Annotated[str | None, asked(metavar="DATA", help="cifar10, mnist, shapes, shapes-grey or imagefolder:PATH.")] = None,
     seeds: Annotated[int | None, asked(metavar="N", help="Reported seeds per arm.")] = None,
@@ -57,6 +65,14 @@ def ablate(
     lanes: Annotated[int | None, speed(metavar="N", min=1, max=1024, help="Trials each worker trains side by side. Default: as many as fit into a GPU's memory, up to 16; 1 on a CPU.")] = None,
     device: Annotated[str, speed(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps. auto and cuda use all GPUs.")] = "auto",
     seed_range: Annotated[str | None, speed("--seed-range", metavar="A-B", help="Run only these of the planned seeds, such as 6-11; others run the rest.")] = None,
+    on: Annotated[On | None, on_cluster("--on", metavar="slurm", help="Train in jobs of Slurm, which share the trials; needs alexctl[slurm]. Give the same command again to watch them.")] = None,
+    partition: Annotated[str | None, on_cluster(metavar="NAME", help="Where the jobs run. Default: the cluster's own.")] = None,
+    jobs: Annotated[int | None, on_cluster(metavar="N", min=1, max=100_000, help="Jobs at once; each trains one trial after the other. Default: as many as have work, up to 8.")] = None,
+    time: Annotated[str | None, on_cluster(metavar="H:MM:SS", help="Time limit of a job, at which it makes its checkpoints and goes back into the queue. Default: 1:00:00, or the partition's limit.")] = None,
+    gpus_per_job: Annotated[int | None, on_cluster("--gpus-per-job", metavar="N", min=1, max=64, help="GPUs of each job, each with as many lanes as fit. Default: none.")] = None,
+    sbatch: Annotated[list[str] | None, on_cluster("--sbatch", metavar="KEY=VALUE", help="Another option of sbatch, such as account=vision; may be given again.")] = None,
+    detach: Annotated[bool, on_cluster("--detach", help="Submit and return; `alexctl status` shows how far they are.")] = False,
+    cancel: Annotated[bool, on_cluster("--cancel", help="Cancel the campaign's jobs; what is done stays.")] = False,
     results: ResultsOption = DEFAULT_RESULTS,
     folder_name: NameOption = None,
     data_root: RootOption = None,
@@ -74,12 +90,16 @@ def ablate(
     """Run an ablation. Run the same command again to resume it."""
     from alexctl import api
     from alexctl.ablation.load import override
-    from alexctl.cli import decide, show_ablation, show_results
+    from alexctl.cli import decide, on_slurm, show_ablation, show_results
     from alexctl.cli.console import print_json, say, shown
     from alexctl.cli.progress import Screen
 
     if tier is not None and require is None:
         raise UserError("--tier: says what --require supported asks for; give both")
+    on_slurm.refuse_without(on, {
+        "--partition": partition, "--jobs": jobs, "--time": time, "--gpus-per-job": gpus_per_job, "--sbatch": sbatch, "--detach": detach,
+        "--cancel": cancel,
+    })  # fmt: skip
     refuse_on_smoke(require, fail_on, smoke, "leave out --smoke")
     if seed_range is not None and (require is not None or fail_on):
         raise UserError("--seed-range: a gate judges all seeds; ask `alexctl report` for it, once all are there")
@@ -93,20 +113,17 @@ def ablate(
         if not json_:
             say("Nothing was run. The same command without --dry-run runs it.")
         return
-    screen = Screen(quiet=quiet)
-    try:
-        result = api.ablate(
-            name, **question, seed_range=seed_range, results=results, folder_name=folder_name, data_root=data_root, device=device, workers=workers,
-            threads=threads, lanes=lanes, retry_failed=retry is not None, fail_fast=fail_fast,
-            checkpoint_seconds=checkpoint_every, keep_weights=keep_weights, keep_predictions=keep_predictions, watcher=screen,
-        )  # fmt: skip
-    except api.Stopped as stopped:
-        screen.close()
-        show_results.stopped(stopped.campaign)
-        sys.stderr.flush()
-        process.end(130)  # everything is written; Python would take a second to put torch away
-    finally:
-        screen.close()
+    if on is not None:
+        result = on_slurm.run(ctx, question, detach=detach, cancel=cancel)
+        if result is None:
+            return
+    else:
+        how = {
+            "name": name, "seed_range": seed_range, "results": results, "folder_name": folder_name, "data_root": data_root, "device": device,
+            "workers": workers, "threads": threads, "lanes": lanes, "retry_failed": retry is not None, "fail_fast": fail_fast,
+            "checkpoint_seconds": checkpoint_every, "keep_weights": keep_weights, "keep_predictions": keep_predictions,
+        }  # fmt: skip
+        result = _here(Screen(quiet=quiet), question | how)
     if json_:
         print_json(result.verdict)
     else:
@@ -116,3 +133,19 @@ def ablate(
     if result.failed:
         raise typer.Exit(1)
     gate(require, fail_on, [result.verdict], tier)
+
+
+def _here(screen: "Screen", how: dict[str, Any]) -> "Result":
+    """The campaign run by this process; ends it with 130 where it was stopped."""
+    from alexctl import api
+    from alexctl.cli import show_results
+
+    try:
+        return api.ablate(**how, watcher=screen)
+    except api.Stopped as stopped:
+        screen.close()
+        show_results.stopped(stopped.campaign)
+        sys.stderr.flush()
+        process.end(130)  # everything is written; Python would take a second to put torch away
+    finally:
+        screen.close()

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alexctl.cli import ablate, bench_doctor, compare, list_show, merge, own_file, report_stats
+from alexctl.cli import ablate, bench_doctor, compare, list_show, merge, own_file, report_stats, status
 from alexctl.cli.data import data_app
 from alexctl.cli.help import Command, examples
 from alexctl.cli.usage import Commands
@@ -37,6 +37,7 @@ def _add(panel: str, name: str, command: Callable[..., None], *shown: tuple[str,
 _add("Test a claim", "list", list_show.list_, *list_show.LIST_EXAMPLES)
 _add("Test a claim", "show", list_show.show, *list_show.SHOW_EXAMPLES)
 _add("Test a claim", "ablate", ablate.ablate, *ablate.EXAMPLES)
+_add("Test a claim", "status", status.status, *status.EXAMPLES)
 _add("A claim of your own", "new", own_file.new, *own_file.NEW_EXAMPLES)
 _add("A claim of your own", "check", own_file.check, *own_file.CHECK_EXAMPLES)
 _add("A claim of your own", "schema", own_file.schema, *own_file.SCHEMA_EXAMPLES)

@@ -10,8 +10,10 @@ import typer
 from alexctl.errors import UserError
 
 # The panels of `--help`.
+CLUSTER = "On a cluster"
 asked = partial(typer.Option, rich_help_panel="What is asked")
 speed = partial(typer.Option, rich_help_panel="How fast")
+on_cluster = partial(typer.Option, rich_help_panel=CLUSTER)
 in_results = partial(typer.Option, rich_help_panel="Results")
 in_ci = partial(typer.Option, rich_help_panel="CI")
 
@@ -50,6 +52,12 @@ class Precision(enum.StrEnum):
     float32 = "float32"
     tf32 = "tf32"
     bfloat16 = "bfloat16"
+
+
+class On(enum.StrEnum):
+    """Where else than here `--on` can run trials."""
+
+    slurm = "slurm"
 
 
 class Retry(enum.StrEnum):

@@ -34,6 +34,8 @@ PREDICTIONS_CSV, NEIGHBOURS_CSV = "predictions.csv", "neighbours.csv"  # of one 
 DRAWN_FROM = "figures.json"
 FIGURE, SEARCH, SURVIVAL, BUDGETS, NET = "figure", "search", "survival", "budgets", "net"  # each STEM.svg and .png
 KERNELS, PREDICTIONS, NEIGHBOURS = "kernels", "predictions", "neighbours"
+SLURM, SLURM_JOBS = "slurm", "slurm-jobs.json"  # a folder for the logs of jobs, and in it what was submitted
+BEGUN = "begun-"  # and a job's id: an empty file, written by the job
 
 # A trial's folder
 SETTING, ENV, STATUS, ROWS, LOG = "setting.json", "env.json", "status.json", "rows.csv", "stderr.log"

@@ -254,8 +254,22 @@ class BenchFile(AnyFile):
     ratios: Annotated[dict[Name, float], Field(max_length=1000)]
 
 
+class _Submission(_Part):
+    job_id: Annotated[str, Field(pattern=r"^[0-9]{1,12}$")]
+    num_jobs: Annotated[int, Field(ge=1, le=10**6)]
+    words: Annotated[list[Text], Field(max_length=1000)]
+    partition: Name
+    minutes: Annotated[int, Field(ge=1, le=10**7)]
+
+
+class SlurmJobsFile(AnyFile):
+    """What was submitted to Slurm."""
+
+    submissions: Annotated[list[_Submission], Field(max_length=10_000)]
+
+
 MODELS: dict[str, type[AnyFile]] = {
     layout.SETTING: SettingFile, layout.STATUS: StatusFile, layout.ENV: EnvFile, layout.PLAN: PlanFile,
     layout.VERDICT: VerdictFile, layout.DRAWN_FROM: DrawnFromFile, layout.BENCH_JSON: BenchFile,
-    layout.TEST_LABELS: TestLabelsFile,
+    layout.TEST_LABELS: TestLabelsFile, layout.SLURM_JOBS: SlurmJobsFile,
 }  # fmt: skip
