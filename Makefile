@@ -8,6 +8,7 @@ DEMO  = $(BIN)/alexctl ablate relu-vs-tanh-demo
 ARGS  =
 DATA  = cifar10
 # What the test of the page in a browser needs besides Chromium; the second brings axe-core with it.
+SLURM = slurmctld slurmd slurm-client munge
 PAGE_TOOLS = playwright==1.65.2 axe-playwright-python==0.1.8
 
 # The first of these that is new enough and can make a virtual environment; or say make PYTHON=/path/to/python3
@@ -19,10 +20,10 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test slow smoke page-test chaos lint format calibrate reference readme knobs performance gpu-check clean afresh
+.PHONY: help setup demo test slow smoke page-test test-slurm chaos lint format calibrate reference readme knobs performance gpu-check clean afresh
 
 help: ## list what make can do (the default)
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
 
 setup: $(STAMP) ## make .venv and install alexctl into it; the targets below do it by themselves
 
@@ -54,6 +55,17 @@ page-test: setup ## open the report's page in Chromium (on Debian as root it is 
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PAGE_TOOLS); fi
 	ALEXCTL_PAGE_TEST=1 ALEXCTL_SCREENSHOTS="$${ALEXCTL_SCREENSHOTS:-`mktemp -d`}" \
 	  $(BIN)/python -m pytest -m browser -s tests/report/test_browser.py $(ARGS)
+
+test-slurm: setup ## run campaigns on a real Slurm, in a folder of its own (on Debian as root it is installed), and stop it; under 4 minutes
+	@if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null || ! command -v sbatch >/dev/null; then \
+	  if command -v apt-get >/dev/null && [ "`id -u`" = 0 ]; then \
+	    apt-get update -qq && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SLURM); \
+	  else \
+	    echo "test-slurm: no Slurm here, which root starts. On Debian as root: apt-get install $(SLURM)" >&2; \
+	    exit 1; \
+	  fi; \
+	fi
+	ALEXCTL_SLURM_TEST=1 $(BIN)/python -m pytest -m slurm --durations 0 tests/slurm $(ARGS)
 
 lint: setup ## check style and format, change nothing
 	$(BIN)/ruff check .

@@ -33,20 +33,30 @@ if TYPE_CHECKING:
 PATIENCE = 600.0  # seconds for another process that writes the plan, or tables and figures
 
 
+class _PlannedMeanwhile(Exception):
+    """Another process has planned the campaign while this one got ready, in another precision."""
+
+
 def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     """Runs or resumes the whole campaign, writes its tables and figures, and returns what they are made of.
 
     Other processes may do so on the same folder at the same time: they share its trials, and each ends when all are over.
     Raises UserError, or Stopped after an interrupt. A trial that fails is recorded in its folder, and the others go on.
     """
+    while True:
+        with contextlib.suppress(_PlannedMeanwhile):  # machines may differ in what `auto` comes to: the first decides
+            return _run(ablation, options, watcher)
+
+
+def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
     root = data_root(options.root)
     devices = choose_devices(options.device)
     device = devices[0]
-    precision.refuse_missing(ablation, devices)
-    data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=watcher.preparing)
-    folder = options.results / (options.name or layout.campaign_name(ablation, data.name))
+    precision.refuse_missing(asked, devices)
+    data = prepare(asked.base["data"], root, image_size=asked.image_size, progress=watcher.preparing)
+    folder = options.results / (options.name or layout.campaign_name(asked, data.name))
     plan.refuse_older(folder)
-    ablation = precision.with_precision(ablation, devices, plan.precision(folder))
+    ablation = precision.with_precision(asked, devices, plan.precision(folder))
     # Seconds count within one run only, so there nobody else may be at work; elsewhere any number of processes may.
     alone = ablation.measure.one_machine
     with contextlib.ExitStack() as at_the_end:
@@ -76,6 +86,8 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
         probed = probe(campaign, data, device, options.threads) if unknown else NOTHING
         seeds = seed_notes(campaign, data, device) if unknown else []
         with writing():
+            if precision.with_precision(asked, devices, plan.precision(folder)) != ablation:
+                raise _PlannedMeanwhile
             campaign.refresh()
             notes = [
                 *data.notes,

@@ -152,7 +152,7 @@ def tell_sent(sent: "Sent", *, quiet: bool) -> None:
         jobs = f"{numbers.counted(submission.num_jobs, 'job')} submitted to partition {submission.partition}"
         new_console(stderr=True, quiet=quiet).print(
             plain(
-                f"{jobs}, as {submission.job_id}, of {numbers.duration(60.0 * submission.minutes)} each; "
+                f"{jobs}, as {submission.job_id}, {numbers.elapsed(60 * submission.minutes)} each; "
                 f"logs: {shown(sent.folder)}/slurm/"
             )
         )

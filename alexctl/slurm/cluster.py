@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -62,8 +62,13 @@ def ask(*words: str) -> str:
 
 def complaint(text: str) -> str:
     """The last line of what a command of Slurm's says went wrong, without its own name."""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return short(re.sub(r"^\w+: (error: )?", "", lines[-1].strip()) if lines else "it does not say why", 200)
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("Try ")]
+    last = (
+        re.sub(r"^(\w+: )?(error: )?((allocation failure|Batch job submission failed): )?", "", lines[-1].strip())
+        if lines
+        else ""
+    )
+    return short(last or "it does not say why", 200)
 
 
 def partitions() -> dict[str, Partition]:
@@ -97,6 +102,18 @@ def most_in_an_array() -> int:
     """How many jobs an array may have here."""
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", ask("scontrol", "show", "config"), re.MULTILINE)
     return int(found[1]) if found else 1001  # Slurm's default
+
+
+def refusal(options: Mapping[str, str | int | bool]) -> str | None:
+    """Why sbatch would not take a job with these options, in its own words; None where it would."""
+    words = [f"--{key.replace('_', '-')}" + ("" if value is True else f"={value}") for key, value in options.items()]
+    try:
+        done = subprocess.run(
+            ["sbatch", "--test-only", *words, "--wrap", "true"], capture_output=True, text=True, errors="replace", timeout=SECONDS
+        )  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None  # the submission itself will say
+    return complaint(done.stderr) if done.returncode else None
 
 
 def minutes_of(text: str) -> int | None:

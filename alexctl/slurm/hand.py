@@ -19,7 +19,7 @@ from alexctl.store import slurm_jobs
 if TYPE_CHECKING:
     from submitit.helpers import DelayedSubmission
 
-STOPPED = 130  # the exit code of an alexctl that was told to stop
+STOPPED = (130, -signal.SIGTERM)  # how an alexctl ends that was told to stop, the second before it could listen
 LOOK_SECONDS = 0.3
 
 
@@ -40,7 +40,7 @@ class Hand:
         self.pid = child.pid
         self._wait()
         code = child.wait()
-        if code == STOPPED and cluster.state_of(job_id) == "RUNNING":  # preempted, for nobody has cancelled the job
+        if code in STOPPED and cluster.state_of(job_id) == "RUNNING":  # preempted, for nobody has cancelled the job
             cluster.requeue(job_id)
             time.sleep(self.patience)
         if code:

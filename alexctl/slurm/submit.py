@@ -1,6 +1,7 @@
 """Submits a campaign to Slurm: an array of jobs, each of which is one more process at work on the campaign's folder."""
 
-import subprocess
+import contextlib
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,9 @@ from alexctl.store.slurm_jobs import Submission
 
 DEFAULT_JOBS = 8
 DEFAULT_MINUTES = 60
-SIGNAL_SECONDS = 90  # before the end of its time that a job hears of it
+SIGNAL_SECONDS = (
+    90  # before the end of its time that a job hears of it, if it has so many; Slurm may be half a minute early
+)
 MOST_REQUEUES = 1000  # of a job by its time limit; each goes on where the one before stopped
 
 
@@ -73,7 +76,6 @@ def submit(
         return Sent(folder=folder, submission=None, notes=tuple(notes))
     if there:
         notes.append(f"{numbers.counted(there, 'job')} of this campaign in the queue already, and these come on top")
-    files.make_inner(files.make_inner(folder) / layout.SLURM)
     job_id = _submit(folder, words, request, partition.name, minutes, jobs - there)
     submission = Submission(
         job_id=job_id, num_jobs=jobs - there, words=words, partition=partition.name, minutes=minutes
@@ -170,33 +172,41 @@ def _in_the_queue(folder: Path, words: tuple[str, ...]) -> int:
     return len(every)
 
 
+def _options(folder: Path, request: Request, partition: str, minutes: int) -> tuple[dict, dict]:
+    """(options of sbatch that submitit has names for, the others)."""
+    known = {
+        "job_name": job_name(folder), "partition": partition, "time": minutes, "nodes": 1, "ntasks_per_node": 1,
+        "cpus_per_task": (request.workers or max(1, request.gpus)) * request.threads,
+    }  # fmt: skip
+    known |= {"gpus_per_node": request.gpus} if request.gpus else {}
+    others = {key.replace("-", "_"): value or True for key, value in request.extra.items()}
+    if why := cluster.refusal(known | others):
+        raise UserError(_refused(why))
+    return known, others
+
+
 def _submit(folder: Path, words: tuple[str, ...], request: Request, partition: str, minutes: int, jobs: int) -> str:
     """The id of the job, or of the array, that sbatch has made of it."""
     import submitit
 
-    notice = min(SIGNAL_SECONDS, 60 * minutes // 2)
+    known, others = _options(folder, request, partition, minutes)
+    files.make_inner(files.make_inner(folder) / layout.SLURM)
+    notice = min(SIGNAL_SECONDS, 60 * minutes // 4)
     executor = submitit.SlurmExecutor(folder=slurm_jobs.folder(folder).resolve(), max_num_timeout=MOST_REQUEUES)
-    extra = {"requeue": True} | {key.replace("-", "_"): value or True for key, value in request.extra.items()}
-    gpus = {"gpus_per_node": request.gpus} if request.gpus else {}
     executor.update_parameters(
-        job_name=job_name(folder), partition=partition, time=minutes, nodes=1, ntasks_per_node=1,
-        cpus_per_task=(request.workers or max(1, request.gpus)) * request.threads, signal_delay_s=notice,
-        array_parallelism=jobs, additional_parameters=extra, **gpus,
-    )  # fmt: skip
+        **known, signal_delay_s=notice, array_parallelism=jobs, additional_parameters={"requeue": True} | others
+    )
     hand = Hand(str(folder.resolve()), words, 0.8 * notice)
     try:
-        sent = executor.map_array(hand, range(jobs))
+        with contextlib.redirect_stderr(io.StringIO()):  # where submitit prints what it then raises
+            sent = executor.map_array(hand, range(jobs))
     except (submitit.core.utils.FailedJobError, submitit.core.utils.FailedSubmissionError) as error:
-        raise UserError(_refused(str(error))) from None
-    except subprocess.CalledProcessError as error:
-        raise UserError(_refused(str(error.stderr or error))) from None
+        raise UserError(_refused(cluster.complaint(str(error)))) from None
     return sent[0].job_id.partition("_")[0]
 
 
-def _refused(text: str) -> str:
-    lines = [line for line in text.splitlines() if "error:" in line]
-    said = cluster.complaint(lines[-1].replace("Batch job submission failed: ", "") if lines else text)
+def _refused(why: str) -> str:
     return (
-        f"sbatch refused the jobs: {said}; ask for less with --jobs, --workers, --gpus-per-job or --time, choose another "
+        f"sbatch refused the jobs: {why}; ask for less with --jobs, --workers, --gpus-per-job or --time, choose another "
         "--partition, or give what it lacks with --sbatch KEY=VALUE"
     )

@@ -139,14 +139,14 @@ def left_undone(now: View) -> UserError:
     last = slurm_jobs.read(now.folder)[-1]
     logs = slurm_jobs.folder(now.folder)
     if not any(slurm_jobs.has_begun(now.folder, job_id) for job_id in last.ids):
-        said = next(filter(None, (slurm_jobs.last_line(now.folder, job_id) for job_id in last.ids)), None)
+        said = next(filter(None, (slurm_jobs.last_words(now.folder, job_id) for job_id in last.ids)), None)
         why = f" (the log of one says: {said})" if said else ""
         return UserError(
             f"the jobs {last.job_id} have ended and none has written its mark into {logs}{why}: their nodes don't see that "
             "folder, or not this Python; choose a folder that all nodes share, with --results PATH",
             exit_code=1,
         )
-    lines = Counter(filter(None, (slurm_jobs.last_line(now.folder, job_id) for job_id in last.ids)))
+    lines = Counter(filter(None, (slurm_jobs.last_words(now.folder, job_id) for job_id in last.ids)))
     said = f"; the last that one of them said: {lines.most_common(1)[0][0]}" if lines else ""
     left = sum(each.pending + each.running for each in now.trials)
     what = f"{numbers.counted(left, 'trial')} left" if now.campaign else "no trial begun"

@@ -1,14 +1,14 @@
 """What was submitted to Slurm for a campaign: in its folder `slurm`, beside the logs, one file lists it."""
 
-import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from alexctl.errors import UserError
+from alexctl.errors import UserError, short
 from alexctl.regular_files import is_regular, odd_kind
 from alexctl.store import files, layout
 
-LONGEST_LINE = 400  # characters of a log's last line
+LONGEST_LINE = 300  # characters of a log's last line
+OF_SLURM = ("srun:", "slurmstepd", "submitit ")  # what begins a line of theirs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,16 +70,17 @@ def has_begun(campaign: Path, job_id: str) -> bool:
     return is_regular(folder(campaign) / f"{layout.BEGUN}{job_id}")
 
 
-def last_line(campaign: Path, job_id: str) -> str | None:
-    """The last line that a job has written to its log of errors; None where there is none."""
+def last_words(campaign: Path, job_id: str) -> str | None:
+    """The last line that a job's alexctl, or else its Python, has written to its log of errors; None where there is none."""
     for path in sorted(folder(campaign).glob(f"{job_id}_*_log.err")):
         try:
-            lines = files.read_text(path).strip().splitlines()
+            lines = files.read_text(path).splitlines()
         except ValueError:
             continue
-        ours = [line for line in lines if line.startswith("alexctl: ")]  # before what Slurm and Python say of it
+        lines = [line for line in lines if line.strip() and not line.startswith(OF_SLURM)]
+        ours = [line.removeprefix("alexctl: ") for line in lines if line.startswith("alexctl: ")]
         if lines:
-            return re.sub(r"\s+", " ", (ours or lines)[-1].removeprefix("alexctl: "))[:LONGEST_LINE]
+            return short((ours or lines)[-1].strip(), LONGEST_LINE)
     return None
 
 

@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import tiny_ablation as tiny
 
+from alexctl import run as running
 from alexctl.campaign import scheduler as scheduling
 from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.crew import Crew
@@ -201,3 +202,19 @@ def test_a_share_of_the_seeds(options):
     assert not [line for line in screen.lines if " done, and with that " in line]
     assert rows_of(both.folder) == rows_of(whole.folder)
     assert (both.folder / layout.VERDICT).read_bytes() == (whole.folder / layout.VERDICT).read_bytes()
+
+
+def test_the_first_plan_says_what_auto_comes_to(options, monkeypatch):
+    """Another machine plans in bfloat16 while this one, which would take float32, is getting ready."""
+    real = running.probe
+
+    def probe(campaign, *rest):
+        monkeypatch.setattr(running, "probe", real)
+        about = {"data_name": campaign.data_name, "data_digest": campaign.data_digest, "num_classes": 10}
+        Campaign(tiny_ablation(seeds=1, precision="bfloat16"), folder=campaign.folder, **about).write_plan({})
+        return real(campaign, *rest)
+
+    monkeypatch.setattr(running, "probe", probe)
+    evidence = run(tiny_ablation(seeds=1), options, Screen(quiet=True))
+    assert evidence.ablation.base["precision"] == "bfloat16"
+    assert {record.setting["precision"] for record in evidence.judged} == {"bfloat16"}

@@ -58,7 +58,7 @@ def test_colour_on_a_terminal_and_not_with_no_color():
 
 def test_the_panels_of_ablate():
     titles = re.findall(r"╭─ ([\w ]+) ─", help_of(("ablate",)))
-    assert titles == ["Arguments", "What is asked", "How fast", "Results", "CI", "Also", "Examples"]
+    assert titles == ["Arguments", "What is asked", "How fast", "On a cluster", "Results", "CI", "Also", "Examples"]
 
 
 @pytest.mark.parametrize("path", [path for path in PAGES if PAGES[path].epilog], ids=" ".join)
