@@ -64,7 +64,7 @@ def _searched(campaign: Campaign, arm: str, held: set[str]) -> Counter[str]:
     states: Counter[str] = Counter()
     for part in campaign.parts:
         search = campaign.search(arm, part)
-        wanted = {job.name: job for rate, until in search.decision.run for job in search.jobs(rate, until)}
+        wanted = {job.name: job for job in search.waiting()}
         states.update(_state(record, wanted.get(record.folder.name), held) for record in search.counted())
     return states
 
