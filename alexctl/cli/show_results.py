@@ -41,7 +41,7 @@ def result(found: "Result", again: str | None = None) -> None:
             "learning rate": "-" if line["lr"] is None else f"{line['lr']:g}",
             "seeds": line["n"],
             f"{which.measure.label} (median)": "-" if line["median"] is None else which.measure.written(line["median"]),
-            "of each seed": ", ".join(map(which.measure.written, values)) or "-",
+            "each seed": ", ".join(map(which.measure.written, values)) or "-",
             **{
                 f"{MEASURES[name].label} (mean)": "-" if line[name] is None else MEASURES[name].written(line[name])
                 for name in which.also

@@ -47,9 +47,9 @@ def other_question(before: dict[str, Any], plan: dict[str, Any]) -> list[str]:
         return []
     pairs = [("measure", then["measure"], now["measure"])]
     for arm in then["arms"].keys() & now["arms"].keys():
-        was, is_ = ({**table["base"], **table["arms"][arm]} for table in (then, now))
+        was, is_ = (_told({**table["base"], **table["arms"][arm]}) for table in (then, now))
         if was.get("net_source") == is_.get("net_source"):
-            pairs += [(key, was.get(key), is_.get(key)) for key in sorted(was.keys() | is_.keys()) if key != "data"]
+            pairs += [(key, was.get(key), is_.get(key)) for key in sorted(was.keys() | is_.keys())]
     differences = [f"{key} was {_word(was)}, not {_word(is_)}" for key, was, is_ in pairs if was != is_]
     if before.get("data_name") == plan["data_name"] and before.get("data_digest") != plan["data_digest"]:
         differences.insert(0, f"other images under the name {plan['data_name']}")

@@ -19,7 +19,7 @@ from alexctl.timing.timer import per_second, seconds_of
 from alexctl.training.clock import Clock
 from alexctl.training.device import arithmetic, multiplying
 from alexctl.training.graphs import WARM_UPS, finished
-from alexctl.training.loop import Training
+from alexctl.training.loop import Training, num_wrong
 from alexctl.trials.process_pool import worker_environment
 
 PARTS = ("data", "forward", "backward", "optimiser")
@@ -120,7 +120,7 @@ class Alone:
                     loss.backward()
                 clock.switch("optimiser")
                 training.optimiser.step()
-                (logits.argmax(1) != labels).sum()
+                num_wrong(logits, labels)
                 clock.switch(None)
         whole = sum(clock.seconds.values())
         return {part: spent / whole for part, spent in clock.seconds.items()}

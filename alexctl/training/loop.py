@@ -60,6 +60,14 @@ def evaluation_columns(part: str, errors: tuple[float, float]) -> dict[str, floa
     return dict(zip(names, errors, strict=True))
 
 
+def num_wrong(logits: Tensor, labels: Tensor) -> Tensor:
+    """How many images are taken for another class than theirs; of mixed images (labels images x classes) their shares of
+    the classes that were not found."""
+    if labels.dim() == 1:
+        return (logits.argmax(1) != labels).sum()
+    return (1 - labels.gather(1, logits.argmax(1, keepdim=True))).sum()
+
+
 class Training:
     """One setting with one seed on its way; iterating yields Rows, `state()` at any step is a complete checkpoint.
 
@@ -206,10 +214,7 @@ class Training:
         self.optimiser.step(epoch=epoch)
         with torch.no_grad():
             # Before the update, on the minibatch itself: what the 2012 code logged and Figure 1 most likely shows.
-            if labels.dim() == 1:
-                wrong = (logits.argmax(1) != labels).sum()
-            else:  # mixed images: the share of the classes that were not found
-                wrong = (1 - labels.gather(1, logits.argmax(1, keepdim=True))).sum()
+            wrong = num_wrong(logits, labels)
             self.sums += torch.stack([loss * len(labels), wrong, torch.full_like(loss, len(labels))])
             self.step_on_device += 1
 

@@ -84,6 +84,8 @@ class Lanes:
             lock, self.root, self.device, until, self.keeping, lambda row: self._row(folder, row), self.should_stop,
             self.datasets, lanes=self.most, is_nobodys=self._is_nobodys,
         )  # fmt: skip
+        # Trials begun together would else save at the same moments, each waiting for the others.
+        run.saved -= self.keeping.checkpoint_seconds * len(self.lanes) / self.most
         self.lanes.append(Lane(folder, lock, run.work()))
 
     def advance(self) -> None:
