@@ -20,7 +20,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test slow smoke page-test test-slurm chaos lint format calibrate reference readme knobs performance gpu-check clean afresh
+.PHONY: help setup demo test slow smoke page-test docs pictures test-slurm chaos lint format calibrate reference readme performance gpu-check clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -42,7 +42,7 @@ smoke: setup ## run every ablation that ships with --smoke, on the built-in imag
 chaos: setup ## break alexctl in every way we know, minutes of it; ends with a table: faults tried, survived, lost
 	$(BIN)/python -m pytest -m chaos -n 2 --dist loadfile tests/chaos $(ARGS)
 
-page-test: setup ## open the report's page in Chromium (on Debian as root it is installed), check it; ends with where the screenshots are
+page-test: docs ## open the report's page and the site in Chromium (on Debian as root it is installed), check them; ends with where the screenshots are
 	@if [ -z "$$ALEXCTL_CHROMIUM" ] && ! command -v chromium >/dev/null && ! command -v chromium-browser >/dev/null; then \
 	  if command -v apt-get >/dev/null && [ "`id -u`" = 0 ]; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium; \
@@ -54,7 +54,16 @@ page-test: setup ## open the report's page in Chromium (on Debian as root it is 
 	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python $(PAGE_TOOLS); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PAGE_TOOLS); fi
 	ALEXCTL_PAGE_TEST=1 ALEXCTL_SCREENSHOTS="$${ALEXCTL_SCREENSHOTS:-`mktemp -d`}" \
-	  $(BIN)/python -m pytest -m browser -s tests/report/test_browser.py $(ARGS)
+	  $(BIN)/python -m pytest -m browser -s tests/report/test_browser.py tests/tools/test_site_browser.py $(ARGS)
+
+docs: setup ## make the site of docs/ in build/docs/site: search, dark mode, no network; a broken link fails
+	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python --group docs -c constraints.txt; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+	  `$(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["docs"])'`; fi
+	$(BIN)/python -m tools.site
+
+pictures: setup ## do what docs/tutorial.md says and make its pictures anew, ten minutes of it; needs tmux and Chromium
+	$(BIN)/python -m tools.pictures
 
 test-slurm: setup ## run campaigns on a real Slurm, in a folder of its own (on Debian as root it is installed), and stop it; under 4 minutes
 	@if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null || ! command -v sbatch >/dev/null; then \
@@ -82,11 +91,8 @@ calibrate: setup ## measure how often the verdicts are wrong, 40 minutes of it; 
 reference: setup ## run what results/reference lacks, after saying how long that takes; ARGS='--dry-run --data-root PATH'
 	$(BIN)/python -m tools.reference $(ARGS)
 
-readme: setup ## write anew all that is made of results/reference: tables, figures, README, docs
+readme: setup ## write anew all that is made of results/reference and of the code: tables, figures, README, docs
 	$(BIN)/python -m tools.derived
-
-knobs: setup ## write docs/knobs.md anew from alexctl/ablation/knobs.py
-	$(BIN)/python -m tools.knobs_page
 
 performance: setup ## measure how fast it is here and what every file costs, ten minutes of it; writes docs and CSVs
 	$(BIN)/alexctl bench --results results/reference

@@ -1,9 +1,11 @@
 """What every test may lean on: a tiny data set, one thread, no network."""
 
 import os
+import shutil
 import signal
 import socket
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ from alexctl.data import shapes
 from alexctl.data.sources import DataSet, prepare
 from alexctl.timing import probe
 
+CHROMIUM = os.environ.get("ALEXCTL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 TINY = {
     "title": "ReLU vs tanh",
     "control": "tanh",
@@ -123,3 +126,23 @@ def cifar10_jpeg() -> Path:
     if not folder:
         pytest.skip("ALEXCTL_TEST_CIFAR10_JPEG names no folder")
     return Path(folder)
+
+
+def _no_browser() -> str | None:
+    if not CHROMIUM:
+        return "no chromium here: apt-get install chromium, or name one in ALEXCTL_CHROMIUM"
+    absent = [name for name in ("playwright", "axe_playwright_python", "zensical") if find_spec(name) is None]
+    return f"not installed: {', '.join(absent)}; `make page-test` does it" if absent else None
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium, for the tests marked `browser`."""
+    if reason := _no_browser():
+        pytest.fail(reason) if os.environ.get("ALEXCTL_PAGE_TEST") else pytest.skip(reason)
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as tools:
+        started = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield started
+        started.close()

@@ -1,84 +1,83 @@
-"""`python -m tools.knobs_page`: every knob with its values, default and meaning, as docs/knobs.md.
+"""The tables of docs/knobs.md and docs/ablation-file.md: every key with its values, default and meaning.
 
-Names, types and defaults are those of the models in `ablation/knobs.py`, meanings the comments beside them.
+Names, types and defaults are those of the models in `alexctl/ablation`, meanings the comments beside them.
 """
 
-import ast
-import inspect
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 
 from pydantic import BaseModel, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from alexctl.ablation import knobs
+from alexctl.ablation.measures import MEASURES, Measure
+from alexctl.ablation.model import Ablation, Claim, Plan
+from alexctl.ablation.parse import HEAD_KEYS
+from alexctl.ablation.schema import comments
 from alexctl.ablation.toml import to_toml
 from tools.markdown import table
+from tools.marked_blocks import rewritten
 
-PAGE = Path(__file__).parents[1] / "docs" / "knobs.md"
-HEAD = """# All knobs
-
-Written by `make knobs` from [`knobs.py`](../alexctl/ablation/knobs.py). [ablations.md](ablations.md) says how they
-are used; `alexctl show NAME` what an ablation sets them to.
-"""
+SEARCH = """Knobs that each arm tries beside its learning rate, each with the values to try, such as
+`weight_decay = [0.0005, 0.005]`; [what comes of it](#what-is-searched)."""
 
 
-def page() -> str:
-    """The whole page."""
-    parts = [HEAD, _table("Of the training, with every net", knobs.TrainingKnobs)]
+def all_knobs(text: str) -> str:
+    """docs/knobs.md with its tables made anew; UserError when the marks are gone."""
+    parts = [f"## Of the training, with every net\n\n{_table('knob', knobs.TrainingKnobs)}"]
     for net, model in knobs.NETS.items():
-        if model is knobs.AlexNet32Knobs:
-            parts.append(f"## Of `{net}`\n\nThose of `alexnet`.\n")
-        else:
-            parts.append(_table(f"Of `{net}`", model))
-    return "\n".join(parts)
+        like_alexnet = model is knobs.AlexNet32Knobs
+        parts.append(f"## Of `{net}`\n\n{'Those of `alexnet`.' if like_alexnet else _table('knob', model)}")
+    return rewritten(text, "knobs", "\n\n".join(parts), file="docs/knobs.md")
 
 
-def _table(title: str, model: type[BaseModel]) -> str:
-    meanings = meanings_of(model)
+def whole_file(text: str) -> str:
+    """docs/ablation-file.md with its tables made anew; UserError when the marks are gone."""
+    block = "\n\n".join([
+        f"### At the top\n\n{_table('key', Ablation, HEAD_KEYS)}",
+        f"### `[claim]`\n\n{_table('key', Claim)}",
+        "### `[base]`\n\nThe knobs that all arms have in common ([all of them](knobs.md)), and what the campaign is:\n\n"
+        + _table("key", Plan, [name for name in Plan.model_fields if name != "search"]),
+        f"### `[search]`\n\n{SEARCH}",
+        "### `[arms.NAME]`\n\nThe knobs in which this arm differs from the base.",
+        "### `[smoke]`\n\nThe knobs that `--smoke` changes. Without it: one epoch on 500 images that alexctl draws, two seeds.",
+    ])  # fmt: skip
+    text = rewritten(text, "keys", block, file="docs/ablation-file.md")
+    return rewritten(text, "measures", _measures(), file="docs/ablation-file.md")
+
+
+def _table(head: str, model: type[BaseModel], names: Iterable[str] | None = None) -> str:
+    meanings = comments(model)
+    fields = model.model_fields
     rows = [
-        (f"`{name}`", values(field), _default(field), meanings.get(name, ""))
-        for name, field in model.model_fields.items()
+        (f"`{name}`", values(fields[name]), _default(fields[name]), meanings.get(name, "")) for name in names or fields
     ]
-    return f"## {title}\n\n{table(['knob', 'values', 'default', 'what it is'], rows)}\n"
+    return table([head, "values", "default", "what it is"], rows)
 
 
-def meanings_of(model: type[BaseModel]) -> dict[str, str]:
-    """The comment of each field: on its own lines, or on those right above it."""
-    lines = inspect.getsource(model).splitlines()
-    found = {}
-    for node in ast.parse("\n".join(lines)).body[0].body:
-        if not isinstance(node, ast.AnnAssign):
-            continue
-        first = node.lineno - 1
-        above = first
-        while lines[above - 1].lstrip().startswith("#"):
-            above -= 1
-        said = [line.strip().removeprefix("#").strip() for line in lines[above:first]]
-        said += [
-            line[1].strip()
-            for line in (row.split("  # ", 1) for row in lines[first : node.end_lineno])
-            if len(line) == 2
-        ]
-        found[node.target.id] = " ".join(said)
-    return found
+def _measures() -> str:
+    rows = [
+        (f"`{measure.name}`", measure.label, "a ratio" if measure.scale == "ratio" else "percentage points")
+        for measure in MEASURES.values()
+    ]
+    return table(["measure", "what it is", "effect"], rows)
 
 
 def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "must be given"
-    return "none" if field.default is None else f"`{to_toml(field.default)}`"
+    return "none" if field.default in (None, {}, "") else f"`{to_toml(field.default)}`"
 
 
 def values(field: FieldInfo) -> str:
     """What a field may be, in words."""
+    if field.annotation is Measure:
+        return "one of [these](#measures)"
     whole = field.annotation
     for part in field.metadata:
-        if not type(part).__name__.endswith("Validator"):
+        if not type(part).__name__.endswith(("Validator", "Serializer")):
             whole = Annotated[whole, part]
-    schema = TypeAdapter(whole).json_schema()
-    return " or ".join(dict.fromkeys(_kinds(schema)))
+    return " or ".join(dict.fromkeys(_kinds(TypeAdapter(whole).json_schema())))
 
 
 def _kinds(schema: dict[str, Any]) -> Iterator[str]:
@@ -88,8 +87,9 @@ def _kinds(schema: dict[str, Any]) -> Iterator[str]:
     elif "const" in schema or "enum" in schema:
         yield ", ".join(f"`{to_toml(choice)}`" for choice in schema.get("enum", [schema.get("const")]))
     elif schema.get("type") == "array":
-        items = " or ".join(_kinds(schema["items"])) if "items" in schema else "values"
-        yield f"list of {items.replace('whole number', 'whole numbers')}"
+        several = schema.get("prefixItems", [schema.get("items", {"type": "string"})])
+        items = " or ".join(dict.fromkeys(kind for each in several for kind in _kinds(each)))
+        yield f"list of {f'{len(several)} ' * ('prefixItems' in schema)}{items.replace('number', 'numbers')}"
     elif schema.get("type") in ("integer", "number"):
         yield "whole number" * (schema["type"] == "integer") + "number" * (schema["type"] == "number") + _bounds(schema)
     elif schema.get("type") == "boolean":
@@ -105,12 +105,3 @@ def _bounds(schema: dict[str, Any]) -> str:
     above, below = schema.get("exclusiveMinimum"), schema.get("exclusiveMaximum")
     words = {"{:,} or more": low, "above {:,}": above, "at most {:,}": high, "below {:,}": below}
     return "".join(f", {text.format(bound)}" for text, bound in words.items() if bound is not None)
-
-
-def main() -> None:
-    """What the module's head says."""
-    PAGE.write_text(page(), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()

@@ -92,22 +92,24 @@ class _Part(BaseModel):
 class Claim(_Part):
     """What is claimed: where, in which words, how large, measured on which data."""
 
-    section: str = ""  # of the paper
+    section: str = ""  # Of the paper; without it, say the `source`
     paper: Annotated[str, Field(min_length=1)] | None = None  # "He et al. 2016"; None: Krizhevsky et al. 2012
-    source: str = "the paper"  # where `paper` is given, that
-    says: str
-    effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = (
-        None  # ratio, or percentage points; one for all arms, or arm by arm
-    )
+    source: str = "the paper"  # Whose claim it is, such as "a guess of mine"; where `paper` is given, that paper
+    says: str  # The claim in words
+    # The size: a ratio above 1 for times, percentage points for errors. One number, or one for each arm, such as
+    # `{ first = 1.4 }`; the others are then not judged, unless there is a `direction`.
+    effect: Annotated[float | dict[str, float] | None, PlainValidator(_sizes)] = None
+    # What the size's rounding allows, [low, high].
     effect_range: Annotated[tuple[float, float], AfterValidator(_rising)] | None = None
-    # negative: an arm is worse; none: nothing differs; not worse: it loses no more than the margin; None: the effect's sign
+    # `"positive"`: an arm is better; `"negative"`: worse; `"none"`: nothing differs, so that a difference contradicts it;
+    # `"not worse"`: an arm loses no more than the margin. None: the sign of `effect`.
     direction: Literal["positive", "negative", "none", "not worse"] | None = None
-    data: str
-    net: str | None = None  # what else the claim is about; None: what the file's base has
-    epochs: Annotated[int, Field(ge=1)] | None = None
-    # The claim is about nets that overfit: the control's error on all training images, at the end.
+    data: str  # What the claim is about
+    net: str | None = None  # What the claim is about; None: the net of `[base]`
+    epochs: Annotated[int, Field(ge=1)] | None = None  # Of the claim's schedule; None: those of `[base]`
+    # The claim is about nets that overfit: the control's error on all training images, at the end, is this or below.
     control_train_error_at_most: Annotated[float, Field(gt=0, lt=1)] | None = None
-    landmarks: dict[str, float] = {}  # arm -> epochs read off the paper's figure
+    landmarks: dict[str, float] = {}  # Epochs of an arm read off the paper's figure, drawn in ours
 
     @model_validator(mode="after")
     def _its_source_is_its_paper(self) -> "Claim":
@@ -133,18 +135,21 @@ class Claim(_Part):
 class Plan(_Part):
     """What `[base]` says of the campaign rather than of a trial; none of it enters a setting's hash."""
 
-    seeds: Annotated[int, Field(ge=1, le=1000)] = 6
-    looks: Annotated[tuple[int, ...], AfterValidator(planned)] | None = (
-        None  # instead of `seeds`: judged at each of these numbers of them, until decided
-    )
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 6  # Trials of each arm that are reported, in pairs
+    # Instead of `seeds`, such as [4, 6, 10, 16, 24]: judged at each of these numbers of them, until decided.
+    looks: Annotated[tuple[int, ...], AfterValidator(planned)] | None = None
+    # With `lr = "search"`: the rates that each arm is tried at.
     lr_grid: Annotated[
         tuple[Annotated[float, Field(gt=0, le=1000)], ...], AfterValidator(_distinct)
     ] | None = None  # fmt: skip
-    lr_widenings: Annotated[int, Field(ge=0, le=20)] = 6  # how often the grid may grow when a rate on its edge is best
-    search_seeds: Annotated[int, Field(ge=1, le=100)] = 3
-    validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1  # share of the training images, held out in the search
-    studies: Annotated[int, Field(ge=1, le=100)] = 1  # the whole procedure so often, each with seeds of its own
-    # Epochs, for each of which the whole procedure runs with its schedule in proportion; judged at the largest. []: none.
+    lr_widenings: Annotated[int, Field(ge=0, le=20)] = 6  # How often the grid may grow when a rate on its edge is best
+    search_seeds: Annotated[int, Field(ge=1, le=100)] = 3  # Of each rate in the search; they are never reported
+    # Share of the training images that a search by errors holds out.
+    validation: Annotated[float, Field(gt=0, le=0.5)] = 0.1
+    # How often the whole procedure is repeated, each time with seeds of its own.
+    studies: Annotated[int, Field(ge=1, le=100)] = 1
+    # Such as [15, 60, 120]: the whole procedure at each of these numbers of epochs, its schedule in proportion. It is
+    # judged at the last, which is `epochs`. None: only that.
     budgets: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_rising_budgets)
     ] | None = None  # fmt: skip
@@ -161,22 +166,27 @@ class Ablation(_Part):
     """One file `ablations/NAME.toml`, checked; `plan`, `arms` and `settings()` are what the rest of the house reads."""
 
     name: str
-    title: str
-    control: Annotated[
-        str | dict[str, str], PlainValidator(_control)
-    ]  # the arm that all others are held against, or each arm's own
-    varies: tuple[str, ...]
+    title: str  # A few words for tables and figures
+    # The arm that all others are compared with; or a table, `[control]`, with a line `arm = "its control"` for each arm
+    # that is compared with one of its own.
+    control: Annotated[str | dict[str, str], PlainValidator(_control)]
+    varies: tuple[str, ...]  # The knobs that arms may change; an arm that changes any other is refused
+    # What is compared: a number of each trial, of which less is better.
     measure: Annotated[Measure, PlainValidator(_measure), PlainSerializer(lambda measure: measure.name)]
-    also: Annotated[
-        tuple[str, ...], AfterValidator(_measures)
-    ] = ()  # more of them for the tables; nothing is judged by them
-    compares: Literal["arms", "interaction", "trend"] = (
-        "arms"  # interaction: of two knobs, in four arms; trend: over a number
-    )
-    margin: Annotated[float, Field(gt=0)] | None = None  # a factor above 1 for ratios, points for errors
-    note: str | None = None  # what to bear in mind with any verdict; stands beside it
-    usual_epochs: dict[str, Annotated[float, Field(gt=0)]] = {}  # arm -> how long its trials lasted where it was tried
-    next: str | None = None  # the name of an ablation that asks what this one leaves open; told at the end of a run
+    # More measures for `trials.csv` and, as each arm's mean, `summary.csv`; nothing is judged by them.
+    also: Annotated[tuple[str, ...], AfterValidator(_measures)] = ()
+    # `"arms"`: each with its control; `"interaction"`: of two knobs, in four arms; `"trend"`: over a number, in three
+    # arms or more.
+    compares: Literal["arms", "interaction", "trend"] = "arms"
+    # An effect smaller than this does not matter: a factor above 1 for times, percentage points for errors. A claim
+    # with a size needs it: at most half of the least that is claimed, for ratios at most 1.25.
+    margin: Annotated[float, Field(gt=0)] | None = None
+    # What to keep in mind with any verdict, such as that the comparison favours one side; it stands beside each.
+    note: str | None = None
+    # Epochs that the trials of each arm of a race took where it was tried, such as `{ relu = 4, tanh = 12 }`. Estimates
+    # of time go by it until trials are done; without it by all `epochs`.
+    usual_epochs: dict[str, Annotated[float, Field(gt=0)]] = {}
+    next: str | None = None  # An ablation that asks what this one leaves open; the end of a run gives its command
     claim: Claim
     plan: Plan
     base: dict[str, Any]

@@ -3,9 +3,8 @@
 It knows less than `alexctl check`: not which knobs go together, nor those of a net of one's own.
 """
 
+import ast
 import inspect
-import io
-import tokenize
 from functools import cache
 from typing import Any
 
@@ -81,12 +80,12 @@ def _knobs(*models: type[BaseModel]) -> dict[str, Any]:
 def _properties(model: type[BaseModel]) -> dict[str, Any]:
     """The schema of each field, its comment in the source as its description; what TOML has not, null, is left out."""
     whole = model.model_json_schema()
-    parts, comments = whole.get("$defs", {}), _comments(model)
+    parts, said = whole.get("$defs", {}), comments(model)
     found = {}
     for name, entry in whole["properties"].items():
         entry = _without_null(_inlined(entry, parts))
         entry = {key: value for key, value in entry.items() if key != "title" and (key, value) != ("default", None)}
-        found[name] = entry | ({"description": comments[name]} if name in comments else {})
+        found[name] = entry | ({"description": said[name]} if name in said else {})
     return found
 
 
@@ -110,16 +109,22 @@ def _without_null(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _comments(model: type[BaseModel]) -> dict[str, str]:
-    """The comment at the end of each field's declaration, those of its bases too."""
+def comments(model: type[BaseModel]) -> dict[str, str]:
+    """What the source says of each field, those of the model's bases too: the comment on its lines, or right above them."""
     found: dict[str, str] = {}
     for cls in reversed(model.__mro__):
-        if issubclass(cls, BaseModel) and cls.__module__.startswith("alexctl."):
-            name = None
-            for token in tokenize.generate_tokens(io.StringIO(inspect.getsource(cls)).readline):
-                words = token.line.split(":")[0].strip()
-                if token.type == tokenize.NAME and words in cls.model_fields and token.string == words:
-                    name = words
-                elif token.type == tokenize.COMMENT and name and token.line.strip() != token.string:
-                    found.setdefault(name, token.string.lstrip("# ").replace("None:", "left out:"))
+        if not issubclass(cls, BaseModel) or cls is BaseModel:
+            continue
+        lines = inspect.getsource(cls).splitlines()
+        for node in ast.parse("\n".join(lines)).body[0].body:
+            if not isinstance(node, ast.AnnAssign):
+                continue
+            first = above = node.lineno - 1
+            while lines[above - 1].lstrip().startswith("#"):
+                above -= 1
+            said = [line.strip().removeprefix("#").strip() for line in lines[above:first]]
+            said += [row.split("  # ", 1)[1].strip() for row in lines[first : node.end_lineno] if "  # " in row]
+            words = " ".join(line for line in said if line != "fmt: skip")
+            if words:
+                found[node.target.id] = words.replace(". None:", ". Left out:").replace("None:", "left out:")
     return found

@@ -46,28 +46,28 @@ def _print(command: TyperCommand | TyperGroup, ctx: Any, console: Any) -> None:
     usage = " ".join(command.collect_usage_pieces(ctx)).replace("{", "").replace("}", "")
     console.print(Text.assemble(("Usage: ", "dim"), (ctx.command_path, "bold"), f" {usage}"))
     console.print(Text(f"\n{command.help or ''}\n"))
-    panels = _panels(command, ctx)
-    width = min(WIDEST, max(len(line) for rows in panels.values() for name, _, _ in rows for line in name.split("\n")))
-    for title, rows in panels.items():
+    shown = panels(command, ctx)
+    width = min(WIDEST, max(len(line) for rows in shown.values() for name, _, _ in rows for line in name.split("\n")))
+    for title, rows in shown.items():
         console.print(_panel(title, rows, width))
     if command.epilog:
         lines = [line.partition("\t") for line in command.epilog.split("\n")]
         console.print(_panel("Examples", [(line, words, "") for line, _, words in lines], None))
 
 
-def _panels(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, list[tuple[str, str, str]]]:
+def panels(command: TyperCommand | TyperGroup, ctx: Any) -> dict[str, list[tuple[str, str, str]]]:
     """The rows (name, help, default) of each panel, in the order in which they are declared."""
-    panels: dict[str, list[tuple[str, str, str]]] = {}
+    found: dict[str, list[tuple[str, str, str]]] = {}
     params = command.get_params(ctx)
     for param in sorted(params, key=lambda param: not isinstance(param, TyperArgument)):
         if not getattr(param, "hidden", False):
             own = "Arguments" if isinstance(param, TyperArgument) else LAST
-            panels.setdefault(param.rich_help_panel or own, []).append(_row(param, ctx))
-    others = panels.pop(LAST, [])
+            found.setdefault(param.rich_help_panel or own, []).append(_row(param, ctx))
+    others = found.pop(LAST, [])
     for name in command.list_commands(ctx) if isinstance(command, TyperGroup) else ():
         sub = command.get_command(ctx, name)
-        panels.setdefault(sub.rich_help_panel or "Commands", []).append((name, (sub.help or "").split("\n\n")[0], ""))
-    return {**panels, LAST: others}
+        found.setdefault(sub.rich_help_panel or "Commands", []).append((name, (sub.help or "").split("\n\n")[0], ""))
+    return {**found, LAST: others}
 
 
 def _row(param: Any, ctx: Any) -> tuple[str, str, str]:

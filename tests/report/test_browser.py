@@ -6,7 +6,6 @@ Run by `make page-test`, which sets up what this needs; elsewhere it is deselect
 import base64
 import os
 import re
-import shutil
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -17,29 +16,9 @@ from alexctl.store import records, reference
 
 pytestmark = pytest.mark.browser
 WIDTHS, SCHEMES = (390, 1280), ("light", "dark")
-CHROMIUM = os.environ.get("ALEXCTL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 OPEN = "document.querySelectorAll('details').forEach(one => { one.open = true })"
 FOCUSED = "a[href], [tabindex='0'], summary, button, input, select"
 WHOLE = "[...document.querySelectorAll('.wide')].every(box => box.scrollWidth <= box.clientWidth)"
-
-
-def _missing() -> str | None:
-    if not CHROMIUM:
-        return "no chromium here: apt-get install chromium, or name one in ALEXCTL_CHROMIUM"
-    absent = [name for name in ("playwright", "axe_playwright_python") if find_spec(name) is None]
-    return f"not installed: {', '.join(absent)}; `make page-test` does it" if absent else None
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if reason := _missing():
-        pytest.fail(reason) if os.environ.get("ALEXCTL_PAGE_TEST") else pytest.skip(reason)
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as tools:
-        started = tools.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

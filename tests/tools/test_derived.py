@@ -31,7 +31,8 @@ def test_links_lead_somewhere(name):
 
 def test_without_any_results_the_documents_say_so(tmp_path):
     """As they are before the first run: nothing depends on the results that happen to lie there."""
-    shutil.copytree(TOP / layout.REFERENCE / layout.BENCH, tmp_path / layout.BENCH)
+    for folder in (layout.BENCH, layout.CALIBRATION):  # neither is a campaign's
+        shutil.copytree(TOP / layout.REFERENCE / folder, tmp_path / folder)
     made = derived.documents(TOP, tmp_path)
     readme = made[TOP / "README.md"]
     assert "No reference run has been made yet." in readme

@@ -81,7 +81,7 @@ class Races:
     @cached_property
     def trials(self) -> list[list[Progress]]:
         """Each trial as a search sees it, at its end."""
-        return [[self._progress(row) for row in of_rate] for of_rate in self.errors]
+        return [[self.progress(row) for row in of_rate] for of_rate in self.errors]
 
     @cached_property
     def budget(self) -> float:
@@ -89,7 +89,7 @@ class Races:
         every = [trial for row in self.trials for trial in row]
         return min((t.epoch for t in every if t.crossing is None), default=max(t.epoch for t in every))
 
-    def _progress(self, row: np.ndarray) -> Progress:
+    def progress(self, row: np.ndarray) -> Progress:
         known = ~np.isnan(row)
         epochs, errors = whole_epochs(self.epochs[known], row[known])
         return Progress(epochs=epochs, errors=errors, crossing=epochs_to_target(epochs, errors, self.target))
@@ -120,13 +120,13 @@ def read_errors(path: Path) -> Errors:
     return Errors(name=path.stem, rates=rates, errors=np.array([[float(one[0]) for one in row] for row in cells]))
 
 
-def read_races(path: Path) -> Races:
+def read_races(path: Path, target: float = TARGET) -> Races:
     """`lr,seed,EPOCH,EPOCH,...`: the training error of each row, empty after a trial's end."""
     rates, cells = _table(path)
     with path.open(encoding="utf-8") as file:
         epochs = np.array([float(name) for name in next(csv.reader(file))[2:]])
     errors = np.array([[[float(e) if e else math.nan for e in one] for one in row] for row in cells])
-    return Races(name=path.stem, rates=rates, epochs=epochs, errors=errors)
+    return Races(name=path.stem, rates=rates, epochs=epochs, errors=errors, target=target)
 
 
 def _table(path: Path) -> tuple[tuple[float, ...], list[list[list[str]]]]:
