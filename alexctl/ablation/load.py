@@ -21,6 +21,7 @@ from alexctl.errors import UserError, nearest, short
 from alexctl.statistics.looks import LOOKS, looks_up_to
 
 TAKEN = {*TrainingKnobs.model_fields, *Setting.model_fields, *Plan.model_fields}  # names no knob of an own net can have
+MOST_BYTES = 100_000  # of a file that may be an ablation of one's own
 
 
 def shipped() -> dict[str, Path]:
@@ -28,6 +29,22 @@ def shipped() -> dict[str, Path]:
     package = Path(__file__).parents[1]
     folders = (package / "_shipped" / "ablations", package.parent / "ablations")
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.toml"), key=lambda path: path.stem)}
+
+
+def own_files(folder: Path) -> list[Path]:
+    """The TOML files in a folder that have arms, and so are to be ablations, whatever may be wrong with them."""
+    found = []
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            if (
+                path.is_file()
+                and path.stat().st_size <= MOST_BYTES
+                and "arms" in tomllib.loads(path.read_text("utf-8"))
+            ):
+                found.append(path)
+        except (OSError, ValueError, RecursionError):  # no TOML, so not ours to judge
+            continue
+    return found
 
 
 def find(name: str) -> Path:

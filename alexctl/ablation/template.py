@@ -1,5 +1,11 @@
 """What `alexctl new NAME` writes: an ablation file that runs as it is, with a comment on every line that asks for one."""
 
+from pathlib import Path
+
+from alexctl.ablation.load import shipped
+from alexctl.ablation.model import is_name
+from alexctl.errors import UserError
+
 SCHEMA_FILE = "alexctl.schema.json"
 
 TEXT = """\
@@ -39,6 +45,16 @@ batch_size = 64
 """
 
 
-def text(name: str) -> str:
-    """The file of that name, as TOML."""
-    return TEXT.format(name=name, schema=SCHEMA_FILE)
+def new_file(name: str, folder: Path = Path()) -> tuple[Path, str]:
+    """(where the file of that name is to be, what stands in it); UserError for a name that can't be, or is taken."""
+    name = name.removesuffix(".toml")
+    if not is_name(name):
+        raise UserError(
+            f"'{name}' should be letters, digits, '-', '_' or '.' only, 48 at most; it is put in this folder"
+        )
+    if name in shipped():
+        raise UserError(f"'{name}' comes with alexctl, and results would share a folder; choose another name")
+    file = folder / f"{name}.toml"
+    if file.exists() or file.is_symlink():
+        raise UserError(f"{file} is there already; choose another name, or remove it")
+    return file, TEXT.format(name=name, schema=SCHEMA_FILE)

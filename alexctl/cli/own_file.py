@@ -20,23 +20,12 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What the file is to be called, without .toml.")],
 ) -> None:
     """Write an ablation file of your own, with comments; it runs as it is."""
-    from alexctl.ablation.load import shipped
-    from alexctl.ablation.model import is_name
-    from alexctl.ablation.template import SCHEMA_FILE, text
+    from alexctl.ablation.template import SCHEMA_FILE, new_file
     from alexctl.cli.console import say
 
-    name = name.removesuffix(".toml")
-    if not is_name(name):
-        raise UserError(
-            f"'{name}' should be letters, digits, '-', '_' or '.' only, 48 at most; it is put in this folder"
-        )
-    if name in shipped():
-        raise UserError(f"'{name}' comes with alexctl, and results would share a folder; choose another name")
-    file = Path(f"{name}.toml")
-    if file.exists() or file.is_symlink():
-        raise UserError(f"{file} is there already; choose another name, or remove it")
+    file, text = new_file(name)
     _write(Path(SCHEMA_FILE), _schema_text())
-    _write(file, text(name))
+    _write(file, text)
     say(
         f"{file} is written, with {SCHEMA_FILE} for editors. It runs as it is; change what is asked, then:",
         f"  alexctl check ./{file}",

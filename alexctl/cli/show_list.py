@@ -1,6 +1,5 @@
 """Prints what can be run and what was: the ablations that ship, files of one's own, campaigns, reference runs to do."""
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from alexctl import numbers
-from alexctl.ablation.load import load, shipped
+from alexctl.ablation.load import load, own_files, shipped
 from alexctl.campaign.reference_runs import Estimate, ReferenceRun, estimates, unfinished
 from alexctl.cli.console import new_console, note, plain, print_json, say, table, verdict_text
 from alexctl.errors import UserError
@@ -18,7 +17,6 @@ from alexctl.store import files, layout, plan, records, reference
 MOST_LEFT_OUT = 5  # that are named
 ALEXNET = "Krizhevsky et al. 2012"
 OF_NO_PAPER = "Other sources, and questions of ours"
-MOST_BYTES = 100_000  # of a file that may be an ablation of one's own
 
 
 def ablations(folder: Path, *, as_json: bool, by_paper: bool = False) -> None:
@@ -42,22 +40,6 @@ def ablations(folder: Path, *, as_json: bool, by_paper: bool = False) -> None:
     say("", "`alexctl show NAME` says what one compares and what it costs here; `alexctl ablate NAME` runs it.")
     left_out(folder)
     reference_runs(reference.home())
-
-
-def own_files(folder: Path) -> list[Path]:
-    """The TOML files in a folder that have arms, and so are to be ablations, whatever may be wrong with them."""
-    found = []
-    for path in sorted(folder.glob("*.toml")):
-        try:
-            if (
-                path.is_file()
-                and path.stat().st_size <= MOST_BYTES
-                and "arms" in tomllib.loads(path.read_text("utf-8"))
-            ):
-                found.append(path)
-        except (OSError, ValueError, RecursionError):  # no TOML, so not ours to judge
-            continue
-    return found
 
 
 def _row(shown: str, name: str, campaigns: list[Path]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import pytest
 import typer.main
 
 from alexctl.ablation.load import load
-from alexctl.ablation.template import text
+from alexctl.ablation.template import new_file
 from alexctl.cli import commands
 from alexctl.errors import UserError
 from tools import pictures
@@ -28,7 +28,7 @@ def test_its_commands_are_commands():
 def test_the_file_it_makes(tmp_path):
     """It has the fault that the page shows, and then none."""
     mine = tmp_path / "mine.toml"
-    mine.write_text(text("mine"))
+    mine.write_text(new_file("mine", tmp_path)[1])
     first, second = (step.text for step in STEPS if step.kind == "change")
     mine.write_text(pictures.changed(mine.read_text(), first))
     with pytest.raises(UserError, match=r"\[arms\.half\] widht: .*did you mean 'width'\?"):
