@@ -155,6 +155,7 @@ def ablate(
     folder_name: str | None = None,
     data_root: str | Path | None = None,
     device: str = "auto",
+    devices: str | None = None,
     workers: int | None = None,
     threads: int = 1,
     lanes: int | None = None,
@@ -167,6 +168,7 @@ def ablate(
 ) -> Result:
     """Runs an ablation, by its name or the path of its file, or goes on with it; the same words as `alexctl ablate`.
 
+    `devices` such as `"cuda:0,cuda:1"` has nets in two towers run as two ranks, one on each.
     `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`, and over those of a `preset`. Any number of
     processes may run the same campaign at the same time; with a `seed_range` such as `"6-11"` this one runs only these of
     the plan's seeds. A trial that fails is recorded, and the
@@ -183,7 +185,7 @@ def ablate(
     from alexctl.trials.trial import Keeping
 
     options = Options(
-        results=Path(results), name=folder_name, root=None if data_root is None else Path(data_root), device=device,
+        results=Path(results), name=folder_name, root=None if data_root is None else Path(data_root), device=device, devices=devices,
         workers=workers, threads=threads, lanes=lanes, share=share, retry_failed=retry_failed, fail_fast=fail_fast,
         keeping=Keeping(checkpoint_seconds=checkpoint_seconds, weights=keep_weights, predictions=keep_predictions),
     )  # fmt: skip

@@ -5,6 +5,13 @@ from pathlib import Path
 
 CGROUP = Path("/sys/fs/cgroup")
 GIB = 2**30
+# Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+
+
+def worker_environment(threads: int) -> dict[str, str]:
+    """What the environment of a process that trains has besides its parent's."""
+    return {**HUGE_PAGES, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 
 
 def default_workers(device_type: str = "cpu") -> int:

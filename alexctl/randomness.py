@@ -51,8 +51,12 @@ def words(key: int, step: Tensor, count: int) -> Tensor:
 
     `key` has at most 64 bits. The numbers are the same on every device.
     """
-    blocks = torch.arange(-(-count // 4), device=step.device)
-    return philox(key, (blocks & WORD, blocks >> 32, step & WORD, step >> 32)).flatten()[:count]
+    return _words_of(key, step, torch.arange(-(-count // 4), device=step.device))[:count]
+
+
+def _words_of(key: int, step: Tensor, blocks: Tensor) -> Tensor:
+    """The four words of each block, one after another."""
+    return philox(key, (blocks & WORD, blocks >> 32, step & WORD, step >> 32)).flatten()
 
 
 def integers(key: int, step: Tensor, count: int, below: int) -> Tensor:
@@ -60,9 +64,22 @@ def integers(key: int, step: Tensor, count: int, below: int) -> Tensor:
     return words(key, step, count) * below >> 32
 
 
-def happens(key: int, step: Tensor, count: int, probability: float) -> Tensor:
-    """(count,) bool, each true with this probability, which is rounded to a multiple of 2^-32."""
-    return words(key, step, count) < round(probability * 2**32)
+def happens(
+    key: int, step: Tensor, count: int, probability: float, *, rows: int = 1, part: tuple[int, int] = (0, 1)
+) -> Tensor:
+    """(count,) bool, each true with this probability, which is rounded to a multiple of 2^-32.
+
+    `part` = (i, n): the i-th of n equal parts of each of so many rows, drawn as a part of the n * count numbers.
+    """
+    which, parts = part
+    if parts == 1:
+        drawn = words(key, step, count)
+    elif (length := count // rows) % 4 == 0:  # whole blocks of four words
+        row = torch.arange(rows, device=step.device)[:, None] * (parts * length // 4) + which * length // 4
+        drawn = _words_of(key, step, (row + torch.arange(length // 4, device=step.device)).flatten())
+    else:
+        drawn = words(key, step, parts * count).view(rows, parts, length)[:, which].flatten()
+    return drawn < round(probability * 2**32)
 
 
 def normals(key: int, step: Tensor, count: int) -> Tensor:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from alexctl import numbers
 from alexctl.ablation.model import Ablation
-from alexctl.campaign import precision
+from alexctl.campaign import pairs, precision
 from alexctl.campaign.campaign import Campaign
 from alexctl.campaign.crew import crew_of
 from alexctl.campaign.reuse import FinishedElsewhere
@@ -23,7 +23,7 @@ from alexctl.store.environment import device_name, devices_of, git_state, thread
 from alexctl.store.lock import FolderLock, Locked, wait_for_lock
 from alexctl.timing.crowding import crowding
 from alexctl.timing.probe import NOTHING, probe, seed_notes
-from alexctl.training.device import choose_devices, free_bytes
+from alexctl.training.device import free_bytes
 from alexctl.trials.process_pool import LocalPool
 from alexctl.verdicts.evidence import Evidence
 
@@ -50,8 +50,8 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
 
 def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
     root = data_root(options.root)
-    devices = choose_devices(options.device)
-    device = devices[0]
+    devices = pairs.devices_for(asked, options)
+    device, paired = devices[0], options.devices is not None or asked.plan.devices == 2
     precision.refuse_missing(asked, devices)
     data = prepare(asked.base["data"], root, image_size=asked.image_size, progress=watcher.preparing)
     folder = options.results / (options.name or layout.campaign_name(asked, data.name))
@@ -75,12 +75,13 @@ def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
         shared = FinishedElsewhere(campaign, weights=options.keeping.weights, predictions=options.keeping.predictions)
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
-        crew = crew_of(devices, workers=options.workers, lanes=options.lanes, one_machine=alone)
+        crew = crew_of(devices, workers=options.workers, lanes=options.lanes, one_machine=alone, paired=paired)
         pool = None
         if unknown and crew.begins_early:
             pool = LocalPool(
-                workers=crew.workers, devices=crew.devices, root=root, threads=options.threads, keeping=options.keeping
-            )
+                workers=crew.workers, devices=crew.devices, root=root, threads=options.threads, keeping=options.keeping,
+                pair=crew.pair,
+            )  # fmt: skip
             at_the_end.callback(pool.stop)
             pool.begin()
         probed = probe(campaign, data, device, options.threads) if unknown else NOTHING
@@ -93,6 +94,7 @@ def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
                 *data.notes,
                 *seeds,
                 *precision.notes(ablation, devices),
+                *(pairs.notes(campaign, devices) if paired else ()),
                 *campaign.write_plan(git_state()),
                 *restarted,
                 *_without(campaign, layout.WEIGHTS, "weights", options.keeping.weights),

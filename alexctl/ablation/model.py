@@ -153,6 +153,7 @@ class Plan(_Part):
     budgets: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_rising_budgets)
     ] | None = None  # fmt: skip
+    devices: Literal[1, 2] = 1  # for each trial; on two a net in two towers runs as two ranks, one on each
     # The table [search]: knobs that each arm tries with every one of these values, beside its learning rate.
     search: Annotated[dict[str, tuple[bool | int | float | str, ...]], AfterValidator(_tried)] = {}
 

@@ -25,6 +25,7 @@ class Crew:
     workers: int = 1
     lanes: int = 1
     inline: bool = False
+    pair: str | None = None  # the two devices that each trial is given
     fills: bool = False
     why: str = ""
 
@@ -48,17 +49,21 @@ class Crew:
 
     def __str__(self) -> str:
         if self.lanes == 1:
-            return counted(self.workers, "worker")
+            return counted(self.workers, "worker") + (f", each on {self.pair}" if self.pair else "")
         where = counted(len(self.devices), "device") if len(self.devices) > 1 else self.devices[0]
         return f"{counted(self.at_once, 'lane')} on {where}{self.why}"
 
 
-def crew_of(devices: "Sequence[torch.device]", *, workers: int | None, lanes: int | None, one_machine: bool) -> Crew:
+def crew_of(devices: "Sequence[torch.device]", *, workers: int | None, lanes: int | None, one_machine: bool, paired: bool = False) -> Crew:
     """By default a worker a core on a CPU, and one for each accelerator.
 
-    Where seconds are compared (`one_machine`) each trial has its device for itself.
+    Where seconds are compared (`one_machine`) each trial has its device for itself. `paired`: each trial is given both
+    devices; on CPUs there is a worker for every two cores.
     """
     names, kind = tuple(map(str, devices)), devices[0].type
+    if paired:
+        each = max(1, default_workers(kind) // 2) if kind == "cpu" and not one_machine else 1
+        return Crew(devices=names[:1], workers=workers or each, inline=workers == 1, pair=",".join(names))
     inline = workers == 1 or (kind != "cuda" and (workers or default_workers(kind)) == 1)
     workers = workers or (default_workers(kind) if kind == "cpu" else len(devices))
     if one_machine:

@@ -21,9 +21,11 @@ from alexctl.errors import Stopped, UserError
 from alexctl.store import layout, records
 from alexctl.store.files import storage_error
 from alexctl.store.lock import FolderLock, Locked, is_held
+from alexctl.training.ranks import choose_pair
 from alexctl.trials import trial
 from alexctl.trials.inline_pool import InlinePool
 from alexctl.trials.lanes import BROKEN, CROWDED, OVER
+from alexctl.trials.partner import Pair
 from alexctl.trials.process_pool import LocalPool
 
 LEAST_PAUSE, MOST_PAUSE = 0.3, 10.0  # seconds between two looks at what other processes do, while there is nothing else
@@ -56,6 +58,7 @@ class Options:
     )
     root: Path | None = None
     device: str = "auto"
+    devices: str | None = None  # two, for the ranks of a net in two towers: "cuda:0,cuda:1"
     workers: int | None = None
     threads: int = 1
     lanes: int | None = None  # trials at once in a worker; None: as many as an accelerator has memory for, on a CPU one
@@ -85,9 +88,14 @@ class Scheduler:
         how = {"root": root, "threads": options.threads, "keeping": options.keeping}
         if crew.inline:
             device = crew.devices[0]
-            self.pool = InlinePool(**how, device=device, tell=self._hear, should_stop=lambda: self.stopping)
+            pair = Pair(devices=choose_pair(crew.pair), threads=options.threads) if crew.pair else None
+            self.pool = InlinePool(
+                **how, device=device, tell=self._hear, should_stop=lambda: self.stopping, pair=pair
+            )
         else:
-            self.pool = pool or LocalPool(**how, devices=crew.devices, workers=crew.workers)
+            self.pool = pool or LocalPool(
+                **how, devices=crew.devices, workers=crew.workers, pair=crew.pair
+            )
         self.pool.lanes = crew.lanes
 
     def go(self) -> None:

@@ -64,6 +64,7 @@ def ablate(
     threads: Annotated[int, speed(metavar="N", min=1, max=1024, help="Threads per worker.")] = 1,
     lanes: Annotated[int | None, speed(metavar="N", min=1, max=1024, help="Trials each worker trains side by side. Default: as many as fit into a GPU's memory, up to 16; 1 on a CPU.")] = None,
     device: Annotated[str, speed(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps. auto and cuda use all GPUs.")] = "auto",
+    devices: Annotated[str | None, speed(metavar="A,B", help="Two devices for each trial: a network in two towers runs as two ranks, one on each. cuda:0,cuda:1 or cpu,cpu.")] = None,
     seed_range: Annotated[str | None, speed("--seed-range", metavar="A-B", help="Run only these of the planned seeds, such as 6-11; others run the rest.")] = None,
     on: Annotated[On | None, on_cluster("--on", metavar="slurm", help="Train in jobs of Slurm, which share the trials; needs alexctl[slurm]. Give the same command again to watch them.")] = None,
     partition: Annotated[str | None, on_cluster(metavar="NAME", help="Where the jobs run. Default: the cluster's own.")] = None,
@@ -119,7 +120,7 @@ def ablate(
             return
     else:
         how = {
-            "name": name, "seed_range": seed_range, "results": results, "folder_name": folder_name, "data_root": data_root, "device": device,
+            "name": name, "seed_range": seed_range, "results": results, "folder_name": folder_name, "data_root": data_root, "device": device, "devices": devices,
             "workers": workers, "threads": threads, "lanes": lanes, "retry_failed": retry is not None, "fail_fast": fail_fast,
             "checkpoint_seconds": checkpoint_every, "keep_weights": keep_weights, "keep_predictions": keep_predictions,
         }  # fmt: skip

@@ -146,12 +146,16 @@ class HangingConv2d(nn.Conv2d):
     """
 
     def forward(self, maps: Tensor) -> Tensor:
+        return super().forward(self.padded(maps))
+
+    def padded(self, maps: Tensor) -> Tensor:
+        """The maps with the zeros that the last windows need, beside those of `padding`."""
         sides = zip(maps.shape[2:], self.kernel_size, self.stride, self.padding, strict=True)
         down, across = (
             (windows(side + 2 * padding, kernel, stride) - 1) * stride + kernel - side - 2 * padding
             for side, kernel, stride, padding in sides
         )
-        return super().forward(F.pad(maps, (0, across, 0, down)) if down or across else maps)
+        return F.pad(maps, (0, across, 0, down)) if down or across else maps
 
 
 class TowerLinear(nn.Module):
@@ -162,7 +166,7 @@ class TowerLinear(nn.Module):
 
     def __init__(self, num_inputs: int, num_outputs: int, groups: int):
         super().__init__()
-        self.groups = groups
+        self.num_inputs, self.num_outputs, self.groups = num_inputs, num_outputs, groups
         self.weight = nn.Parameter(torch.empty(num_outputs, num_inputs // groups))
         self.bias = nn.Parameter(torch.empty(num_outputs))
 

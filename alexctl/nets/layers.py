@@ -60,7 +60,8 @@ class Dropout(nn.Module):
     """Sets each unit to zero with probability p in training, multiplies by 1 - p at test time (section 4.2).
 
     The mask is derived, not carried: drawn from (seed, name in the net, step), which `set_step` tells, so that
-    resuming, the device or the number of workers can't change it. Raises RuntimeError in training before that.
+    resuming, the device or the number of workers can't change it. `part` = (i, n): the units are the i-th of n equal
+    parts of a layer's, whose mask this is a part of. Raises RuntimeError in training before that.
     """
 
     def __init__(self, p: float):
@@ -70,13 +71,15 @@ class Dropout(nn.Module):
         self.p = p
         self.key: int | None = None  # of the masks
         self.step: Tensor | None = None
+        self.part = (0, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training:
             return x * (1 - self.p)
         if self.step is None:
             raise RuntimeError("Dropout in training was not told which step it is: call set_step(net, seed, step)")
-        return x * happens(self.key, self.step.to(x.device), x.numel(), 1 - self.p).view(x.shape)
+        kept = happens(self.key, self.step.to(x.device), x.numel(), 1 - self.p, rows=len(x), part=self.part)
+        return x * kept.view(x.shape)
 
 
 def set_step(net: nn.Module, seed: int, step: int | Tensor) -> None:

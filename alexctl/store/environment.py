@@ -56,12 +56,13 @@ def git_state() -> dict[str, Any]:
     }
 
 
-CLOCK = ("platform", "cpu", "device", "threads", "lanes")  # what, with the version of torch, a second depends on
+CLOCK = ("platform", "cpu", "device", "devices", "threads", "lanes")  # what, with the version of torch, a second depends on
 
 
 def clock(env: dict[str, Any]) -> tuple:
     """What a trial's seconds depend on, of its env.json."""
-    return *(env.get(part) for part in CLOCK), env.get("packages", {}).get("torch")
+    parts = {**env, "devices": " ".join(env.get("devices") or [])}
+    return *(parts.get(part) for part in CLOCK), env.get("packages", {}).get("torch")
 
 
 def mixed(trials: Iterable[Path]) -> bool:

@@ -81,6 +81,8 @@ class StatusFile(AnyFile):
     eval_seconds: Seconds | None = None
     prepare_seconds: Seconds | None = None
     parameters: Count | None = None
+    bytes_per_step: Count | None = None  # that crossed between two ranks
+    waiting_share: Annotated[float, Field(ge=0, le=1)] | None = None  # of the seconds of steps, for the other rank
     kernels: Annotated[list[_Kernels], Field(max_length=1000)] | None = None
 
 
@@ -102,6 +104,9 @@ class EnvFile(AnyFile):
     cpu: Name | None = None
     device: Name | None = None
     threads: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    devices: Annotated[list[Name], Field(max_length=2)] | None = None  # of a pair, of which `ranks` were used
+    ranks: Annotated[int, Field(ge=1, le=2)] | None = None
+    backend: Name | None = None  # by which they talked
     precision: Name | None = None
     git_commit: Name | None = None
     git_dirty: bool | None = None

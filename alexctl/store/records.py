@@ -45,6 +45,7 @@ def write_end(
     folder: Path, state: str, error: str | None, rows: Sequence[dict[str, Any]], *,
     train_seconds: float, eval_seconds: float, prepare_seconds: float | None = None, parameters: int | None = None,
     right: test_images.Right | None = None, kernels: list[dict[str, Any]] | None = None,
+    crossed: dict[str, Any] | None = None,
 ) -> None:  # fmt: skip
     """Writes down the state a trial is left in, and which rows it has then; `rows.csv` and all else are there before."""
     settle(folder)
@@ -53,6 +54,7 @@ def write_end(
         "num_rows": len(rows), "rows_digest": rows_csv.digest(rows),
         "epochs_run": rows[-1]["epoch"] if rows else 0.0, "train_seconds": train_seconds,
         "eval_seconds": eval_seconds, "prepare_seconds": prepare_seconds, "parameters": parameters,
+        **(crossed or {}),
     }  # fmt: skip
     if right is not None:
         status |= {"num_test": right.count, "correct_digest": right.digest}

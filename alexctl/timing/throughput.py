@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from alexctl.ablation.setting import Setting
 from alexctl.data.sources import DataSet, open_prepared
+from alexctl.machine import worker_environment
 from alexctl.timing.peaks import Convolutions, conv_shapes, gemm_flops
 from alexctl.timing.timer import per_second, seconds_of
 from alexctl.training.clock import Clock
 from alexctl.training.device import arithmetic, multiplying
 from alexctl.training.graphs import WARM_UPS, finished
 from alexctl.training.loop import Training, num_wrong
-from alexctl.trials.process_pool import worker_environment
 
 PARTS = ("data", "forward", "backward", "optimiser")
 

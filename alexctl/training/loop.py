@@ -102,6 +102,8 @@ class Training:
             raise UserError(
                 f"weight_decay: 'file' asks for each layer's own, and {knobs.net} has no weight_costs; write a number"
             )
+        self.num_parameters = sum(parameter.numel() for parameter in self.net.parameters())
+        self._cut()
         self.net.to(device=device, memory_format=torch.channels_last)
         self.batches = batches or Batches(
             data, device=device, scaling=self.net.input_scaling, batch_size=knobs.batch_size, num_train=knobs.num_train,
@@ -129,12 +131,22 @@ class Training:
         self.sums = torch.zeros(3, dtype=torch.float64 if device.type == "cpu" else torch.float32, device=device)
         if state is not None:
             self._load(state)
-        # A graph can't fetch images from the CPU, nor tell what a net of the user's own does in Python at each step.
-        capturable = self.batches.store.type == device.type and not self.own
-        self.launcher = launcher or launcher_on(device, captures=capturable)
+        self.launcher = launcher or launcher_on(device, captures=self.is_capturable)
         self.clock = clock or Clock(sync=self.launcher.wait)
         if clock is None and state is not None:
             self.clock.seconds.update(state["seconds"])
+
+    def _cut(self) -> None:
+        """Leaves the net that was built what this process trains of it: here all."""
+
+    @property
+    def is_capturable(self) -> bool:
+        """Whether a step can be a graph, which can't fetch images from the CPU, nor tell what a net of the user's own does
+        in Python at each step."""
+        return self.batches.store.type == self.device.type and not self.own
+
+    def reunite(self) -> None:
+        """Once all is trained and evaluated: makes `net` whole, which it is here."""
 
     @property
     def epoch(self) -> float:

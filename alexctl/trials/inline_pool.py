@@ -11,6 +11,7 @@ import torch
 from alexctl.errors import UserError
 from alexctl.training.device import choose_device
 from alexctl.trials.lanes import CROWDED, Lanes, Poisoned
+from alexctl.trials.partner import Pair
 from alexctl.trials.trial import Keeping
 
 
@@ -19,7 +20,7 @@ class InlinePool:
 
     def __init__(
         self, *, root: Path, device: str, threads: int, keeping: Keeping, tell: Callable[[dict[str, Any]], None],
-        should_stop: Callable[[], bool],
+        should_stop: Callable[[], bool], pair: Pair | None = None,
     ):  # fmt: skip
         torch.set_num_threads(threads)
         self.tell, self.stopping = tell, False
@@ -27,7 +28,7 @@ class InlinePool:
         self.ends: list[dict[str, Any]] = []
         self.trials = Lanes(
             root=root, device=choose_device(device), keeping=keeping, tell=self._hear,
-            should_stop=self.should_stop,
+            should_stop=self.should_stop, pair=pair,
         )  # fmt: skip
         self.alone = False
 

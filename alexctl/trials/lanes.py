@@ -21,6 +21,7 @@ from alexctl.store.lock import FolderLock, Locked
 from alexctl.store.records import read_trial
 from alexctl.training.device import is_out_of_memory, release_memory
 from alexctl.training.graphs import WAITING
+from alexctl.trials.partner import Pair
 from alexctl.trials.trial import Keeping, Pieces, TrialRun
 
 CROWDED = "crowded"
@@ -59,8 +60,9 @@ class Lanes:
     def __init__(
         self, *, root: Path, device: torch.device, keeping: Keeping, tell: Callable[[dict[str, Any]], None],
         should_stop: Callable[[], bool], turn_to: Callable[[Path], None] = lambda folder: None, most: int = 1,
+        pair: Pair | None = None,
     ):  # fmt: skip
-        self.root, self.device, self.keeping, self.most = root, device, keeping, most
+        self.root, self.device, self.keeping, self.most, self.pair = root, device, keeping, most, pair
         if device.type == "cuda":
             torch.cuda.set_device(device)  # libraries ask for the current one
         self.tell, self.should_stop, self.turn_to = tell, should_stop, turn_to
@@ -82,7 +84,7 @@ class Lanes:
             return
         run = TrialRun(
             lock, self.root, self.device, until, self.keeping, lambda row: self._row(folder, row), self.should_stop,
-            self.datasets, lanes=self.most, is_nobodys=self._is_nobodys,
+            self.datasets, lanes=self.most, pair=self.pair, is_nobodys=self._is_nobodys,
         )  # fmt: skip
         # Trials begun together would else save at the same moments, each waiting for the others.
         run.saved -= self.keeping.checkpoint_seconds * len(self.lanes) / self.most

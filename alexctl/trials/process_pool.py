@@ -16,22 +16,16 @@ from typing import Any
 from alexctl import numbers
 from alexctl.ablation.own_code import folders_beside
 from alexctl.errors import UserError
+from alexctl.machine import worker_environment
 from alexctl.process import open_descriptors
 from alexctl.trials.lanes import BROKEN, CROWDED
 from alexctl.trials.trial import ROWS_ONLY, Keeping
 
-# Page faults on freshly mapped buffers cost a quarter of a CPU step; with huge pages there are few (glibc on Linux only).
-HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
 START = Path(__file__).with_name("start_worker.py")
 ENDS = ("end", "error", "died", "given_up")  # events with which a worker is done with a trial
 ATTEMPTS = 3  # processes that may end before they begin with a trial
 SILENT_SECONDS, GIVEN_UP_SECONDS = 60.0, 600.0  # without a heartbeat: then it is said; then the worker is killed
 AWAKE_SECONDS = 1.0  # at most this much of the time between two looks counts: more, and this process itself stood still
-
-
-def worker_environment(threads: int) -> dict[str, str]:
-    """What a worker's environment has besides its parent's."""
-    return {**HUGE_PAGES, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
 
 
 class WorkerProcess:
@@ -46,6 +40,7 @@ class WorkerProcess:
         self.attempts = 0
         self.silent_seconds = 0.0
         self.told = self.given_up = False  # that it is silent; that it was killed for it
+        self.why: str | None = None  # it was killed, where another process says so
 
     def start(self) -> None:
         environment = os.environ | worker_environment(int(self.threads))
@@ -101,6 +96,9 @@ class WorkerProcess:
     def hear(self, event: dict[str, Any]) -> None:
         """Keeps account of what the process is at, and that it lives."""
         self.silent_seconds, self.told = 0.0, False
+        if event["event"] == "hangs" and self.trials:  # so its rank 1 says
+            self.why = event["why"]
+            self.process.kill()
         if event["event"] in ("start", *ENDS):
             self.orders.pop(event["folder"], None)
             self.attempts = 0
@@ -135,12 +133,12 @@ class LocalPool:
 
     def __init__(
         self, *, workers: int, root: Path, devices: Sequence[str], threads: int, keeping: Keeping = ROWS_ONLY,
-        lanes: int = 1,
+        lanes: int = 1, pair: str | None = None,
     ):  # fmt: skip
         open_descriptors()  # of a program that imports alexctl; `main` has done so
         self.queue: queue.Queue = queue.Queue()
         command = [sys.executable, "-P", str(START), "--serve", "--data-root", str(root)]
-        command += ["--threads", str(threads)]
+        command += ["--threads", str(threads), *(["--devices", pair] if pair else [])]
         command += ["--checkpoint-every", str(keeping.checkpoint_seconds)]
         command += ["--keep-weights"] * keeping.weights + ["--keep-predictions"] * keeping.predictions
         command += [word for folder in folders_beside() for word in ("--code", str(folder))]
@@ -190,7 +188,7 @@ class LocalPool:
             if event.get("state") == "interrupted" and not worker.trials:
                 worker.dismiss()  # somebody told this one alone to stop; it takes no more orders
                 worker.process = None
-            if event["event"] not in ("start", "alive"):
+            if event["event"] not in ("start", "alive", "hangs"):
                 yield event
         now = time.monotonic()
         passed, self.looked = min(now - self.looked, AWAKE_SECONDS), now
@@ -213,7 +211,8 @@ class LocalPool:
         if worker.orders and len(worker.orders) == len(worker.trials) and worker.attempts < ATTEMPTS:
             worker.order_again()  # it never began; the next process will
             return
-        for end in _ends(worker.trials, _cause(code, worker.given_up), worker.given_up):
+        why, worker.why = worker.why or _cause(code, worker.given_up), None
+        for end in _ends(worker.trials, why, worker.given_up):
             worker.hear(end)
             yield end
 

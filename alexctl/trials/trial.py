@@ -14,14 +14,17 @@ import torch
 from alexctl.ablation.own_code import in_a_line
 from alexctl.data.sources import open_prepared
 from alexctl.errors import UserError
+from alexctl.nets.split import is_in_two_towers
 from alexctl.process import is_interrupt
 from alexctl.regular_files import open_regular
 from alexctl.statistics import target_epoch
 from alexctl.store import files, inspection, layout, records, rows_csv, test_images
-from alexctl.store.environment import environment
+from alexctl.store.environment import device_name, environment
 from alexctl.store.lock import Locked
 from alexctl.training.loop import Diverged, Row, Training, evaluation_columns
+from alexctl.training.ranks import Lost, RankedTraining, backend_for
 from alexctl.trials.inspection import inspect, kernel_colours
+from alexctl.trials.partner import Pair, Partner
 
 ROWS_SECONDS = 5.0
 
@@ -52,12 +55,13 @@ class TrialRun:
     """One locked trial on its way, alone or in a lane beside others.
 
     `until` pauses it at that epoch with its checkpoint (the learning-rate search goes on from there, if at all).
+    On a `pair` of devices a net in two towers is two ranks, of which this is the first.
     `is_nobodys` says of an exception whether it may be another's doing: then it is raised, not recorded.
     """
 
     def __init__(
         self, lock, root, device, until, keeping, on_row, should_stop, datasets, *, lanes: int = 1,
-        is_nobodys: Callable[[BaseException], bool] = lambda error: False,
+        pair: Pair | None = None, is_nobodys: Callable[[BaseException], bool] = lambda error: False,
     ):  # fmt: skip
         self.lock, self.folder, self.root, self.device, self.until = lock, lock.folder, root, device, until
         self.keeping, self.on_row, self.should_stop, self.datasets = keeping, on_row, should_stop, datasets
@@ -68,6 +72,7 @@ class TrialRun:
         self.shown = -ROWS_SECONDS
         self.pause = keeping.checkpoint_seconds
         self.training: Training | None = None
+        self.pair, self.partner = pair, None
         self.kernels: list[dict[str, Any]] | None = None  # how coloured they are
 
     def work(self) -> Pieces:
@@ -81,6 +86,8 @@ class TrialRun:
             if self.training is not None:
                 with suppress(Exception):  # of a device that takes no more: whoever raised it has told of it
                     self.training.launcher.wait()
+            if self.partner is not None:
+                self.partner.close()
 
     def _recorded(self) -> Pieces:
         try:
@@ -89,6 +96,9 @@ class TrialRun:
             state, error = "interrupted", None
         except Diverged as diverged:
             state, error = "diverged", str(diverged)
+        except Lost as lost:
+            self.log_exception()
+            state, error = "failed", self.partner.reason(lost)
         except Locked:  # while this machine slept; what is here now is the other's
             raise
         except UserError as failure:
@@ -131,11 +141,28 @@ class TrialRun:
             records.begin_again(self.folder)
         data = {"data": name, "data_digest": digest}
         where = environment(self.device, self.setting.training.precision) | data
-        files.write_json(self.folder / layout.ENV, where | ({"lanes": self.lanes} if self.lanes > 1 else {}))
+        files.write_json(
+            self.folder / layout.ENV, where | ({"lanes": self.lanes} if self.lanes > 1 else {}) | self._ranks()
+        )
+
+    def _ranks(self) -> dict[str, Any]:
+        """What env.json says of a trial that was given two devices: it takes the first alone where it has one tower."""
+        if self.pair is None:
+            return {}
+        devices = {"devices": [device_name(device) for device in self.pair.devices]}
+        if not is_in_two_towers(self.setting):
+            return {**devices, "ranks": 1}
+        return {**devices, "ranks": 2, "backend": backend_for(self.device)}
+
+    def _built(self) -> Training:
+        if self.pair is None or not is_in_two_towers(self.setting):
+            return Training(self.setting, self.seed, self.data, device=self.device, state=self.state)
+        self.partner = Partner(self.pair, root=self.root, log=self.folder / layout.LOG)
+        return self.partner.training(self.setting, self.seed, self.data, self.state)
 
     def _train(self) -> Pieces:
         self._open()
-        self.training = Training(self.setting, self.seed, self.data, device=self.device, state=self.state)
+        self.training = self._built()
         self.training.evaluator.keeps_probabilities = self.keeping.predictions
         self.prepare_seconds = time.monotonic() - self.started
         end = self.end_before_training()
@@ -199,6 +226,7 @@ class TrialRun:
             last["train_error_pass"], _ = yield from self._looked(training.errors_on("train"))
             training.clock.switch(None)
             last["eval_seconds"] = training.clock.seconds["eval"]
+        training.reunite()
         self.kernels = kernel_colours(training.net)
         if self.keeping.weights:
             self._keep_weights()
@@ -287,6 +315,13 @@ class TrialRun:
         # Saving takes at most a twentieth of the time, however slow the disk.
         self.pause = max(self.keeping.checkpoint_seconds, 20 * (self.saved - before))
 
+    def _crossed(self) -> dict[str, Any]:
+        """What crossed between two ranks in a step, in bytes, and the share of its time spent waiting for that."""
+        if not isinstance(self.training, RankedTraining):
+            return {}
+        training = self.training
+        return {"bytes_per_step": training.bytes_per_step, "waiting_share": training.waiting_share}
+
     def _record(self, state: str, error: str | None) -> None:
         self.lock.check()
         right = self._keep_images() if state == "done" and self._keeps_images else None
@@ -297,8 +332,8 @@ class TrialRun:
             self.folder, state, error, self.rows,
             train_seconds=seconds.get("train", 0.0), eval_seconds=seconds.get("eval", 0.0),
             prepare_seconds=getattr(self, "prepare_seconds", None),
-            parameters=sum(p.numel() for p in self.training.net.parameters()) if self.training else None, right=right,
-            kernels=self.kernels if state == "done" else None,
+            parameters=self.training.num_parameters if self.training else None, right=right,
+            kernels=self.kernels if state == "done" else None, crossed=self._crossed(),
         )  # fmt: skip
         if state in records.FINISHED:
             with suppress(OSError):  # one that stays is of no use and does no harm: the campaign tidies up at its end

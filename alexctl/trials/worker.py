@@ -27,7 +27,9 @@ from alexctl.errors import UserError
 from alexctl.regular_files import open_regular
 from alexctl.store import files, layout
 from alexctl.training.device import choose_device
+from alexctl.training.ranks import choose_pair
 from alexctl.trials.lanes import Lanes, Poisoned
+from alexctl.trials.partner import Pair
 from alexctl.trials.trial import ROWS_ONLY, Keeping
 
 BEAT_SECONDS = 10.0
@@ -44,6 +46,7 @@ def main() -> None:
     parser.add_argument("--serve", action="store_true")
     parser.add_argument("--data-root", type=Path)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--devices", help="two of them, a rank on each for a net in two towers")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--lanes", type=int, default=1)
     parser.add_argument("--checkpoint-every", type=float, default=ROWS_ONLY.checkpoint_seconds)
@@ -57,7 +60,7 @@ def main() -> None:
     keeping = Keeping(
         checkpoint_seconds=options.checkpoint_every, weights=options.keep_weights, predictions=options.keep_predictions,
     )  # fmt: skip
-    worker = Worker(data_root(options.data_root), options.device, keeping, options.lanes)
+    worker = Worker(data_root(options.data_root), options.device, keeping, options.lanes, options.devices)
     worker.work(options.folders, serve=options.serve)
     process.end(0)  # everything is written; Python would take a second to put torch away
 
@@ -65,8 +68,9 @@ def main() -> None:
 class Worker:
     """A process that runs trials. Its standard output carries events; whatever else is printed goes to the trial's log."""
 
-    def __init__(self, root: Path, device: str, keeping: Keeping, lanes: int):
+    def __init__(self, root: Path, device: str, keeping: Keeping, lanes: int, devices: str | None = None):
         self.root, self.device_name, self.keeping, self.most = root, device, keeping, lanes
+        self.devices = devices
         self.events = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
         os.dup2(2, 1)
         self.writing = threading.Lock()
@@ -127,8 +131,10 @@ class Worker:
             self.logs[folder] = _opened(folder / layout.LOG)
             self._log_to(folder)
             if self.lanes is None:
+                pair = self._pair()
                 self.lanes = Lanes(
-                    root=self.root, device=choose_device(self.device_name), keeping=self.keeping, most=self.most,
+                    root=self.root, device=pair.devices[0] if pair else choose_device(self.device_name), pair=pair,
+                    keeping=self.keeping, most=self.most,
                     tell=lambda event: self.say(**event), should_stop=self.stop.is_set, turn_to=self._log_to,
                 )  # fmt: skip
             self.lanes.most = most
@@ -141,6 +147,13 @@ class Worker:
         except ValueError as error:  # a log that is no file
             message = f"{folder.name}: {error}; remove it, then run the same command again"
             self.say("error", folder=folder.name, message=message, exit_code=1)
+
+    def _pair(self) -> Pair | None:
+        if self.devices is None:
+            return None
+        return Pair(
+            devices=choose_pair(self.devices), threads=torch.get_num_threads(), events=self.events.fileno()
+        )
 
     def _advance(self) -> None:
         try:

@@ -1,0 +1,71 @@
+"""Campaigns whose trials have two devices each: which ones, for which arms, and what to tell of it."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from alexctl import machine, numbers
+from alexctl.ablation.model import Ablation
+from alexctl.campaign.campaign import Campaign
+from alexctl.errors import UserError
+from alexctl.nets.split import TOWERS
+from alexctl.training.device import choose_devices
+from alexctl.training.ranks import backend_for, choose_pair
+
+if TYPE_CHECKING:
+    import torch
+
+    from alexctl.campaign.scheduler import Options
+
+
+def devices_for(ablation: Ablation, options: "Options") -> "Sequence[torch.device]":
+    """The devices of a campaign: those that were asked for, or the two that its file needs, as far as they are there.
+
+    UserError where two were asked for that are of no use, or where the machine has no two of a kind.
+    """
+    if options.devices is None and ablation.plan.devices == 1:
+        return choose_devices(options.device)
+    given = options.devices or _two(ablation, options.device)
+    if options.devices is not None and options.device != "auto":
+        raise UserError(f"--devices {given}: names what --device {options.device} does too; give one of the two")
+    if options.lanes is not None:
+        raise UserError(f"--lanes {options.lanes}: trials on two devices each have no lanes; leave it out")
+    pair = choose_pair(given)
+    if not in_two_towers(ablation):
+        raise UserError(
+            f"--devices {given}: no arm of {ablation.name} has a network in two towers, which alone can be shared; "
+            "use --device"
+        )
+    return pair
+
+
+def _two(ablation: Ablation, device: str) -> str:
+    """Two devices of one kind for a file that needs them."""
+    found = choose_devices(device)
+    if found[0].type == "cuda" and len(found) >= TOWERS:
+        return f"{found[0]},{found[1]}"
+    if found[0].type == "cpu" and machine.default_workers() >= TOWERS:
+        return "cpu,cpu"
+    has = "one core" if found[0].type == "cpu" else f"one device, {found[0]}"
+    raise UserError(
+        f"{ablation.name} compares the seconds of two devices and of one, and here is {has}: its seconds stay empty; "
+        "run it where there are two, or with --devices cpu,cpu on two cores"
+    )
+
+
+def in_two_towers(ablation: Ablation) -> list[str]:
+    """The arms whose net can be shared by two devices."""
+    tables = {arm: {**ablation.base, **knobs} for arm, knobs in ablation.arms.items()}
+    ours = {arm: str(table["net"]).startswith("alexnet") for arm, table in tables.items()}
+    return [arm for arm, table in tables.items() if ours[arm] and table.get("towers", TOWERS) == TOWERS]
+
+
+def notes(campaign: Campaign, devices: "Sequence[torch.device]") -> list[str]:
+    """What runs where."""
+    shared = in_two_towers(campaign.ablation)
+    alone = [arm for arm in campaign.ablation.arms if arm not in shared]
+    line = (
+        f"{numbers.listed(shared)}: two ranks on {devices[0]} and {devices[1]}, a tower on each, by {backend_for(devices[0])}"
+    )
+    if alone:
+        line += f"; {numbers.listed(alone)}, in one tower, on {devices[0]} alone"
+    return [line]
