@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from alexctl.ablation.faults import Fault
 from alexctl.ablation.knobs import PRESETS, Knobs, TrainingKnobs
-from alexctl.ablation.model import Ablation, Plan
+from alexctl.ablation.model import Ablation, Plan, current_name
 from alexctl.ablation.own_code import look_beside
 from alexctl.ablation.own_net import is_own, net_model, register
 from alexctl.ablation.parse import parse
@@ -49,8 +49,8 @@ def own_files(folder: Path) -> list[Path]:
 
 def find(name: str) -> Path:
     """The file of an ablation given by name or by path; UserError names the nearest one."""
-    if name in (known := shipped()):
-        return known[name]
+    if (current := current_name(name)) in (known := shipped()):
+        return known[current]
     path = Path(name)
     try:
         if path.is_dir() and ("/" in name or "\\" in name):

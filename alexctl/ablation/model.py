@@ -249,6 +249,15 @@ class Ablation(_Part):
         return self.model_copy(update={"arms": arms})
 
 
+OLD_NAMES = {"towers": "one-vs-two-gpus"}
+"""What files that ship were called before, and what they are called now."""
+
+
+def current_name(ablation: str) -> str:
+    """The name that an ablation has today: its old one still answers."""
+    return OLD_NAMES.get(ablation, ablation)
+
+
 def is_name(text: str) -> bool:
     """Whether files, arms and folders of results may be called so."""
     return len(text) <= 48 and text[:1].isalnum() and text.isascii() and all(c.isalnum() or c in "-_." for c in text)

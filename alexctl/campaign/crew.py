@@ -54,7 +54,14 @@ class Crew:
         return f"{counted(self.at_once, 'lane')} on {where}{self.why}"
 
 
-def crew_of(devices: "Sequence[torch.device]", *, workers: int | None, lanes: int | None, one_machine: bool, paired: bool = False) -> Crew:
+def crew_of(
+    devices: "Sequence[torch.device]",
+    *,
+    workers: int | None,
+    lanes: int | None,
+    one_machine: bool,
+    paired: bool = False,
+) -> Crew:
     """By default a worker a core on a CPU, and one for each accelerator.
 
     Where seconds are compared (`one_machine`) each trial has its device for itself. `paired`: each trial is given both

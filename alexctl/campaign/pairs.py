@@ -1,9 +1,10 @@
 """Campaigns whose trials have two devices each: which ones, for which arms, and what to tell of it."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from alexctl import machine, numbers
+from alexctl import machine
+from alexctl.ablation.knobs import NETS
 from alexctl.ablation.model import Ablation
 from alexctl.campaign.campaign import Campaign
 from alexctl.errors import UserError
@@ -55,17 +56,21 @@ def _two(ablation: Ablation, device: str) -> str:
 def in_two_towers(ablation: Ablation) -> list[str]:
     """The arms whose net can be shared by two devices."""
     tables = {arm: {**ablation.base, **knobs} for arm, knobs in ablation.arms.items()}
-    ours = {arm: str(table["net"]).startswith("alexnet") for arm, table in tables.items()}
-    return [arm for arm, table in tables.items() if ours[arm] and table.get("towers", TOWERS) == TOWERS]
+    return [arm for arm, table in tables.items() if _knob(table, "towers") == TOWERS]
+
+
+def _knob(table: dict[str, Any], name: str) -> Any:
+    """A knob of one of our nets, at its default where a table does not say it; None where its net has no such knob."""
+    fields = NETS[table["net"]].model_fields if table["net"] in NETS else {}
+    return table.get(name, fields[name].default) if name in fields else None
 
 
 def notes(campaign: Campaign, devices: "Sequence[torch.device]") -> list[str]:
     """What runs where."""
     shared = in_two_towers(campaign.ablation)
     alone = [arm for arm in campaign.ablation.arms if arm not in shared]
-    line = (
-        f"{numbers.listed(shared)}: two ranks on {devices[0]} and {devices[1]}, a tower on each, by {backend_for(devices[0])}"
-    )
+    where = f"two ranks on {devices[0]} and {devices[1]}, a tower on each, by {backend_for(devices[0])}"
+    line = f"{' and '.join(shared)}: {where}"
     if alone:
-        line += f"; {numbers.listed(alone)}, in one tower, on {devices[0]} alone"
+        line += f"; {' and '.join(alone)}, in one tower, on {devices[0]} alone"
     return [line]

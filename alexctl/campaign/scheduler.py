@@ -89,13 +89,9 @@ class Scheduler:
         if crew.inline:
             device = crew.devices[0]
             pair = Pair(devices=choose_pair(crew.pair), threads=options.threads) if crew.pair else None
-            self.pool = InlinePool(
-                **how, device=device, tell=self._hear, should_stop=lambda: self.stopping, pair=pair
-            )
+            self.pool = InlinePool(**how, device=device, tell=self._hear, should_stop=lambda: self.stopping, pair=pair)
         else:
-            self.pool = pool or LocalPool(
-                **how, devices=crew.devices, workers=crew.workers, pair=crew.pair
-            )
+            self.pool = pool or LocalPool(**how, devices=crew.devices, workers=crew.workers, pair=crew.pair)
         self.pool.lanes = crew.lanes
 
     def go(self) -> None:

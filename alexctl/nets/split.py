@@ -1,6 +1,7 @@
 """A net in two towers cut in two: each of two ranks keeps one tower, and activations cross before the linked layers only."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any, Protocol
 
 import torch
@@ -221,7 +222,7 @@ def predicted_bytes(rows: list[LayerRow], batch_size: int, *, num_classes: int, 
     the backward pass as many slopes; and each its half of the logits.
     """
     count = num_classes
-    for before, row in zip(rows, rows[1:], strict=False):
+    for before, row in pairwise(rows):
         if row.sees == "both towers" and row.kind in ("conv", "fc"):
             count += 2 * before.maps * before.height * before.width
     return count * batch_size * itemsize

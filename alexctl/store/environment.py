@@ -56,7 +56,14 @@ def git_state() -> dict[str, Any]:
     }
 
 
-CLOCK = ("platform", "cpu", "device", "devices", "threads", "lanes")  # what, with the version of torch, a second depends on
+CLOCK = (
+    "platform",
+    "cpu",
+    "device",
+    "devices",
+    "threads",
+    "lanes",
+)  # what, with the version of torch, a second depends on
 
 
 def clock(env: dict[str, Any]) -> tuple:

@@ -8,7 +8,7 @@ RESULTS/CAMPAIGN/trials/TRIAL/    one trial: what it is, what it ran on, its row
 import re
 from pathlib import Path, PurePosixPath
 
-from alexctl.ablation.model import Ablation
+from alexctl.ablation.model import Ablation, current_name
 
 # A results folder
 REPORT, REFERENCE_REPORT, OVERVIEW = "report.html", "reference-report.html", "overview.csv"
@@ -60,8 +60,8 @@ def campaign_name(ablation: Ablation, data_name: str) -> str:
 
 
 def is_of(campaign: Path, ablation: str) -> bool:
-    """Whether a campaign's folder is that of an ablation, on whatever data."""
-    return campaign.name.split("@")[0] == ablation
+    """Whether a campaign's folder is that of an ablation, on whatever data, and by whichever of its names."""
+    return current_name(campaign.name.split("@")[0]) == current_name(ablation)
 
 
 def trial_name(arm: str, seed: int, hash8: str) -> str:

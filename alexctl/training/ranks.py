@@ -4,6 +4,7 @@ Rank 0 is the trial's: it alone yields rows, keeps time, and hands out checkpoin
 one device. It tells rank 1 what comes next, and rank 1 does the same steps at the same time.
 """
 
+import contextlib
 import os
 import socket
 import time
@@ -123,10 +124,8 @@ class Crossing:
 
     def close(self) -> None:
         """Leaves the group, whatever has become of the other one."""
-        try:
+        with contextlib.suppress(RuntimeError, AssertionError, ValueError):
             torch.distributed.destroy_process_group()
-        except (RuntimeError, AssertionError, ValueError):
-            pass
 
 
 def said_by_torch(error: BaseException) -> str:
@@ -178,6 +177,7 @@ class RankedTraining(Training):
 
     @property
     def is_capturable(self) -> bool:
+        """No: what crosses waits for the other rank."""
         return False
 
     @property

@@ -236,4 +236,3 @@ def orders(line: Line, patience: float) -> Iterator[tuple[str, str | None]]:
     while (heard := line.hear(patience)) is not None and heard[0] != "end":
         if heard[0] != "alive":
             yield heard[0], heard[1]
-

@@ -54,8 +54,8 @@ def serve(about: dict[str, Any], root: Path | None = None) -> bool:
         except (Lost, TimeoutError) as lost:
             if isinstance(lost, TimeoutError) or "answer" in str(lost):
                 _say_that_rank_0_hangs(about.get("events"))
-            print(f"rank 1 has lost rank 0: {lost}", file=sys.stderr)
-            line.say("fault", f"lost rank 0: {lost or 'no word of it'}")
+            traceback.print_exc()
+            line.say("fault", f"it has lost rank 0: {lost or 'not a word of it'}")
         except Exception as failure:
             traceback.print_exc()
             line.say("fault", in_a_line(failure))

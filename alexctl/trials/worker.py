@@ -151,9 +151,7 @@ class Worker:
     def _pair(self) -> Pair | None:
         if self.devices is None:
             return None
-        return Pair(
-            devices=choose_pair(self.devices), threads=torch.get_num_threads(), events=self.events.fileno()
-        )
+        return Pair(devices=choose_pair(self.devices), threads=torch.get_num_threads(), events=self.events.fileno())
 
     def _advance(self) -> None:
         try:

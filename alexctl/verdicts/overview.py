@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alexctl import statistics
+from alexctl.ablation.model import current_name
 from alexctl.verdicts.compare import FAMILY
 
 DIRECTIONS = ("positive", "negative")
@@ -42,12 +43,17 @@ def overview(found: Iterable[tuple[str, dict[str, Any]]]) -> list[dict[str, Any]
         line["words"] = line["words"] or line["verdict"]
     directed = [line for line in lines if line["direction"] in DIRECTIONS and line["p_value"] is not None]
     known = shipped_claims()
-    shipped = [line for line in directed if (line["ablation"], line["arm"]) in known]
-    _adjust(shipped, len(known - {(line["ablation"], line["arm"]) for line in shipped}))
+    shipped = [line for line in directed if _named(line) in known]
+    _adjust(shipped, len(known - {_named(line) for line in shipped}))
     own = [line for line in directed if line not in shipped]
     for name in {line["results"] for line in own}:
         _adjust([line for line in own if line["results"] == name], 0)
     return lines
+
+
+def _named(line: dict[str, Any]) -> tuple[str, str]:
+    """(ablation, arm) of a line, by the name that the ablation has today."""
+    return current_name(line["ablation"]), line["arm"]
 
 
 def _adjust(family: list[dict[str, Any]], num_unknown: int) -> None:

@@ -246,16 +246,16 @@ def test_refused_by_name(knobs, says):
 def test_towers_are_matched_in_what_their_files_say(net):
     """As `alexctl show --net` counts it: parameters within 2%, and in towers-equal-macs multiply-accumulates too."""
     counted = {}
-    for name in ("towers", "towers-equal-macs"):
+    for name in ("one-vs-two-gpus", "towers-equal-macs"):
         for arm, knobs in load(name).arms.items():
             known = load_net(net, knobs)
             counted[name, arm] = describe(net, known).totals
-    for name in ("towers", "towers-equal-macs"):
+    for name in ("one-vs-two-gpus", "towers-equal-macs"):
         two, one = counted[name, "two"], counted[name, "one"]
         assert two == describe(net, load_net(net, {})).totals
         assert one.num_parameters == pytest.approx(two.num_parameters, rel=0.02)
     assert one.num_macs == pytest.approx(two.num_macs, rel=0.02)
-    half = counted["towers", "one"].num_macs / two.num_macs
+    half = counted["one-vs-two-gpus", "one"].num_macs / two.num_macs
     assert 0.5 < half < 0.55, "the convolutions cost half, as on each of two GPUs"
 
 

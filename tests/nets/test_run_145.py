@@ -111,7 +111,7 @@ def test_its_rates_are_those_of_the_file_s_notes(net):
 
 
 @pytest.mark.parametrize(
-    "name", ["lrn", "lrn-layers", "overlapping-pooling", "towers", "depth", "colour-noise", "dropout"]
+    "name", ["lrn", "lrn-layers", "overlapping-pooling", "one-vs-two-gpus", "depth", "colour-noise", "dropout"]
 )
 def test_claims_about_imagenet_can_be_asked_of_it(name):
     """Each arm is the preset but for what the file is about."""

@@ -6,12 +6,12 @@ from training import two_ranks
 from training.two_ranks import gradients, stepped, whole_net
 
 from alexctl.ablation.setting import Setting, resolve
+from alexctl.errors import UserError
 from alexctl.nets.layer_table import layer_table
 from alexctl.nets.split import predicted_bytes, whole
 from alexctl.training.graphs import finished
 from alexctl.training.loop import Training
 from alexctl.training.ranks import choose_pair
-from alexctl.errors import UserError
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,9 @@ def test_a_step_has_the_gradients_of_one_device(ranks, knobs):
 
 
 def compared(ranks, name, knobs, num_classes):
-    logits, loss, expected = stepped(whole_net(name, knobs, num_classes, torch.float64), name, num_classes, torch.float64)
+    logits, loss, expected = stepped(
+        whole_net(name, knobs, num_classes, torch.float64), name, num_classes, torch.float64
+    )
     (mine, theirs) = ranks.both(gradients, name, knobs, num_classes)
     for found, its_loss, _, num_bytes in (mine, theirs):
         assert torch.allclose(found, logits, rtol=1e-10, atol=1e-12)
