@@ -26,8 +26,8 @@ def devices_for(ablation: Ablation, options: "Options") -> "Sequence[torch.devic
     if options.devices is None and ablation.plan.devices == 1:
         return choose_devices(options.device)
     given = options.devices or _two(ablation, options.device)
-    if options.devices is not None and options.device != "auto":
-        raise UserError(f"--devices {given}: names what --device {options.device} does too; give one of the two")
+    if options.device not in ("auto", *given.split(",")[0].partition(":")[:1]):  # a cluster says which kind
+        raise UserError(f"--devices {given}: can't be combined with --device {options.device}; leave that out")
     if options.lanes is not None:
         raise UserError(f"--lanes {options.lanes}: trials on two devices each have no lanes; leave it out")
     pair = choose_pair(given)

@@ -81,8 +81,9 @@ def words_of(ctx: typer.Context, results: Path, root: Path, *, gpus: int) -> tup
 
 def _absolute_file(name: str) -> str:
     from alexctl.ablation.load import shipped
+    from alexctl.ablation.model import current_name
 
-    return name if name in shipped() else str(Path(name).absolute())
+    return name if current_name(name) in shipped() else str(Path(name).absolute())
 
 
 def _text(value: Any) -> str:

@@ -35,7 +35,10 @@ def test_a_file_of_seconds_takes_two_devices_by_itself(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("about", "words"),
     [
-        ({"devices": "cpu,cpu", "device": "cpu"}, "--devices cpu,cpu: names what --device cpu does too"),
+        (
+            {"devices": "cpu,cpu", "device": "cuda"},
+            "--devices cpu,cpu: can't be combined with --device cuda; leave that out",
+        ),
         ({"devices": "cpu,cpu", "lanes": 2}, "--lanes 2: trials on two devices each have no lanes"),
         ({"devices": "cpu"}, "--devices cpu: should be two, such as cpu,cpu"),
     ],
