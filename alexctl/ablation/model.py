@@ -153,7 +153,8 @@ class Plan(_Part):
     budgets: Annotated[
         tuple[Annotated[int, Field(ge=1)], ...], AfterValidator(_rising_budgets)
     ] | None = None  # fmt: skip
-    devices: Literal[1, 2] = 1  # for each trial; on two a net in two towers runs as two ranks, one on each
+    # Of each trial. On two a network in two towers runs as two ranks, a tower on each; any other takes the first.
+    devices: Literal[1, 2] = 1
     # The table [search]: knobs that each arm tries with every one of these values, beside its learning rate.
     search: Annotated[dict[str, tuple[bool | int | float | str, ...]], AfterValidator(_tried)] = {}
 
