@@ -119,7 +119,7 @@ def png(page: Path, to: Path) -> None:
     chromium = os.environ.get("ALEXCTL_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
     with sync_playwright() as tools:
         browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        tab = browser.new_page(viewport={"width": 1200, "height": 1500}, color_scheme="light")
+        tab = browser.new_page(viewport={"width": 1200, "height": 1360}, color_scheme="light")
         tab.goto(page.as_uri())
         tab.screenshot(path=to)
         browser.close()
