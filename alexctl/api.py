@@ -89,14 +89,17 @@ class Result:
         """The trials that failed; `ablate(..., retry_failed=True)` runs them again."""
         return tuple(record for record in self.evidence.counted if record.failed)
 
-    def figure(self, name: str = "figure") -> "Figure":
-        """A matplotlib figure: `figure` (the comparison), `search` or `survival`; UserError where there is none."""
+    def figure(self, name: str = "figure", *, column: bool = False) -> "Figure":
+        """A matplotlib figure: `figure` (the comparison), `search`, `survival` or `budgets`; UserError where there is none.
+
+        For a `column` of a paper it is 3.25 inches wide and has no caption.
+        """
         from alexctl.report.drawings import drawings
 
         found = drawings(self.evidence, self.tables)
         if name not in found:
             raise UserError(f"{self.folder.name} has no figure '{name}', {nearest(name, found)}")
-        return found[name].figure()
+        return found[name].figure(column=column)
 
     def __repr__(self) -> str:
         lines = (f"{line['arm']}: {line['sentence']}" for line in self.verdict["comparisons"])
@@ -284,11 +287,12 @@ def stats(
 
 
 def write_report(
-    folder: str | Path = "results", name: str | None = None, *, reference: bool = False
+    folder: str | Path = "results", name: str | None = None, *, reference: bool = False, pdf: bool = False
 ) -> tuple[Path, tuple[str, ...]]:
     """Rebuilds tables and figures of the campaigns in a results folder and writes one page: its path, and notes.
 
-    With `reference` the page is of the results that come with alexctl. A damaged campaign is left out, with a note. Where
+    With `reference` the page is of the results that come with alexctl; with `pdf` each figure is also there as a PDF for a
+    paper's column, and kept up to date from then on. A damaged campaign is left out, with a note. Where
     the folder can't be written the page shows the tables that lie there, and is written to a temporary folder.
     UserError where there are no results, or none that can be read.
     """
@@ -299,7 +303,7 @@ def write_report(
     if reference:
         return write_reference_page(folder, name), ()
     try:
-        paths = [tables.folder for tables in rebuild_all(folder, name, problems=problems)]
+        paths = [tables.folder for tables in rebuild_all(folder, name, problems=problems, pdf=pdf)]
     except StorageError as error:
         reason = str(error).partition(";")[0]
         problems.append(f"{reason}, so the page shows tables and figures as they are in {folder}")
@@ -309,13 +313,13 @@ def write_report(
 
 
 def write_site(
-    site: str | Path, folder: str | Path = "results", *, reference: bool = False
+    site: str | Path, folder: str | Path = "results", *, reference: bool = False, pdf: bool = False
 ) -> tuple[Path, tuple[str, ...]]:
     """Rebuilds what is derived in a results folder and writes it as a static site: its first page, and notes.
 
     The site has a page of all claims, one of each, and a history to which verdicts are added as they change. With
     `reference` it is of the results that come with alexctl. UserError as `write_report`, and where `site` is neither
-    empty nor a site of alexctl's.
+    empty nor a site of alexctl's. `pdf` as there.
     """
     from alexctl.report import site as site_
     from alexctl.report.rebuild import rebuild_all
@@ -325,5 +329,5 @@ def write_site(
     site_.check(site)
     if reference:
         return site_.write(site, reference_campaigns()), ()
-    paths = [tables.folder for tables in rebuild_all(folder, problems=problems)]
+    paths = [tables.folder for tables in rebuild_all(folder, problems=problems, pdf=pdf)]
     return site_.write(site, paths, problems=problems), tuple(problems)

@@ -24,6 +24,7 @@ from alexctl.errors import UserError
 REPORT_EXAMPLES = (
     ("alexctl report --open", "everything on one page"),
     ("alexctl report --reference --open", "the results that come with alexctl"),
+    ("alexctl report --pdf", "figures for a paper's column too"),
     ("alexctl report --site public", "a static site, with a history"),
     ("alexctl report --format md", "the table for a README"),
     ("alexctl report --require supported", "for CI: exit code 3 if it is not so"),
@@ -42,6 +43,7 @@ def report(
     results: ResultsOption = DEFAULT_RESULTS,
     format_: Annotated[Format | None, in_results("--format", metavar="html|md|tex|json|junit|github", help="html writes the page; md, tex and json print a table, junit its XML for a CI service; github fills the summary of a GitHub Actions job.")] = None,
     open_: Annotated[bool, in_results("--open", help="Open the page in the browser.")] = False,
+    pdf: Annotated[bool, in_results("--pdf", help="Draw each figure as a PDF too, as wide as a paper's column.")] = False,
     site: Annotated[Path | None, in_results("--site", metavar="DIR", callback=home, help="Write a static site there instead: a page of all claims, one of each, and a history of verdicts that grows from report to report.")] = None,
     reference: Annotated[bool, in_results("--reference", help="Show the results that come with alexctl.")] = False,
     json_: Annotated[bool, in_results("--json", help="The same as --format json.")] = False,
@@ -57,6 +59,9 @@ def report(
     if site is not None and (kind != "html" or name):
         what = f"{name} is one ablation" if name else f"--format {kind} writes no page"
         raise UserError(f"--site is of a whole results folder, and {what}; leave one of the two out")
+    if pdf and (reference or kind != "html"):
+        what = "--reference" if reference else f"--format {kind}"
+        raise UserError(f"--pdf draws figures of your results, and {what} draws none; leave one of the two out")
     problems: list[str] = []
     if reference:
         verdicts = api.reference_verdicts(name)
@@ -74,9 +79,9 @@ def report(
         if not reference:
             show_results.overview(found.values())
         if site is None:
-            page, notes = api.write_report(results, name, reference=reference)
+            page, notes = api.write_report(results, name, reference=reference, pdf=pdf)
         else:
-            page, notes = api.write_site(site, results, reference=reference)
+            page, notes = api.write_site(site, results, reference=reference, pdf=pdf)
         for line in notes:
             if line not in problems:
                 note(line, stderr=True)

@@ -24,21 +24,25 @@ def effect_by_budget(
         "Each budget is a whole schedule of its own, learning rates included. Gap: test error less the error of the "
         "finished net on all training images."
     )
+    drawn = {"test_error": 1.5} | {column: 1.0 for column in ("gap", "effect") if budgets[column].notna().any()}
     with rc_style():
-        heights, between = (1.5, 1.0, 1.0), 0.2
-        figure, errors, gap, effect = page(sum(heights) + 2 * between + 0.1, caption, heights, gap=between)
+        between = 0.2
+        height = sum(drawn.values()) + between * (len(drawn) - 1) + 0.1
+        figure, *panels = page(height, caption, list(drawn.values()), gap=between)
         names = max(width_of(short(arm), fontsize=8, fontweight="bold") for arm in styles)
-        make_room((errors, gap, effect), 0.0, names + 0.02)
+        make_room(panels, 0.0, names + 0.02)
         ticks = sorted(budgets["budget"].unique())
-        for axes in (errors, gap, effect):
+        for axes in panels:
             axes.set_xscale("log")
-            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks] if axes is effect else [""] * len(ticks))
+            axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks] if axes is panels[-1] else [""] * len(ticks))
             axes.set_xticks([], minor=True)
             axes.set_xlim(ticks[0] / 1.15, ticks[-1] * 1.12)
-        effect.set_xlabel("epochs")
-        _lines(errors, budgets, "test_error", "test error (%)", styles)
-        _lines(gap, budgets, "gap", "gap (points)", styles)
-        _effects(effect, budgets, styles, scale, effect_label)
+        panels[-1].set_xlabel("epochs")
+        for column, axes in zip(drawn, panels, strict=True):
+            if column == "effect":
+                _effects(axes, budgets, styles, scale, effect_label)
+            else:
+                _lines(axes, budgets, column, "test error (%)" if column == "test_error" else "gap (points)", styles)
         figure.draw_without_rendering()
     return figure
 

@@ -9,7 +9,7 @@ from alexctl.ablation.measures import MEASURES
 from alexctl.figures.curves import draw_seeds, median_curve
 from alexctl.figures.finals import draw_rows, final_values, measure_rows
 from alexctl.figures.labels import wrapped
-from alexctl.figures.page import WIDTH, page, rc_style, sampled
+from alexctl.figures.page import page, page_width, rc_style, sampled
 from alexctl.figures.plotting import Axes, Figure
 from alexctl.figures.styles import arm_styles
 from alexctl.store.records import FINISHED
@@ -98,8 +98,8 @@ def _label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     inches = {arm: text.get_window_extent() for arm, text in names.items()}
     wide = max((box.width for box in inches.values()), default=0) / figure.dpi
     left, bottom, _, tall = axes.get_position().bounds
-    right = 1 - (EDGE + wide) / WIDTH
-    axes.set_position((left, bottom, right - 0.14 / WIDTH - left, tall))
+    right = 1 - (EDGE + wide) / page_width()
+    axes.set_position((left, bottom, right - 0.14 / page_width() - left, tall))
     ends = sorted(ends)
     low, high = axes.get_ylim()
     page_height = figure.get_size_inches()[1]
@@ -108,7 +108,7 @@ def _label_ends(axes: Axes, ends: list[tuple[float, float, str, str]]) -> None:
     lowest, highest = bottom * page_height - 0.15, (bottom + tall) * page_height + 0.1
     for (error, epoch, arm, colour), y in zip(ends, spread(wanted, sizes, lowest, highest), strict=True):
         names[arm].set_position((right, y / page_height))
-        axes.annotate("", (right - 0.02 / WIDTH, y / page_height), (epoch, error), xycoords="figure fraction",
+        axes.annotate("", (right - 0.02 / page_width(), y / page_height), (epoch, error), xycoords="figure fraction",
                       textcoords="data", annotation_clip=False, gid=f"leader {arm}",
                       arrowprops={"arrowstyle": "-", "linewidth": 0.5, "color": colour, "shrinkA": 0, "shrinkB": 0})  # fmt: skip
 

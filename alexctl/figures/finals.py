@@ -11,7 +11,7 @@ import pandas as pd
 from alexctl import numbers
 from alexctl.ablation.measures import MEASURES
 from alexctl.figures.labels import width_of, wrapped
-from alexctl.figures.page import WIDTH, sample
+from alexctl.figures.page import WIDTH, page_width, sample
 from alexctl.figures.palette import GREY
 from alexctl.figures.plotting import Axes
 from alexctl.statistics import mean_interval
@@ -83,7 +83,7 @@ def measure_rows(finals: pd.DataFrame, measure: str, styles: dict) -> Rows:
         key.append("bar: the mean with its 95% interval (Student's t)")
     if len(pairs(finals, styles)):
         key.append("grey line: the same seed in both arms")
-    key = "\n".join(textwrap.wrap("; ".join(key), 76))
+    key = "\n".join(textwrap.wrap("; ".join(key), int(76 * page_width() / WIDTH)))
     least = 0.45 if len(styles) == 2 else 0.32
     heights = [max(least, 0.06 + _block(name, words)) for name, words in zip(names, notes, strict=True)]
     return Rows(
@@ -103,15 +103,15 @@ def draw_rows(axes: Axes, rows: Rows, finals: pd.DataFrame, measure: str, styles
     """The panel; its y axis is in inches, downwards."""
     figure = axes.figure
     _, bottom, _, tall = axes.get_position().bounds
-    left, right = 0.06 + rows.left + 0.1, WIDTH - 0.1 - rows.right - 0.08
-    axes.set_position((left / WIDTH, bottom, (right - left) / WIDTH, tall))
+    left, right = 0.06 + rows.left + 0.1, page_width() - 0.1 - rows.right - 0.08
+    axes.set_position((left / page_width(), bottom, (right - left) / page_width(), tall))
     axes.set(ylim=(rows.height, 0), yticks=[], xlim=_limits(finals, measure))
     axes.spines["left"].set_visible(False)
     label = MEASURES[measure].label
     axes.set_xlabel(f"final {label} (%)" if MEASURES[measure].percent else label)
     axes.locator_params(axis="x", nbins=max(2, int((right - left) / 0.45)))
     top = bottom + tall + 0.05 / figure.get_size_inches()[1]
-    figure.text(0.06 / WIDTH, top, rows.key, color=GREY, gid="key", va="bottom", **NOTE)
+    figure.text(0.06 / page_width(), top, rows.key, color=GREY, gid="key", va="bottom", **NOTE)
     span = np.diff(axes.get_xlim())[0]
     centres = np.cumsum(rows.heights) - np.array(rows.heights) / 2
     dots = {}
@@ -141,8 +141,8 @@ def _write(axes: Axes, y: float, texts: tuple[str, str, str], colour: str, width
     across = {"transform": axes.get_yaxis_transform(), "ha": "right"}
     axes.text(-0.1 / width, y - half, name, va="top", color=colour, gid="name", **across, **NAME)
     axes.text(-0.1 / width, y + half, words, va="bottom", color=GREY, gid="note", **across, **NOTE)
-    end = axes.get_position().x0 * WIDTH
-    axes.text((WIDTH - 0.1 - end) / width, y, written, va="center", gid="number", **across, **NUMBER)
+    end = axes.get_position().x0 * page_width()
+    axes.text((page_width() - 0.1 - end) / width, y, written, va="center", gid="number", **across, **NUMBER)
 
 
 def _block(name: str, words: str) -> float:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from alexctl.figures.labels import short
-from alexctl.figures.page import WIDTH, page, rc_style
+from alexctl.figures.page import page, page_width, rc_style
 from alexctl.figures.palette import GREY, INK, LINE, MARKED
 from alexctl.figures.plotting import Axes, Figure
 from alexctl.statistics.images import colour
@@ -25,7 +25,7 @@ def first_kernels(*kernels: np.ndarray, arms: Sequence[str], towers: Sequence[in
     panels = [(_titled(arm, tower, number, raw), part) for arm, all_, number in zip(arms, kernels, towers, strict=True)
               for tower, (raw, part) in enumerate(zip(np.split(all_, number), np.split(_levels(all_), number), strict=True))]  # fmt: skip
     sheets = [_mosaic(part) for _, part in panels]
-    wide = WIDTH - 2 * MARGIN
+    wide = page_width() - 2 * MARGIN
     heights = [wide * sheet.shape[0] / sheet.shape[1] for sheet in sheets]
     with rc_style():
         figure, whole = page(sum(heights) + 0.24 * len(heights) - FOOT, caption)
@@ -33,7 +33,7 @@ def first_kernels(*kernels: np.ndarray, arms: Sequence[str], towers: Sequence[in
         total = y = figure.get_figheight()
         for (title, _), sheet, high in zip(panels, sheets, heights, strict=True):
             y -= high + 0.24
-            ax = figure.add_axes((MARGIN / WIDTH, (y + 0.02) / total, wide / WIDTH, high / total))
+            ax = figure.add_axes((MARGIN / page_width(), (y + 0.02) / total, wide / page_width(), high / total))
             _show(ax, sheet)
             ax.set_title(title, loc="left", fontsize=8, pad=3)
     return figure
@@ -51,7 +51,7 @@ def sheets_height(kernels: np.ndarray, towers: int) -> float:
     """Inches that one arm's kernels take in a figure of them."""
     number, height, width, _ = kernels.shape
     rows = -(-number // towers // COLUMNS)
-    return towers * (rows * (height + 1) / (COLUMNS * (width + 1)) * WIDTH + 0.24)
+    return towers * (rows * (height + 1) / (COLUMNS * (width + 1)) * page_width() + 0.24)
 
 
 def _levels(kernels: np.ndarray) -> np.ndarray:
@@ -88,12 +88,16 @@ def five_most_probable(predictions: pd.DataFrame, images: np.ndarray, *, caption
         sheet.set_axis_off()
         total = figure.get_figheight()
         for i, (group, image) in enumerate(zip(groups, images, strict=True)):
-            x = MARGIN + (i % 2) * (WIDTH / 2)
+            x = MARGIN + (i % 2) * (page_width() / 2)
             y = total - 0.06 - (i // 2 + 1) * high - (i // 2) * apart
-            ax = figure.add_axes((x / WIDTH, (y + 0.13) / total, (high - 0.17) / WIDTH, (high - 0.17) / total))
+            ax = figure.add_axes(
+                (x / page_width(), (y + 0.13) / total, (high - 0.17) / page_width(), (high - 0.17) / total)
+            )
             _show(ax, _coloured(image))
             ax.set_xlabel(short(group["truth"].iloc[0]), fontsize=7.5, labelpad=2)
-            bars = figure.add_axes(((x + high) / WIDTH, y / total, (WIDTH / 2 - high - 0.2) / WIDTH, high / total))
+            bars = figure.add_axes(
+                ((x + high) / page_width(), y / total, (page_width() / 2 - high - 0.2) / page_width(), high / total)
+            )
             _bars(bars, group)
     return figure
 
@@ -116,7 +120,7 @@ def nearest_images(neighbours: pd.DataFrame, images: np.ndarray, near: np.ndarra
     """
     groups = [group for _, group in neighbours.groupby("image", sort=False)]
     columns = near.shape[1] + 1
-    side = (WIDTH - 2 * MARGIN - 0.14) / columns
+    side = (page_width() - 2 * MARGIN - 0.14) / columns
     high = side + 0.14
     with rc_style():
         figure, sheet = page(len(groups) * high - FOOT, caption)
@@ -127,7 +131,7 @@ def nearest_images(neighbours: pd.DataFrame, images: np.ndarray, near: np.ndarra
             for column, image in enumerate([images[row], *near[row]]):
                 x = MARGIN + column * side + (0.14 if column else 0.0)
                 y = total - 0.06 - row * high - side
-                ax = figure.add_axes((x / WIDTH, y / total, (side - 0.06) / WIDTH, (side - 0.06) / total))
+                ax = figure.add_axes((x / page_width(), y / total, (side - 0.06) / page_width(), (side - 0.06) / total))
                 _show(ax, _coloured(image))
                 other = column and names[column] != names[0]
                 ax.set_xlabel(short(str(names[column])), fontsize=6.5, labelpad=1.5, color=GREY if other else INK,

@@ -5,6 +5,7 @@ import textwrap
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,13 @@ from alexctl.figures.plotting import Axes, Figure, FigureCanvasAgg, Text, matplo
 from alexctl.store.files import write_atomic
 
 WIDTH = 4.2  # inches: one column and a bit, so that 8 pt type is still read at half a page's width
+COLUMN = 3.25  # inches (8.3 cm): a column of a paper in two
+PDF, SVG, PNG = "pdf", "svg", "png"
+OPTIONS: dict[str, dict[str, Any]] = {  # of each kind of file; nothing in one says when it was made, or by what
+    SVG: {"metadata": {"Date": None, "Creator": None}}, PNG: {"dpi": 400},
+    PDF: {"metadata": {"CreationDate": None, "Creator": None, "Producer": None}},
+}  # fmt: skip
+_WIDTH = ContextVar("width", default=WIDTH)
 
 MOST_LINES = 60  # thin ones an arm: more can't be told apart, and an SVG of thousands can't be mailed
 
@@ -35,6 +43,7 @@ STYLE = {
     "text.parse_math": False,  # a '$' in a name is a '$'
     "svg.fonttype": "none",
     "svg.hashsalt": "alexctl",
+    "pdf.fonttype": 42,  # embedded as TrueType, as journals ask
 }
 
 
@@ -49,12 +58,27 @@ def rc_style() -> Iterator[None]:
         yield
 
 
-def save(figure: Figure, stem: Path) -> list[Path]:
-    """Writes STEM.svg and STEM.png, each whole or not at all, the same bytes for the same figure and versions."""
+def page_width() -> float:
+    """How wide the figure is that is being drawn, in inches."""
+    return _WIDTH.get()
+
+
+@contextmanager
+def for_a_column() -> Iterator[None]:
+    """What is drawn within is as wide as a paper's column, in type of the same size, and leaves its caption to the paper."""
+    token = _WIDTH.set(COLUMN)
+    try:
+        yield
+    finally:
+        _WIDTH.reset(token)
+
+
+def save(figure: Figure, stem: Path, kinds: Sequence[str] = (SVG, PNG)) -> list[Path]:
+    """Writes STEM.svg and so on, each whole or not at all, the same bytes for the same figure and versions."""
     paths = []
-    for kind, options in (("svg", {"metadata": {"Date": None, "Creator": None}}), ("png", {"dpi": 200})):
+    for kind in kinds:
         path = stem.with_name(f"{stem.name}.{kind}")
-        write_atomic(path, _rendered(figure, kind, **options))
+        write_atomic(path, _rendered(figure, kind, **OPTIONS[kind]))
         paths.append(path)
     return paths
 
@@ -76,19 +100,25 @@ class NotebookFigure(Figure):
 def page(
     height: float, caption: str, heights: Sequence[float] = (), *, gap: float = 0.12
 ) -> tuple[Figure, *tuple[Axes, ...]]:
-    """A figure with panels of these heights one below the other, `gap` apart (all inches), the caption under them."""
+    """A figure with panels of these heights one below the other, `gap` apart (all inches), the caption under them.
+
+    One for a column has no caption.
+    """
+    caption = caption if page_width() == WIDTH else ""
     heights = heights or [height - 0.15]
-    figure = NotebookFigure(figsize=(WIDTH, 1))
+    figure = NotebookFigure(figsize=(page_width(), 1))
     FigureCanvasAgg(figure)
     lines, text = _wrapped(figure, caption)
     foot = 0.48 + (0.135 * lines + 0.08 if lines else 0)
     total = height + foot
-    figure.set_size_inches(WIDTH, total)
-    text.set_position((0.06 / WIDTH, 0.06 / total))
+    figure.set_size_inches(page_width(), total)
+    text.set_position((0.06 / page_width(), 0.06 / total))
     axes = []
     for i, panel in enumerate(heights):
         bottom = foot + sum(heights[i + 1 :]) + gap * (len(heights) - 1 - i)
-        axes.append(figure.add_axes((0.62 / WIDTH, bottom / total, (WIDTH - 0.72) / WIDTH, panel / total)))
+        axes.append(
+            figure.add_axes((0.62 / page_width(), bottom / total, (page_width() - 0.72) / page_width(), panel / total))
+        )
     return figure, *axes
 
 
@@ -98,7 +128,7 @@ def _wrapped(figure: Figure, caption: str) -> tuple[int, Text]:
     for columns in range(90, 20, -3):
         lines = textwrap.wrap(printable(caption), columns)
         text.set_text("\n".join(lines))
-        if text.get_window_extent().width <= (WIDTH - 0.2) * figure.dpi:
+        if text.get_window_extent().width <= (page_width() - 0.2) * figure.dpi:
             break
     return len(lines), text
 
@@ -119,6 +149,6 @@ def sampled(seeds: Iterable[int]) -> str:
 def make_room(panels: Sequence[Axes], left: float, right: float = 0.0) -> None:
     """Moves the panels' left edges to so many inches from the figure's if they lie further out, the right ones inwards."""
     for axes in panels:
-        x, y, width, height = axes.get_position().bounds
-        start = max(x, left / WIDTH)
-        axes.set_position((start, y, x + width - start - right / WIDTH, height))
+        x, y, wide, height = axes.get_position().bounds
+        start = max(x, left / page_width())
+        axes.set_position((start, y, x + wide - start - right / page_width(), height))

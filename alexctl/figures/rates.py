@@ -8,7 +8,7 @@ import pandas as pd
 
 from alexctl.figures.curves import crossing_label
 from alexctl.figures.labels import Placer, around, short, width_of, wrapped
-from alexctl.figures.page import WIDTH, make_room, page, rc_style
+from alexctl.figures.page import make_room, page, page_width, rc_style
 from alexctl.figures.palette import GREY
 from alexctl.figures.plotting import Axes, Figure
 from alexctl.figures.styles import arm_styles
@@ -43,16 +43,18 @@ def learning_rate_search(
     if measure_label is None:
         return _ranking(search, chosen_by, winners, ties or {}, styles, caption)
     errors = pd.DataFrame() if math.isnan(equal) else errors_at(curves, equal)
-    lost = search[search["epochs_to_target"].isna()]
-    heights = [0.17 * len(styles) + 0.1] * bool(len(lost)) + [1.9] + [0.95] * bool(len(errors))
+    lost, reached = search[search["epochs_to_target"].isna()], search["epochs_to_target"].notna().any()
+    heights = [0.17 * len(styles) + 0.1] * bool(len(lost)) + [1.9] * bool(reached) + [0.95] * bool(len(errors))
     with rc_style():
         figure, *panels = page(
             sum(heights) + 0.12 * (len(heights) - 1) + (0.34 if len(lost) else 0.1), caption, heights
         )
         _set_rates(panels, search)
         if len(lost):
-            _draw_outcomes(panels[0], lost, "target not reached; the number is the epochs run", styles)
-        _draw_reached(panels[bool(len(lost))], search, measure_label, winners, ties or {}, styles)
+            what = "target not reached" if reached else "no rate reached the target"
+            _draw_outcomes(panels[0], lost, f"{what}; the number is the epochs run", styles)
+        if reached:
+            _draw_reached(panels[bool(len(lost))], search, measure_label, winners, ties or {}, styles)
         if len(errors):
             _draw_errors(panels[-1], errors, equal, winners, styles)
         figure.draw_without_rendering()
@@ -62,7 +64,7 @@ def learning_rate_search(
 def _set_rates(panels: Sequence[Axes], search: pd.DataFrame) -> None:
     """The rates that were tried, on a log scale, named below the last panel."""
     rates = np.unique(search["lr"])
-    most = min(7, int(panels[-1].get_position().width * WIDTH / 0.48))
+    most = min(7, int(panels[-1].get_position().width * page_width() / 0.48))
     shown = rates[:: math.ceil(len(rates) / most)] if len(rates) else rates
     # At each end an eighth of the axis or more, so that the key's lines touch no mark.
     room = max(1.8, (rates[-1] / rates[0]) ** 0.17) if len(rates) else 1.0
@@ -116,10 +118,6 @@ def _draw_reached(
 ) -> None:  # fmt: skip
     axes.set_ylabel(label)
     reached = search["epochs_to_target"].dropna()
-    if not len(reached):
-        axes.set_yticks([])
-        axes.text(0.5, 0.5, "no rate reached the target", transform=axes.transAxes, ha="center", color=GREY)
-        return
     low, high = reached.min() / 1.5, reached.max() * 1.5
     ticks = [m * 10.0**e for e in range(-3, 7) for m in (1, 2, 5) if low <= m * 10.0**e <= high]
     axes.set_yscale("log")
@@ -167,7 +165,7 @@ def _ranking(
         top = panels[0]
         x, _, width, _ = top.get_position().bounds
         title = "number: the epochs a rate was run; the rate that was chosen is ringed"
-        _draw_outcomes(top, search, title, styles, title_at=(0.06 / WIDTH - x) / width)
+        _draw_outcomes(top, search, title, styles, title_at=(0.06 / page_width() - x) / width)
         for i, (arm, style) in enumerate(styles.items()):
             top.plot([0.01, 0.07], [i, i], transform=top.get_yaxis_transform(), linewidth=1.2, gid="key", **style)
             if arm in words:

@@ -1,6 +1,7 @@
 """Which figures a campaign has, and what each is drawn from: the comparison, the learning-rate search, survival."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from alexctl.ablation.toml import key_values
 from alexctl.figures.budgets import effect_by_budget
 from alexctl.figures.curves import learning_curves
 from alexctl.figures.errors import arm_comparison
+from alexctl.figures.page import for_a_column
 from alexctl.figures.rates import learning_rate_search
 from alexctl.figures.survival import survival_curves
 from alexctl.statistics import HALF_WINDOW
@@ -31,8 +33,10 @@ class Drawing:
     frames: tuple[pd.DataFrame | np.ndarray, ...]
     options: dict[str, Any] = field(default_factory=dict)
 
-    def figure(self) -> "Figure":
-        return self.draw(*self.frames, **self.options)
+    def figure(self, *, column: bool = False) -> "Figure":
+        """Drawn for a page, with its caption, or for a `column` of a paper, without."""
+        with for_a_column() if column else nullcontext():
+            return self.draw(*self.frames, **self.options)
 
 
 def drawings(evidence: Evidence, tables: Tables) -> dict[str, Drawing]:

@@ -1,6 +1,7 @@
 """A figure is drawn anew only where what it shows, what draws it, or its files have changed: a report takes seconds."""
 
 import hashlib
+from collections.abc import Sequence
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -10,32 +11,40 @@ import numpy as np
 import pandas as pd
 
 import alexctl
-from alexctl.figures.page import save
+from alexctl.figures.page import PDF, PNG, SVG, save
+from alexctl.regular_files import is_regular
 from alexctl.report.drawings import Drawing
 from alexctl.store import files, layout
 from alexctl.store.files import SCHEMA, read_bytes, read_json, write_json
 
-KINDS = ("svg", "png")
+KINDS = (SVG, PNG)  # of a PDF there is none unless somebody asked for it
 
 
-def draw(folder: Path, stem: str, drawing: Drawing) -> None:
+def draw(folder: Path, stem: str, drawing: Drawing, *, pdf: bool = False) -> None:
     """Writes the figure as STEM.svg and STEM.png, unless they are there and are just that.
 
-    What they were drawn from is kept in figures.json, as digests.
+    With `pdf`, and where there is one from before, also as STEM.pdf, as wide as a paper's column. What they were drawn
+    from is kept in figures.json, as digests.
     """
-    kept = _kept(folder)
+    pdf = pdf or is_regular(folder / layout.pdf(stem))
+    kept, kinds = _kept(folder), (*KINDS, PDF) if pdf else KINDS
     options = {key: _content(value) for key, value in drawing.options.items()}
     wanted = _digest(_code(), drawing.draw.__name__, repr(sorted(options.items())), *map(_content, drawing.frames))
-    if kept.get(stem) == {"of": wanted, **_files(folder, stem)}:
+    before = kept.get(stem, {})
+    there = {kind for kind, digest in _files(folder, stem, kinds).items() if digest and digest == before.get(kind)}
+    if before.get("of") == wanted and there == set(kinds):
         return
-    save(drawing.figure(), folder / stem)
-    kept[stem] = {"of": wanted, **_files(folder, stem)}
+    if before.get("of") != wanted or there - {PDF} != set(KINDS):
+        save(drawing.figure(), folder / stem, KINDS)
+    if pdf:
+        save(drawing.figure(column=True), folder / stem, (PDF,))
+    kept[stem] = {"of": wanted, **_files(folder, stem, kinds)}
     write_json(folder / layout.DRAWN_FROM, {**kept, "schema": SCHEMA})
 
 
 def remove(folder: Path, stem: str) -> None:
     """Removes a figure that must no longer be shown."""
-    for kind in KINDS:
+    for kind in (*KINDS, PDF):
         files.remove(folder / f"{stem}.{kind}")
 
 
@@ -46,8 +55,8 @@ def _kept(folder: Path) -> dict[str, Any]:
         return {}
 
 
-def _files(folder: Path, stem: str) -> dict[str, str | None]:
-    paths = {kind: folder / f"{stem}.{kind}" for kind in KINDS}
+def _files(folder: Path, stem: str, kinds: Sequence[str]) -> dict[str, str | None]:
+    paths = {kind: folder / f"{stem}.{kind}" for kind in kinds}
     return {kind: _digest_of(path) for kind, path in paths.items()}
 
 

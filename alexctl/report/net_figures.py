@@ -17,7 +17,7 @@ TALLEST = 80.0  # inches, of a figure of kernels
 FIGURES = (layout.KERNELS, layout.PREDICTIONS, layout.NEIGHBOURS)
 
 
-def draw(evidence: Evidence) -> list[str]:
+def draw(evidence: Evidence, *, pdf: bool = False) -> list[str]:
     """Draws the kernels of every arm's seed 0, and images by the ablation's subject; a note for each that is damaged.
 
     Writes predictions.csv and neighbours.csv of that arm too. Where no trial kept its weights there is none of it, and
@@ -33,7 +33,7 @@ def draw(evidence: Evidence) -> list[str]:
             raise files.unusable(record.folder.name, error, "") from None
         except ValueError as error:
             notes.append(f"{record.folder.name}: {error}, so {evidence.folder.name} goes without its images; {REMEDY}")
-    made = _draw(evidence, found, notes)
+    made = _draw(evidence, found, notes, pdf)
     for stem in set(FIGURES) - made if notes else ():
         figure_cache.remove(evidence.folder, stem)
     for stem, table in TABLES if notes else ():
@@ -42,7 +42,7 @@ def draw(evidence: Evidence) -> list[str]:
     return notes
 
 
-def _draw(evidence: Evidence, found: dict[str, Inspection], notes: list[str]) -> set[str]:
+def _draw(evidence: Evidence, found: dict[str, Inspection], notes: list[str], pdf: bool) -> set[str]:
     """Draws what there is of each arm; the figures that are then there."""
     made, with_kernels, height = set(), [], 0.0
     for arm, kept in found.items():
@@ -63,7 +63,7 @@ def _draw(evidence: Evidence, found: dict[str, Inspection], notes: list[str]) ->
             "its own.",
         }  # fmt: skip
         kernels = Drawing(draw=images.first_kernels, frames=frames, options=options)
-        figure_cache.draw(evidence.folder, layout.KERNELS, kernels)
+        figure_cache.draw(evidence.folder, layout.KERNELS, kernels, pdf=pdf)
         made.add(layout.KERNELS)
     arm = evidence.ablation.subject
     if arm not in found:
@@ -76,14 +76,14 @@ def _draw(evidence: Evidence, found: dict[str, Inspection], notes: list[str]) ->
         "the first test image of each of so many classes, not a selection."
     )
     guesses = Drawing(draw=images.five_most_probable, frames=(predictions, kept.images), options={"caption": words})
-    figure_cache.draw(evidence.folder, layout.PREDICTIONS, guesses)
+    figure_cache.draw(evidence.folder, layout.PREDICTIONS, guesses, pdf=pdf)
     words = (
         f"Test images of {data} (left) and the training images nearest to them by the input of the last layer of {arm}, "
         "seed 0."
     )
     frames = (neighbours, kept.images[: len(kept.near)], kept.near)
     nearest = Drawing(draw=images.nearest_images, frames=frames, options={"caption": words})
-    figure_cache.draw(evidence.folder, layout.NEIGHBOURS, nearest)
+    figure_cache.draw(evidence.folder, layout.NEIGHBOURS, nearest, pdf=pdf)
     return made | {layout.PREDICTIONS, layout.NEIGHBOURS}
 
 

@@ -20,18 +20,18 @@ from alexctl.verdicts.tables import Tables, derive
 PATIENCE = 20.0  # seconds
 
 
-def rebuild(evidence: Evidence, *, problems: list[str] | None = None) -> Tables:
+def rebuild(evidence: Evidence, *, problems: list[str] | None = None, pdf: bool = False) -> Tables:
     """Derives and writes one campaign's tables, verdict and figures; returns the tables.
 
-    What figures have to go without is added to `problems`.
+    What figures have to go without is added to `problems`. With `pdf` each figure is there for a paper's column too.
     """
     tables = derive(evidence)
     write(tables, evidence.folder)
     for name in COLUMNS.keys() - tables.images.frames.keys():
         files.remove(evidence.folder / name)
     try:
-        _draw(evidence, tables)
-        left_out = net_figures.draw(evidence)
+        _draw(evidence, tables, pdf)
+        left_out = net_figures.draw(evidence, pdf=pdf)
     except OSError as error:
         raise files.storage_error(evidence.folder, error) from None
     if problems is not None:
@@ -39,11 +39,11 @@ def rebuild(evidence: Evidence, *, problems: list[str] | None = None) -> Tables:
     return tables
 
 
-def _draw(evidence: Evidence, tables: Tables) -> None:
+def _draw(evidence: Evidence, tables: Tables, pdf: bool) -> None:
     """Draws the figures there are, and removes those of before that must no longer be shown."""
     found = drawings(evidence, tables)
     for name, drawing in found.items():
-        figure_cache.draw(evidence.folder, name, drawing)
+        figure_cache.draw(evidence.folder, name, drawing, pdf=pdf)
     for name, table in ((layout.SURVIVAL, layout.SURVIVAL_CSV), (layout.BUDGETS, layout.BUDGETS_CSV)):
         if name not in found:
             figure_cache.remove(evidence.folder, name)
@@ -69,7 +69,9 @@ def write_overview(folder: Path, verdicts: Iterable[tuple[str, dict[str, Any]]])
     files.write_atomic(folder / layout.OVERVIEW, files.csv_text(overview.COLUMNS, overview.overview(verdicts)))
 
 
-def rebuild_all(folder: Path, name: str | None = None, *, problems: list[str] | None = None) -> list[Tables]:
+def rebuild_all(
+    folder: Path, name: str | None = None, *, problems: list[str] | None = None, pdf: bool = False
+) -> list[Tables]:
     """Rebuilds every campaign in a results folder and the overview of them all, or only the campaigns of that name.
 
     It may be done beside a run that is going on. What is damaged is treated as `open_results` says; of a campaign that
@@ -78,7 +80,7 @@ def rebuild_all(folder: Path, name: str | None = None, *, problems: list[str] | 
     made, refusals = [], []
     for evidence in open_results(folder, name, problems=problems):
         try:
-            made.append(_rebuild_locked(evidence, problems))
+            made.append(_rebuild_locked(evidence, problems, pdf))
         except UserError as error:
             refusals.append(error)
             made.append(derive(evidence))
@@ -91,9 +93,9 @@ def rebuild_all(folder: Path, name: str | None = None, *, problems: list[str] | 
     return made
 
 
-def _rebuild_locked(evidence: Evidence, problems: list[str] | None) -> Tables:
+def _rebuild_locked(evidence: Evidence, problems: list[str] | None, pdf: bool) -> Tables:
     with _lock(evidence):
-        return rebuild(evidence, problems=problems)
+        return rebuild(evidence, problems=problems, pdf=pdf)
 
 
 def _lock(evidence: Evidence) -> contextlib.AbstractContextManager:

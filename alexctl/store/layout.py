@@ -88,3 +88,8 @@ def svg(stem: str) -> str:
 def png(stem: str) -> str:
     """The same figure as a picture."""
     return f"{stem}.png"
+
+
+def pdf(stem: str) -> str:
+    """The same figure for a paper."""
+    return f"{stem}.pdf"

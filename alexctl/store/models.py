@@ -242,6 +242,7 @@ class _Drawn(_Part):
     of: Name
     svg: Name | None
     png: Name | None
+    pdf: Name | None = None
 
 
 class DrawnFromFile(AnyFile):

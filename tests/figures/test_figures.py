@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 
@@ -10,8 +11,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Annotation, Text
 
+from alexctl.figures.budgets import effect_by_budget
 from alexctl.figures.curves import crossing_label, learning_curves, median_curve
-from alexctl.figures.page import MOST_LINES, sample, sampled, save
+from alexctl.figures.page import COLUMN, MOST_LINES, for_a_column, sample, sampled, save
 from alexctl.figures.rates import errors_at, learning_rate_search
 from alexctl.figures.styles import arm_styles
 
@@ -235,6 +237,48 @@ def test_saving_gives_the_same_bytes_and_leaves_nothing_else(tmp_path):
     assert str(tmp_path) not in (tmp_path / "one.svg").read_text(encoding="utf-8")
 
 
+def test_a_pdf_for_a_column(tmp_path):
+    """As wide as one, with its fonts embedded as TrueType, no caption, and the same bytes for the same figure."""
+    with for_a_column():
+        figure = draw()
+    assert "A caption." not in words(figure)
+    box = figure.bbox
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            found = Text.get_window_extent(text)
+            assert found.x0 >= box.x0 - 1, text
+            assert found.x1 <= box.x1 + 1, text
+    written = [save(figure, tmp_path / name, ("pdf",)) for name in ("one", "two")]
+    one, two = (paths[0].read_bytes() for paths in written)
+    assert one == two
+    assert [float(number) for number in re.search(rb"/MediaBox \[ ?0 0 ([\d.]+)", one).groups()] == [72 * COLUMN]
+    assert b"/FontFile2" in one
+    assert b"/Type3" not in one
+    assert b"Date" not in one
+    assert b"Matplotlib" not in one
+    assert draw().get_figwidth() > COLUMN, "and the next is drawn for a page again"
+
+
+BUDGETS = pd.DataFrame({
+    "arm": ["relu", "relu", "tanh", "tanh"], "budget": [2, 4, 2, 4], "test_error": [0.4, 0.3, 0.5, 0.4],
+    "gap": [0.1, 0.2, 0.1, 0.2], "effect": [1.0, 2.0, NAN, NAN], "low": NAN, "high": NAN,
+})  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("unknown", "labels"),
+    [
+        ([], ["test error (%)", "gap (points)", "effect"]), (["gap"], ["test error (%)", "effect"]),
+        (["gap", "effect"], ["test error (%)"]),
+    ],
+)  # fmt: skip
+def test_of_what_is_not_known_at_any_budget_there_is_no_panel(unknown, labels):
+    budgets = BUDGETS.assign(**dict.fromkeys(unknown, NAN))
+    figure = effect_by_budget(budgets, control="tanh", scale="points", effect_label="effect")
+    assert [axes.get_ylabel() for axes in figure.axes] == labels
+    assert figure.axes[-1].get_xlabel() == "epochs"
+
+
 def test_a_failed_save_keeps_what_was_there(tmp_path, monkeypatch):
     (tmp_path / "figure.svg").write_text("old")
     figure = draw()
@@ -300,7 +344,9 @@ def test_the_line_breaks_where_a_rate_did_not_get_there():
 
 
 def test_a_search_that_found_nothing_and_one_without_losses():
-    assert "no rate reached the target" in words(draw_search(SEARCH.assign(epochs_to_target=NAN), winners={}))
+    figure = draw_search(SEARCH.assign(epochs_to_target=NAN), winners={})
+    assert any(text.startswith("no rate reached the target; ") for text in words(figure))
+    assert all(axes.lines for axes in figure.axes), "no empty axes"
     assert len(draw_search(SEARCH.dropna()).axes) == 1
 
 

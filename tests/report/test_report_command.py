@@ -193,3 +193,13 @@ def test_a_site(alexctl, one_seed, tmp_path):
     code, _, err = alexctl("report", "--site", "results")
     assert (code, len(err.splitlines())) == (2, 1)
     assert "the folder is not empty and no site of alexctl's" in err
+
+
+def test_figures_for_a_paper(alexctl, one_seed, tmp_path):
+    for words in (("--reference",), ("--format", "md")):
+        code, out, err = alexctl("report", *words, "--pdf")
+        assert (code, out) == (2, "")
+        assert err.startswith("alexctl: --pdf draws figures of your results, and --")
+    assert alexctl("report", "--pdf")[0] == 0
+    assert (one_seed / "figure.pdf").read_bytes().startswith(b"%PDF-")
+    assert alexctl("report", "--format", "json")[0] == 0, "figures.json with a PDF in it is read"
