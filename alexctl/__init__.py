@@ -1,7 +1,8 @@
 """alexctl puts architectural claims to the test, starting with those of the AlexNet paper (2012).
 
 In Python: `alexctl.ablate("relu-vs-tanh")` runs one, `alexctl.load_results("results")` opens what was run,
-`alexctl.stats(frame, ...)` judges anybody's runs. Importing alexctl is light; torch is imported by the first call.
+`alexctl.stats(frame, ...)` judges anybody's runs; `watcher=alexctl.Screen()` shows a run on its way. Importing
+alexctl is light; torch is imported by the first call.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -20,10 +21,12 @@ if TYPE_CHECKING:
         write_report,
         write_site,
     )
+    from alexctl.cli.progress import Screen
 
 __version__ = "0.1.0"
 __all__ = [
     "Result",
+    "Screen",
     "Stopped",
     "UserError",
     "ablate",
@@ -40,6 +43,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'alexctl' has no attribute '{name}'")
+    if name == "Screen":
+        from alexctl.cli.progress import Screen
+
+        return Screen
     from alexctl import api
 
     return getattr(api, name)

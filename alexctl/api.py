@@ -174,9 +174,9 @@ def ablate(
     `devices` such as `"cuda:0,cuda:1"` has nets in two towers run as two ranks, one on each.
     `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`, and over those of a `preset`. Any number of
     processes may run the same campaign at the same time; with a `seed_range` such as `"6-11"` this one runs only these of
-    the plan's seeds. A trial that fails is recorded, and the
-    others go on: see `Result.failed`. Raises UserError for what can't work, a line a fault, and Stopped after Ctrl-C,
-    when every running trial has its checkpoint.
+    the plan's seeds. A trial that fails is recorded, and the others go on: see `Result.failed`. `watcher=alexctl.Screen()`
+    shows what happens, in a notebook and in a log a line an event. Raises UserError for what can't work, a line a fault,
+    and Stopped after Ctrl-C, when every running trial has its checkpoint.
     """
     ablation = asked(
         name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
