@@ -1,5 +1,6 @@
 """The numbers of docs/statistics-for-students.md, from the tables of real trials in results/reference/calibration."""
 
+import itertools
 import math
 from pathlib import Path
 
@@ -84,12 +85,20 @@ def interval(relu: Races, tanh: Races) -> str:
 
 
 def pairing(errors: Errors) -> str:
-    one, two = _points(errors, 0.0005), _points(errors, 0.001)
+    """The two rates whose errors go together most, and how far others do."""
+    together = {
+        (one, two): float(np.corrcoef(_points(errors, one), _points(errors, two))[0, 1])
+        for one, two in itertools.combinations(errors.rates, 2)
+    }
+    most = max(together, key=together.get)
+    one, two = (_points(errors, rate) for rate in most)
     paired, apart = (one - two).std(ddof=1), math.hypot(one.std(ddof=1), two.std(ddof=1))
     return (
-        f"Over {len(one)} seeds at the rates 0.0005 and 0.001 the errors of the two arms have a correlation of "
-        f"{np.corrcoef(one, two)[0, 1]:.2f}: a seed that is lucky for one is lucky for the other. The difference within a pair has "
-        f"a standard deviation of {paired:.2f} points; between runs that share no seed it would be {apart:.2f}."
+        f"Over {len(one)} seeds at the rates {most[0]:g} and {most[1]:g} the errors of the two arms have a correlation of "
+        f"{together[most]:.2f}: a seed that is lucky for one is lucky for the other. The difference within a pair has a standard "
+        f"deviation of {paired:.2f} points; between runs that share no seed it would be {apart:.2f}. Of the {len(together)} pairs of "
+        f"rates these two go together most; the median correlation is {np.median(list(together.values())):.2f}, the least "
+        f"{min(together.values()):.2f}."
     )
 
 
