@@ -164,6 +164,7 @@ def ablate(
     lanes: int | None = None,
     retry_failed: bool = False,
     fail_fast: bool = False,
+    wait: bool = True,
     checkpoint_seconds: float = 20.0,
     keep_weights: bool = False,
     keep_predictions: bool = False,
@@ -174,9 +175,10 @@ def ablate(
     `devices` such as `"cuda:0,cuda:1"` has nets in two towers run as two ranks, one on each.
     `knobs` are laid over the file's `[base]`, such as `{"batch_size": 64}`, and over those of a `preset`. Any number of
     processes may run the same campaign at the same time; with a `seed_range` such as `"6-11"` this one runs only these of
-    the plan's seeds. A trial that fails is recorded, and the others go on: see `Result.failed`. `watcher=alexctl.Screen()`
-    shows what happens, in a notebook and in a log a line an event. Raises UserError for what can't work, a line a fault,
-    and Stopped after Ctrl-C, when every running trial has its checkpoint.
+    the plan's seeds, and without `wait` it ends when others train all that is left. A trial that fails is recorded, and
+    the others go on: see `Result.failed`. `watcher=alexctl.Screen()` shows what happens, in a notebook and in a log a line
+    an event. Raises UserError for what can't work, a line a fault, and Stopped after Ctrl-C, when every running trial has
+    its checkpoint.
     """
     ablation = asked(
         name, data=data, smoke=smoke, seeds=seeds, studies=studies, until_decided=until_decided, max_seeds=max_seeds,
@@ -189,18 +191,10 @@ def ablate(
 
     options = Options(
         results=Path(results), name=folder_name, root=None if data_root is None else Path(data_root), device=device, devices=devices,
-        workers=workers, threads=threads, lanes=lanes, share=share, retry_failed=retry_failed, fail_fast=fail_fast,
+        workers=workers, threads=threads, lanes=lanes, share=share, retry_failed=retry_failed, fail_fast=fail_fast, waits=wait,
         keeping=Keeping(checkpoint_seconds=checkpoint_seconds, weights=keep_weights, predictions=keep_predictions),
     )  # fmt: skip
     return Result.of(run(ablation, options, watcher or Silent()))
-
-
-def finished(folder: Path) -> Result:
-    """A campaign that other processes have run, its tables and figures written anew where the last one did not."""
-    from alexctl.report.rebuild import rebuild_all
-
-    rebuild_all(folder, folder.name, problems=[])
-    return load_results(folder)[folder.name]
 
 
 def load_results(

@@ -65,6 +65,7 @@ class Options:
     share: range | None = None  # of the reported seeds, those to run here; None: all
     retry_failed: bool = False
     fail_fast: bool = False
+    waits: bool = True  # for trials that others train, though no other trial can follow them
     keeping: trial.Keeping = field(default_factory=trial.Keeping)
 
 
@@ -103,6 +104,11 @@ class Scheduler:
                 self._fill()
                 if not self.running and not self.later and not self.held and not self.changed:
                     break
+                if not self.options.waits and not self.running and not self.later and self._is_left_to_others():
+                    self.watcher.noted(
+                        f"{numbers.counted(len(self.held), 'trial')} left to the processes that train them"
+                    )
+                    break
                 if self.held and not self.running and not self.told:
                     self.told = True
                     self.watcher.waiting(len(self.held))
@@ -117,6 +123,12 @@ class Scheduler:
                 self.campaign.reload(name)
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _is_left_to_others(self) -> bool:
+        """Whether all that is ready is in other hands and nothing can follow: no search goes on, and no look is due."""
+        if self.changed or self.campaign.ablation.plan.looks:
+            return False
+        return all(job.phase == "final" for job in self.campaign.ready())
 
     def _check_folder(self) -> None:
         if not self.campaign.folder.is_dir():

@@ -66,6 +66,7 @@ def ablate(
     device: Annotated[str, speed(metavar="NAME", help="auto, cpu, cuda, cuda:N or mps. auto and cuda use all GPUs.")] = "auto",
     devices: Annotated[str | None, speed(metavar="A,B", help="Two devices for each trial: a network in two towers runs as two ranks, one on each. cuda:0,cuda:1 or cpu,cpu.")] = None,
     seed_range: Annotated[str | None, speed("--seed-range", metavar="A-B", help="Run only these of the planned seeds, such as 6-11; others run the rest.")] = None,
+    no_wait: Annotated[bool, speed("--no-wait", help="End when other processes on the same folder train all that is left, instead of waiting for them.")] = False,
     on: Annotated[On | None, on_cluster("--on", metavar="slurm", help="Train in jobs of Slurm, which share the trials; needs alexctl[slurm]. Give the same command again to watch them.")] = None,
     partition: Annotated[str | None, on_cluster(metavar="NAME", help="Where the jobs run. Default: the cluster's own.")] = None,
     jobs: Annotated[int | None, on_cluster(metavar="N", min=1, max=100_000, help="Jobs at once; each trains one trial after the other. Default: as many as have work, up to 8.")] = None,
@@ -104,6 +105,8 @@ def ablate(
     refuse_on_smoke(require, fail_on, smoke, "leave out --smoke")
     if seed_range is not None and (require is not None or fail_on):
         raise UserError("--seed-range: a gate judges all seeds; ask `alexctl report` for it, once all are there")
+    if no_wait and (require is not None or fail_on):
+        raise UserError("--no-wait: a gate judges all trials; leave one of the two out")
     question = {
         "data": data, "smoke": smoke, "seeds": seeds, "studies": studies, "until_decided": until_decided, "max_seeds": max_seeds,
         "epochs": epochs, "precision": None if precision is Precision.auto else precision.value, "preset": preset,
@@ -121,7 +124,7 @@ def ablate(
     else:
         how = {
             "name": name, "seed_range": seed_range, "results": results, "folder_name": folder_name, "data_root": data_root, "device": device, "devices": devices,
-            "workers": workers, "threads": threads, "lanes": lanes, "retry_failed": retry is not None, "fail_fast": fail_fast,
+            "workers": workers, "threads": threads, "lanes": lanes, "retry_failed": retry is not None, "fail_fast": fail_fast, "wait": not no_wait,
             "checkpoint_seconds": checkpoint_every, "keep_weights": keep_weights, "keep_predictions": keep_predictions,
         }  # fmt: skip
         result = _here(Screen(quiet=quiet), question | how)

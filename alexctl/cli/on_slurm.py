@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from alexctl.store.records import TrialRecord
 
 OF_THE_LOGIN = {
-    "name", "results", "data_root", "data", "device", "workers", "json_", "quiet", "require", "tier", "fail_on", "dry_run",
+    "name", "results", "data_root", "data", "device", "workers", "json_", "quiet", "require", "tier", "fail_on", "dry_run", "no_wait",
 }  # fmt: skip
 """Parameters of `ablate` that a job is not given, or not as they were typed."""
 
@@ -76,7 +76,7 @@ def words_of(ctx: typer.Context, results: Path, root: Path, *, gpus: int) -> tup
         option = max(param.opts, key=len)
         values = value if isinstance(value, Collection) and not isinstance(value, str) else [value]
         words += [option if each is True else f"{option}={_text(each)}" for each in values]
-    return tuple(words)
+    return (*words, "--no-wait")  # a job that waits for another holds what nobody uses
 
 
 def _absolute_file(name: str) -> str:
@@ -114,7 +114,7 @@ class Screen:
                 self.live = Live(console=self.console, refresh_per_second=1, transient=True)
                 self.live.start()
             foot = Text("Ctrl-C stops watching, and asks what becomes of the jobs", style="dim")
-            self.live.update(Group(group_of(view, self.console), foot))
+            self.live.update(Group(group_of(view, self.console, watched=True), foot))
         elif (words := view.jobs_words()) != self.jobs:
             self.jobs = words
             self._event(f"jobs: {words}")
@@ -241,4 +241,7 @@ def run(ctx: typer.Context, question: dict[str, Any], *, detach: bool, cancel: b
             say(f"To see how far they are: {again(sent)}")
         return None
     watched(sent, quiet=quiet)
-    return api.finished(sent.folder)
+    from alexctl.report.rebuild import rebuild_all
+
+    rebuild_all(sent.folder, sent.folder.name, problems=[])  # where the last job was ended before it had written all
+    return api.load_results(sent.folder)[sent.folder.name]

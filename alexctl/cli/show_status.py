@@ -33,13 +33,13 @@ def _counted(number: int, state: str) -> Text:
     return Text(str(number) if number else "-", style=COLOURS.get(state, "") if number else "dim")
 
 
-def group_of(view: View, console: Console, *, title: bool = True) -> Group:
+def group_of(view: View, console: Console, *, watched: bool = False) -> Group:
     """A campaign as it stands: its name, the table, its jobs."""
-    lines: list[Any] = [Text.from_markup(f"[bold]{plain(view.folder.name)}[/]")] if title else []
+    lines: list[Any] = [Text.from_markup(f"[bold]{plain(view.folder.name)}[/]")]
     lines.append(
         table_of(view, console) if view.campaign else Text("No trial yet: the first job to begin makes the plan.")
     )
-    if view.jobs_known:
+    if watched or view.jobs is not None:
         lines.append(Text(f"Slurm jobs: {view.jobs_words()}", style="dim"))
     return Group(*lines)
 
@@ -50,5 +50,5 @@ def as_json(view: View) -> dict[str, Any]:
         "name": view.folder.name,
         "folder": str(view.folder),
         "trials": [asdict(line) for line in view.trials],
-        "jobs": [asdict(job) for job in view.jobs] if view.jobs_known else None,
+        "jobs": None if view.jobs is None else [asdict(job) for job in view.jobs],
     }

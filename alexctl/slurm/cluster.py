@@ -1,6 +1,5 @@
 """What Slurm's own commands say of a cluster and its queue, and how jobs are cancelled."""
 
-import os
 import re
 import shutil
 import subprocess
@@ -138,9 +137,9 @@ def minutes_of(text: str) -> int | None:
 
 
 def queue(name: str, ids: Collection[str]) -> list[QueuedJob]:
-    """Which of one's own jobs of that name, of these arrays, are in the queue: waiting, running or about to end."""
+    """Which jobs of that name, of these arrays, are in the queue, whoever submitted them: waiting, running or ending."""
     mine, found = set(ids), []
-    words = ("squeue", "-h", "-r", "-u", str(os.getuid()), "-n", name, "-o", "%i|%T|%r")
+    words = ("squeue", "-h", "-r", "-n", name, "-o", "%i|%T|%r")
     for line in _asked_again(*words).splitlines():
         job_id, state, reason = line.strip().split("|", 2)
         if job_id.partition("_")[0] in mine:

@@ -14,6 +14,7 @@ from alexctl.errors import UserError, short
 from alexctl.slurm import cluster
 from alexctl.slurm.hand import Hand
 from alexctl.store import files, layout, plan, slurm_jobs
+from alexctl.store.lock import FolderLock, Locked, wait_for_lock
 from alexctl.store.slurm_jobs import Submission
 
 DEFAULT_JOBS = 8
@@ -21,6 +22,7 @@ DEFAULT_MINUTES = 60
 SIGNAL_SECONDS = (
     90  # before the end of its time that a job hears of it, if it has so many; Slurm may be half a minute early
 )
+PATIENCE = 60.0  # seconds for another process that submits
 MOST_REQUEUES = 1000  # of a job by its time limit; each goes on where the one before stopped
 
 
@@ -66,22 +68,35 @@ def submit(
     partition = cluster.chosen(request.partition)
     minutes = _minutes(request.time, partition)
     jobs, notes = _jobs(request, ablation, share)
+    known, others = _options(request, partition.name, minutes)
     data = prepare(ablation.base["data"], root, image_size=ablation.image_size, progress=progress)
     folder = results / (folder_name or layout.campaign_name(ablation, data.name))
     slurm_jobs.refuse_name(folder)
     plan.refuse_older(folder)
-    there = _in_the_queue(folder, words)
-    if there >= jobs:
-        notes.append(f"{numbers.counted(there, 'job')} of this campaign in the queue already; nothing was submitted")
-        return Sent(folder=folder, submission=None, notes=tuple(notes))
-    if there:
-        notes.append(f"{numbers.counted(there, 'job')} of this campaign in the queue already, and these come on top")
-    job_id = _submit(folder, words, request, partition.name, minutes, jobs - there)
-    submission = Submission(
-        job_id=job_id, num_jobs=jobs - there, words=words, partition=partition.name, minutes=minutes
-    )
-    slurm_jobs.add(folder, submission)
+    files.make_inner(files.make_inner(folder) / layout.SLURM)
+    with _locked(slurm_jobs.folder(folder), progress):
+        there = _in_the_queue(folder, words)
+        are_there = f"{numbers.counted(there, 'job')} of this campaign in the queue already"
+        if there >= jobs:
+            return Sent(folder=folder, submission=None, notes=(*notes, f"{are_there}; nothing was submitted"))
+        notes += [f"{are_there}, and these come on top"] if there else []
+        job_id = _submit(folder, words, known, others, jobs - there)
+        submission = Submission(
+            job_id=job_id, num_jobs=jobs - there, words=words, partition=partition.name, minutes=minutes
+        )
+        slurm_jobs.add(folder, submission)
     return Sent(folder=folder, submission=submission, notes=tuple(notes))
+
+
+def _locked(folder: Path, progress: Progress | None) -> FolderLock:
+    """The folder of the list of jobs, which a second command must not read while a first one is submitting."""
+    try:
+        return wait_for_lock(folder, progress or (lambda *_: None), patience=PATIENCE)
+    except Locked as locked:
+        raise UserError(
+            f"another alexctl has been submitting {folder.parent.name} for {numbers.duration(PATIENCE)}, {locked}; end it "
+            "if it hangs, then run the same command again", exit_code=1,
+        ) from None  # fmt: skip
 
 
 def job_name(folder: Path) -> str:
@@ -172,10 +187,10 @@ def _in_the_queue(folder: Path, words: tuple[str, ...]) -> int:
     return len(every)
 
 
-def _options(folder: Path, request: Request, partition: str, minutes: int) -> tuple[dict, dict]:
-    """(options of sbatch that submitit has names for, the others)."""
+def _options(request: Request, partition: str, minutes: int) -> tuple[dict, dict]:
+    """(options of sbatch that submitit has names for, the others); UserError where sbatch would refuse them."""
     known = {
-        "job_name": job_name(folder), "partition": partition, "time": minutes, "nodes": 1, "ntasks_per_node": 1,
+        "partition": partition, "time": minutes, "nodes": 1, "ntasks_per_node": 1,
         "cpus_per_task": (request.workers or max(1, request.gpus)) * request.threads,
     }  # fmt: skip
     known |= {"gpus_per_node": request.gpus} if request.gpus else {}
@@ -185,16 +200,18 @@ def _options(folder: Path, request: Request, partition: str, minutes: int) -> tu
     return known, others
 
 
-def _submit(folder: Path, words: tuple[str, ...], request: Request, partition: str, minutes: int, jobs: int) -> str:
+def _submit(folder: Path, words: tuple[str, ...], known: dict, others: dict, jobs: int) -> str:
     """The id of the job, or of the array, that sbatch has made of it."""
     import submitit
 
-    known, others = _options(folder, request, partition, minutes)
-    files.make_inner(files.make_inner(folder) / layout.SLURM)
-    notice = min(SIGNAL_SECONDS, 60 * minutes // 4)
+    notice = min(SIGNAL_SECONDS, 60 * known["time"] // 4)
     executor = submitit.SlurmExecutor(folder=slurm_jobs.folder(folder).resolve(), max_num_timeout=MOST_REQUEUES)
     executor.update_parameters(
-        **known, signal_delay_s=notice, array_parallelism=jobs, additional_parameters={"requeue": True} | others
+        **known,
+        job_name=job_name(folder),
+        signal_delay_s=notice,
+        array_parallelism=jobs,
+        additional_parameters={"requeue": True} | others,
     )
     hand = Hand(str(folder.resolve()), words, 0.8 * notice)
     try:

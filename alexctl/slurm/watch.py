@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -29,8 +29,7 @@ class View:
     folder: Path
     campaign: Campaign | None
     trials: tuple[Standing, ...]
-    jobs: tuple[QueuedJob, ...]
-    jobs_known: bool = True  # else nothing was submitted, or Slurm can't be asked
+    jobs: tuple[QueuedJob, ...] | None  # None: nothing was submitted, or Slurm gives no answer
 
     @property
     def is_over(self) -> bool:
@@ -39,6 +38,8 @@ class View:
 
     def jobs_words(self) -> str:
         """'2 running, 1 pending (Resources)'; 'none in the queue'."""
+        if self.jobs is None:
+            return "not known, Slurm gives no answer"
         states = Counter(job.state.lower() for job in self.jobs)
         why = sorted({job.reason for job in self.jobs if job.state in WAITS} - {"None", ""})
         reasons = f" ({', '.join(why)})" if why else ""
@@ -53,11 +54,10 @@ class Hearer(Protocol):
     def ended(self, record: TrialRecord) -> None: ...
 
 
-def view(folder: Path, campaign: Campaign | None, jobs: Sequence[QueuedJob]) -> View:
+def view(folder: Path, campaign: Campaign | None, jobs: Sequence[QueuedJob] | None) -> View:
     """The campaign as it stands now."""
-    return View(
-        folder=folder, campaign=campaign, trials=tuple(standings(campaign)) if campaign else (), jobs=tuple(jobs)
-    )
+    trials = tuple(standings(campaign)) if campaign else ()
+    return View(folder=folder, campaign=campaign, trials=trials, jobs=None if jobs is None else tuple(jobs))
 
 
 def status(results: Path, name: str | None = None) -> tuple[list[View], list[str]]:
@@ -65,20 +65,17 @@ def status(results: Path, name: str | None = None) -> tuple[list[View], list[str
 
     `results` may also be a campaign's folder. UserError where there are none.
     """
-    folders = _folders(results, name)
     views, notes = [], []
-    for folder in folders:
-        jobs, known = [], bool(slurm_jobs.read(folder))
-        if known:
+    for folder in _folders(results, name):
+        jobs = None
+        if slurm_jobs.read(folder):
             try:
                 jobs = submit.queued(folder)
             except UserError as error:
-                known = False
                 notes.append(f"{folder.name}: the state of its jobs is not known here: {error}")
-        now = view(folder, opened(folder), jobs)
-        views.append(replace(now, jobs_known=known))
-        if known and not jobs and not now.is_over:
-            notes.append(str(left_undone(now)))
+        views.append(view(folder, opened(folder), jobs))
+        if jobs == [] and not views[-1].is_over:
+            notes.append(str(left_undone(views[-1])))
     return views, notes
 
 
@@ -106,10 +103,10 @@ def watch(folder: Path, hearer: Hearer) -> None:
     """
     planned, campaign = signature(folder / layout.PLAN), opened(folder)
     over = {record.folder.name for record in _over(campaign)}
-    asked, jobs = float("-inf"), []
+    jobs, asked = submit.queued(folder), time.monotonic()
     while True:
         if time.monotonic() - asked >= ASK_SECONDS:
-            jobs, asked = submit.queued(folder), time.monotonic()
+            jobs, asked = _queued(folder), time.monotonic()
         if (plan := signature(folder / layout.PLAN)) != planned:
             planned, campaign = plan, opened(folder)
         elif campaign is not None:
@@ -120,14 +117,22 @@ def watch(folder: Path, hearer: Hearer) -> None:
                 over.add(record.folder.name)
                 hearer.ended(record)
         hearer.look(now)
-        if not jobs:
+        if jobs == []:
             if not now.is_over:
                 raise left_undone(now)
             return
-        if now.is_over and (idle := [job.job_id for job in jobs if job.state in WAITS]):
+        if now.is_over and (idle := [job.job_id for job in jobs or () if job.state in WAITS]):
             cluster.cancel(idle)
             asked = float("-inf")
         time.sleep(LOOK_SECONDS)
+
+
+def _queued(folder: Path) -> list[QueuedJob] | None:
+    """The campaign's jobs; None where Slurm gives no answer just now, as while its controller is started anew."""
+    try:
+        return submit.queued(folder)
+    except UserError:
+        return None
 
 
 def _over(campaign: Campaign | None) -> list[TrialRecord]:

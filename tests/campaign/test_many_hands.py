@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 import torch
@@ -130,6 +131,38 @@ def test_trials_of_others_are_waited_for_and_taken_over(options, monkeypatch):
     assert [line for line in screen.lines if line.startswith("waiting")] == ["waiting for 1"]
     assert len(shared.judged) == 4
     assert rows_of(shared.folder) == rows_of(whole.folder)
+
+
+def test_what_others_train_is_not_waited_for_unasked(options):
+    """With `--no-wait` a process ends once all that is left is in other hands; the next command goes on with it."""
+    data = run(tiny_ablation(seeds=1), Options(**{**vars(options), "name": "whole"}), Screen(quiet=True))
+    folder = options.results / "shared"
+    alone = Campaign(
+        tiny_ablation(seeds=1), data_name=data.data_name, data_digest=data.data_digest, num_classes=10, folder=folder
+    )
+    job = alone.ready()[0]
+    trial = layout.trial(folder, job.name)
+    records.create(trial, ablation="tiny", arm=job.arm, phase=job.phase, seed=job.seed, setting=job.setting)
+    screen = Noted()
+    shutil.rmtree(options.results / "whole")  # else its trials are taken over
+    with FolderLock(trial):
+        part = run(tiny_ablation(seeds=1), Options(**{**vars(options), "name": "shared", "waits": False}), screen)
+    assert [record.state for record in part.judged] == ["done", "pending"]
+    assert "1 trial left to the processes that train them" in screen.lines
+    assert (folder / layout.VERDICT).exists()
+
+
+def test_a_search_that_others_train_is_waited_for(tmp_path):
+    """More trials may follow it, as after a look."""
+    for changes, left in (({}, True), ({"lr": "search", "lr_grid": [0.01, 0.02]}, False), ({"looks": [4, 6]}, False)):
+        campaign = Campaign(
+            tiny_ablation(**changes), data_name="shapes", data_digest="0" * 16, num_classes=10, folder=tmp_path / "tiny"
+        )
+        scheduler = Scheduler(
+            campaign, None, Options(results=tmp_path), tmp_path, Crew(devices=("cpu",)), Noted(), Noted()
+        )
+        scheduler.changed = False
+        assert scheduler._is_left_to_others() == left
 
 
 def test_a_worker_that_dies_leaves_what_another_has_taken_over(tmp_path):

@@ -24,10 +24,8 @@ def sent(tmp_path, tiny_root, monkeypatch):
     monkeypatch.setenv("ALEXCTL_DATA", str(tiny_root))
     found = []
 
-    def keep(folder, words, request, partition, minutes, jobs):
-        found.append((words, jobs, minutes, request))
-        folder.mkdir(parents=True, exist_ok=True)
-        slurm_jobs.folder(folder).mkdir()
+    def keep(folder, words, known, others, jobs):
+        found.append((words, jobs, known["time"]))
         return "7"
 
     main_one = Partition(name="main", minutes=30, is_default=True, is_up=True)
@@ -35,6 +33,7 @@ def sent(tmp_path, tiny_root, monkeypatch):
     monkeypatch.setattr(cluster, "partitions", lambda: {"main": main_one})
     monkeypatch.setattr(cluster, "most_in_an_array", lambda: 20)
     monkeypatch.setattr(cluster, "queue", lambda name, ids: [])
+    monkeypatch.setattr(cluster, "refusal", lambda options: None)
     monkeypatch.setattr(submit, "_submit", keep)
     return found
 
@@ -54,11 +53,11 @@ def test_a_job_asks_what_was_asked_here(sent, tmp_path, tiny_root, capsys):
              "--on", "slurm", "--time", "20", "--quiet", "--json", "--detach"]  # fmt: skip
     code, out, err = alexctl(*typed, capsys=capsys)
     assert code == 0, err
-    ((words, jobs, minutes, _),) = sent
+    ((words, jobs, minutes),) = sent
     assert words == (
         "ablate", "relu-vs-tanh", f"--results={tmp_path}/there", f"--data-root={tiny_root}", "--data=shapes", "--device=cpu",
         "--workers=1", "--seeds=4", "--set=lr=0.01", "--set=epochs_after_target=0", "--precision=float32",
-        "--retry=failed", "--checkpoint-every=5.0", "--keep-weights",
+        "--retry=failed", "--checkpoint-every=5.0", "--keep-weights", "--no-wait",
     )  # fmt: skip
     assert (jobs, minutes) == (8, 20)
     assert json.loads(out) == {"folder": "there/relu-vs-tanh@shapes", "job": "7"}
