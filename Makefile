@@ -20,7 +20,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test slow smoke page-test docs pictures test-slurm chaos lint format calibrate reference readme performance gpu-check clean afresh
+.PHONY: help setup demo test slow smoke page-test docs pictures test-exports test-slurm chaos lint format calibrate reference readme performance gpu-check clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,11 @@ docs: setup ## make the site of docs/ in build/docs/site: search, dark mode, no 
 
 pictures: setup ## do what docs/tutorial.md says and make its pictures anew, ten minutes of it; needs tmux and Chromium
 	$(BIN)/python -m tools.pictures
+
+test-exports: setup ## test the exports to TensorBoard, MLflow and W&B with their own packages, which this installs
+	@if [ -x $(BIN)/uv ]; then $(BIN)/uv pip install --quiet --python $(BIN)/python -e '.[tensorboard,mlflow,wandb]' -c constraints.txt; \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[tensorboard,mlflow,wandb]' -c constraints.txt; fi
+	ALEXCTL_EXPORTS_TEST=1 $(BIN)/python -m pytest tests/report/test_exports.py $(ARGS)
 
 test-slurm: setup ## run campaigns on a real Slurm, in a folder of its own (on Debian as root it is installed), and stop it; under 4 minutes
 	@if ! command -v slurmctld >/dev/null || ! command -v slurmd >/dev/null || ! command -v munged >/dev/null || ! command -v sbatch >/dev/null; then \

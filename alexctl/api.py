@@ -19,6 +19,7 @@ __all__ = [
     "UserError",
     "ablate",
     "compare_results",
+    "export",
     "load_results",
     "merge",
     "reference_verdicts",
@@ -248,6 +249,20 @@ def compare_results(a: str | Path, b: str | Path, *, problems: list[str] | None 
     if problems is not None:
         problems += faults
     return {"a": str(a), "b": str(b), **side_by_side(*sides)}
+
+
+def export(name: str, to: str, folder: str | Path, *, results: str | Path = "results") -> int:
+    """Writes the trials of a campaign as runs of `tensorboard`, `mlflow` or `wandb` into a new folder; how many.
+
+    Nothing is sent anywhere. UserError where there is no such campaign, the folder holds anything, or the package that
+    writes that format is not installed.
+    """
+    from alexctl.campaign.results import open_one
+    from alexctl.report import exports
+
+    if to not in exports.WRITERS:
+        raise UserError(f"export to '{to}': {nearest(to, exports.WRITERS)}")
+    return exports.export(open_one(Path(results), name), to, Path(folder))
 
 
 def stats(

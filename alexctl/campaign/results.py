@@ -50,3 +50,14 @@ def open_place(place: str | Path, *, problems: list[str]) -> list[Evidence]:
         if name is not None and not any(name == each or layout.is_of(folder / each, name) for each in names):
             raise UserError(f"no results of {name} in {folder}, {nearest(name, names)}")
     return open_results(folder, name, problems=problems)
+
+
+def open_one(folder: Path, name: str) -> Evidence:
+    """The campaign of that name in a results folder; UserError where there is none, or where it could be several."""
+    found = open_place(f"{folder}:{name}" if not (folder / layout.PLAN).is_file() else folder, problems=[])
+    named = [each for each in found if each.folder.name == name] or found
+    if len(named) > 1:
+        raise UserError(
+            f"there are several results of {name}: {', '.join(each.folder.name for each in named)}; name one"
+        )
+    return named[0]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from alexctl.cli import ablate, bench_doctor, compare, list_show, merge, own_file, report_stats, status
+from alexctl.cli import ablate, bench_doctor, compare, export, list_show, merge, own_file, report_stats, status
 from alexctl.cli.data import data_app
 from alexctl.cli.help import Command, examples
 from alexctl.cli.usage import Commands
@@ -43,6 +43,7 @@ _add("A claim of your own", "check", own_file.check, *own_file.CHECK_EXAMPLES)
 _add("A claim of your own", "schema", own_file.schema, *own_file.SCHEMA_EXAMPLES)
 _add("Results", "report", report_stats.report, *report_stats.REPORT_EXAMPLES)
 _add("Results", "compare", compare.compare, *compare.EXAMPLES)
+_add("Results", "export", export.export, *export.EXAMPLES)
 _add("Results", "merge", merge.merge, *merge.EXAMPLES)
 _add("Results", "stats", report_stats.stats, *report_stats.STATS_EXAMPLES)
 _add("This machine", "doctor", bench_doctor.doctor, *bench_doctor.DOCTOR_EXAMPLES)

@@ -123,7 +123,7 @@ def _curves(evidence: Evidence) -> pd.DataFrame:
     lines = []
     for r in evidence.counted:
         about = {"ablation": evidence.ablation.name, "arm": r.arm, "phase": r.phase, "seed": r.seed}
-        about |= {"lr": r.setting["lr"], "budget": r.setting["epochs"]}
+        about |= {"lr": r.setting["lr"], "budget": r.setting["epochs"], "trial": r.folder.name}
         about |= {key: r.setting.get(key) for key in evidence.ablation.plan.search}
         raced = {}
         if statistics.is_windowed(r.setting):
@@ -131,6 +131,7 @@ def _curves(evidence: Evidence) -> pd.DataFrame:
             raced = dict(zip((epochs + statistics.HALF_WINDOW).round(6), errors, strict=True))
         lines += [about | row | {"whole_epoch_error": raced.get(round(row["epoch"], 6))} for row in r.rows]
     columns = CURVE_COLUMNS + ("budget",) * bool(evidence.ablation.plan.budgets) + tuple(evidence.ablation.plan.search)
+    columns += ("trial",)
     frame = pd.DataFrame(lines, columns=columns)
     return frame.sort_values(["arm", "phase", "lr", "seed", "step"], kind="stable", ignore_index=True)
 
