@@ -25,6 +25,7 @@ COMMANDS = [
     "show",
     "report",
     "compare",
+    "export",
     "merge",
     "stats",
     "data fetch",
