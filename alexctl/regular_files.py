@@ -38,10 +38,10 @@ def is_regular(path: Path) -> bool:
         return False
 
 
-def signature(path: Path) -> tuple[int, int, int] | None:
+def signature(path: Path | str) -> tuple[int, int, int] | None:
     """What changes whenever a file is written or replaced; not a time that anybody's clock need agree with. None: no file."""
     try:
-        about = path.lstat()
+        about = os.lstat(path)
     except OSError:
         return None
     return about.st_ino, about.st_mtime_ns, about.st_size

@@ -68,7 +68,12 @@ def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
             at_the_end.enter_context(_locked(folder, watcher, patience=0.0))
         writing = contextlib.nullcontext if alone else lambda: _locked(folder, watcher, patience=PATIENCE)
         campaign = Campaign(
-            ablation, data_name=data.name, data_digest=data.digest, num_classes=len(data.classes), folder=folder
+            ablation,
+            data_name=data.name,
+            data_digest=data.digest,
+            num_classes=len(data.classes),
+            folder=folder,
+            lean=True,
         )
         campaign.retry_failed, campaign.share = options.retry_failed, options.share
         restarted = campaign.trials.restart_torn()

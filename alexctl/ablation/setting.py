@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -45,7 +46,7 @@ class Setting(BaseModel):
             "numerics": self.numerics,
         }
 
-    @property
+    @cached_property
     def hash8(self) -> str:
         """Eight hex digits of the SHA-256 of `flat()`."""
         return hash_of(self.flat())

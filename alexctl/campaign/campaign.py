@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.ablation.knobs import TrainingKnobs
-from alexctl.ablation.model import Ablation
+from alexctl.ablation.model import SEARCH_SEED, Ablation
 from alexctl.ablation.setting import NUMERICS, Setting
 from alexctl.campaign import older
 from alexctl.campaign.arm_search import ArmSearch, search_changes
@@ -27,12 +27,13 @@ class Campaign:
     """All trials of one ablation on one data set, in one folder of results/.
 
     `ready()` is derived from what lies in the folder and nothing else, so the same command again is resume. A plan of
-    older `numerics` is only read (campaign/older.py): nothing of it is ready.
+    older `numerics` is only read (campaign/older.py): nothing of it is ready. `lean`: rows of finished reported trials are
+    read again once there is evidence to be made of them.
     """
 
     def __init__(
         self, ablation: Ablation, *, data_name: str, data_digest: str, num_classes: int, folder: Path,
-        numerics: int = NUMERICS, unplanned_looks: tuple[int, ...] = (),
+        numerics: int = NUMERICS, unplanned_looks: tuple[int, ...] = (), lean: bool = False,
     ):  # fmt: skip
         self.unplanned_looks = unplanned_looks
         self.ablation, self.folder, self.num_classes = ablation, folder, num_classes
@@ -40,9 +41,12 @@ class Campaign:
         self.data_name, self.data_digest = data_name, data_digest
         self.retry_failed = False
         self.share: range | None = None  # of the reported seeds, those that this process runs; None: all
-        self.trials = KnownTrials(folder)
+        # A look goes back to the rows of all trials.
+        self.trials = KnownTrials(folder, lean=lean and not ablation.plan.looks)
         self._searches: dict[tuple[str, Part], ArmSearch] = {}
         self._final: dict[tuple, list[Job]] = {}  # by arm, rate, part, and what else was chosen
+        self._left: dict[tuple, list[Job]] = {}  # of those, what was not over when it was last asked what is ready
+        self._settings: dict[tuple, Setting] = {}  # kept, since each takes a while to check
         self.parts = parts_of(ablation.plan)
         self._seeds: tuple[int, int] | None = None
         self._plan_read: tuple[int, ...] | None = None  # as it was when it was last read
@@ -76,8 +80,15 @@ class Campaign:
     ) -> Setting:
         """An arm's setting, with the `knobs` that a search tries or has chosen beside the rate; in the search it never
         sees the test data, and a race ends at the target."""
-        ablation, part = self.ablation, part or self.parts[-1]
-        changes = at_budget(ablation, arm, part.budget) | dict(knobs or {})
+        part, knobs = part or self.parts[-1], dict(knobs or {})
+        key = (arm, phase, lr, part, repr(sorted(knobs.items())))
+        if key not in self._settings:
+            self._settings[key] = self._setting(arm, phase, lr, part, knobs)
+        return self._settings[key]
+
+    def _setting(self, arm: str, phase: str, lr: float | None, part: Part, knobs: dict[str, Any]) -> Setting:
+        ablation = self.ablation
+        changes = at_budget(ablation, arm, part.budget) | knobs
         if phase == "search":
             changes |= search_changes(ablation, {**DEFAULTS, **ablation.base, **ablation.arms[arm], **changes})
         return ablation.setting(arm, self.data_name, self.data_digest, lr=lr, **changes)
@@ -90,8 +101,7 @@ class Campaign:
 
     def reload(self, name: str) -> TrialRecord:
         """Reads one trial again after something happened to it."""
-        self._searches.clear()
-        self._seeds = None
+        self._forget_what_follows({name})
         return self.trials.reload(name)
 
     def refresh(self) -> bool:
@@ -102,11 +112,21 @@ class Campaign:
         if self._plan_read and (now := signature(self.folder / layout.PLAN)) != self._plan_read:
             plan.check(self.folder, plan.table(self.ablation, self._about, {}))
             self._plan_read = now
-        if not self.trials.refresh():
-            return False
-        self._searches.clear()
+        changed = self.trials.refresh()
+        self._forget_what_follows(changed)
+        return bool(changed)
+
+    def _forget_what_follows(self, changed: set[str]) -> None:
+        """Has what was derived from these trials derived anew."""
+        if not changed:
+            return
         self._seeds = None
-        return True
+        for arm, seed, _ in filter(None, map(layout.parse_trial_name, changed)):
+            if seed >= SEARCH_SEED:
+                study = (seed - SEARCH_SEED) // self.ablation.plan.search_seeds
+                for part in self.parts:
+                    if part.study == study:
+                        self._searches.pop((arm, part), None)
 
     def record(self, job: Job) -> TrialRecord:
         """What is known of a job's trial; a pending one if nothing is."""
@@ -185,6 +205,7 @@ class Campaign:
 
     def evidence(self) -> Evidence:
         """Everything that tables, verdicts and figures are made of, as it stands."""
+        self.trials.read_whole()
         if self.is_older:
             return self._of_old()
         counted = self.counted()
@@ -243,8 +264,16 @@ class Campaign:
                 if lr is None:
                     searching += [job for job in self.search(arm, part).waiting() if self._open(job)]
                 else:
-                    final += [job for job in self.own(self.final_jobs(arm, lr, part=part)) if self._open(job)]
+                    final += [job for job in self._not_over(arm, lr, part) if self._open(job)]
         return searching + sorted(final, key=lambda job: job.seed)
+
+    def _not_over(self, arm: str, lr: float, part: Part) -> list[Job]:
+        """The reported trials that this process may have to run; what is over stays so, and is not asked again."""
+        jobs = self.own(self.final_jobs(arm, lr, part=part))
+        key = (arm, part, len(jobs), jobs[0].setting.hash8 if jobs else None)
+        left = self._left.get(key, jobs)
+        self._left[key] = [job for job in left if not (job.name in self.records and self.record(job).over)]
+        return self._left[key]
 
     def counted(self) -> list[TrialRecord]:
         """The records of this plan: the search as far as it went, and the reported seeds."""
@@ -278,6 +307,8 @@ class Campaign:
         return sorted(self.ablation.arms, key=lambda arm: arm not in controls)
 
     def _open(self, job: Job) -> bool:
+        if job.name not in self.records:
+            return True
         record = self.record(job)
         if record.failed:
             return self._again(record)

@@ -6,8 +6,11 @@ whose owner dies.
 """
 
 import contextlib
+import math
+import random
 import signal
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +32,9 @@ from alexctl.trials.partner import Pair
 from alexctl.trials.process_pool import LocalPool
 
 LEAST_PAUSE, MOST_PAUSE = 0.3, 10.0  # seconds between two looks at what other processes do, while there is nothing else
+PAUSE_EACH = 0.05  # and at least so many for each of their trials: many that wait leave the disk to those who train
+FOLDER_SECONDS = 2.0  # between two looks at whether the campaign's folder is still there
+MOST_ASKED = 8  # trials of others whose locks are tried in one look
 HANGUP = getattr(signal, "SIGHUP", None)
 
 
@@ -84,6 +90,7 @@ class Scheduler:
         self.later: dict[str, float] = {}
         self.held: list[str] = []  # what is ready and other processes are at, as it was at the last look
         self.pause, self.next_look, self.told = LEAST_PAUSE, 0.0, False
+        self.checked = -math.inf  # when the folder was last seen
         self.stopping = False
         self.changed = True
         how = {"root": root, "threads": options.threads, "keeping": options.keeping}
@@ -100,9 +107,10 @@ class Scheduler:
         before = process.on_stop(self._interrupt)
         try:
             while True:
-                self._check_folder()
+                if time.monotonic() - self.checked > FOLDER_SECONDS:
+                    self._check_folder()
                 self._fill()
-                if not self.running and not self.later and not self.held and not self.changed:
+                if self.is_over:
                     break
                 if not self.options.waits and not self.running and not self.later and self._is_left_to_others():
                     self.watcher.noted(
@@ -130,7 +138,13 @@ class Scheduler:
             return False
         return all(job.phase == "final" for job in self.campaign.ready())
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left, here or with other processes."""
+        return not (self.running or self.later or self.held or self.changed)
+
     def _check_folder(self) -> None:
+        self.checked = time.monotonic()
         if not self.campaign.folder.is_dir():
             raise storage_error(self.campaign.folder, FileNotFoundError(2, "the folder has vanished"))
 
@@ -151,13 +165,16 @@ class Scheduler:
         if not self.pool.free or not (self.changed or (self.held and now >= self.next_look)):
             return
         news = self.campaign.refresh()
-        taken, waiting, self.held = False, [], []
-        for job in self.campaign.ready():
-            if job.name in self.running or job.name in self.tried or job.name in self.later:
-                continue
-            if job.name not in self.alone and is_held(self._folder(job)):
-                self.held.append(job.name)
-                continue
+        taken, waiting, self.held, asked = False, [], [], 0
+        for job, is_laid_down in self._in_turn():
+            if job.name not in self.alone:
+                if is_laid_down and asked >= MOST_ASKED:
+                    self.held.append(job.name)
+                    continue
+                if is_held(self._folder(job)):
+                    asked += 1
+                    self.held.append(job.name)
+                    continue
             if source := self.shared.take(job):
                 self.watcher.taken(job, source)
                 taken = True
@@ -170,9 +187,27 @@ class Scheduler:
             if not self.pool.free or (alone and not self.pool.free_alone):
                 break  # until a worker has nothing else to do
             self._submit(job, alone=alone)
-        self.pause = LEAST_PAUSE if news or waiting else min(MOST_PAUSE, 1.5 * self.pause)
+        longer = min(MOST_PAUSE, max(1.5 * self.pause, PAUSE_EACH * len(self.held)))
+        self.pause = max(LEAST_PAUSE, PAUSE_EACH * len(self.held)) if news or waiting else longer
         self.next_look = time.monotonic() + self.pause
         self.changed = taken or not self.pool.free  # then more may be ready
+
+    def _in_turn(self) -> Iterator[tuple[Job, bool]]:
+        """What is ready and not with us, and whether its folder is there; what was begun comes first.
+
+        Where many are at work, each look tries the locks of some, any of them, and begins somewhere in what nobody has
+        begun: a disk may show what others did late, and two that begin the same trial have lost a moment.
+        """
+        ours = self.running.keys() | self.tried | self.later.keys()
+        laid_down, new = [], []
+        for job in self.campaign.ready():
+            if job.name not in ours:
+                (laid_down if self.campaign.trials.is_laid_down(job.name) else new).append(job)
+        if len(laid_down) > MOST_ASKED:
+            random.shuffle(laid_down)
+        yield from ((job, True) for job in laid_down)
+        start = random.randrange(min(len(laid_down), len(new))) if self.held and new else 0
+        yield from ((job, False) for job in (*new[start:], *new[:start]))
 
     def _folder(self, job: Job) -> Path:
         return layout.trial(self.campaign.folder, job.name)

@@ -1,13 +1,16 @@
 """A trial's folder: created, how its trial ended written down, and read back with every doubt said."""
 
+import json
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from alexctl.ablation.knobs import NETS
 from alexctl.ablation.model import SEARCH_SEED
 from alexctl.ablation.setting import Setting, hash_of
 from alexctl.errors import StorageError, UserError, printable
@@ -115,6 +118,7 @@ class TrialRecord:
     problem: str | None = None
     torn: bool = False  # the problem is that rows and status are of different moments, which running it anew mends
     unreadable: bool = False  # the problem is the disk, for now
+    lean: bool = False  # of its rows only the epoch of the last is here, of its status only the state
 
     @property
     def state(self) -> str:
@@ -152,9 +156,35 @@ class TrialRecord:
         kept = self.failed and (self.folder / layout.LOG).exists()
         return f"{layout.TRIALS}/{self.folder.name}/{layout.LOG}" if kept else None
 
+    def outcome(self) -> "TrialRecord":
+        """The same of a finished trial without what only tables need, so that thousands can be kept in memory."""
+        last = tuple({"epoch": row["epoch"]} for row in self.rows[-1:])
+        return replace(self, rows=last, right=None, status={"state": self.state}, lean=True)
+
 
 class _Torn(ValueError):
     """Rows and status are of different moments."""
+
+
+def read_outcome(folder: Path, settings: Mapping[str, dict[str, Any]]) -> TrialRecord | None:
+    """How a finished reported trial ended, lean and unchecked, from its `status.json` alone; `settings` are known by hash.
+
+    None where it has not finished, or more than that has to be looked at: then `read_trial` says.
+    """
+    named = layout.parse_trial_name(folder.name)
+    if named is None or named[1] >= SEARCH_SEED or named[2] not in settings:
+        return None
+    try:
+        status = read_json(folder / layout.STATUS)
+    except ValueError:
+        return None
+    if status["state"] not in FINISHED:
+        return None
+    rows = ({"epoch": status["epochs_run"]},) if status["num_rows"] else ()
+    return TrialRecord(
+        folder=folder, arm=named[0], seed=named[1], hash8=named[2], phase="final", setting=settings[named[2]],
+        status={"state": status["state"]}, rows=rows, lean=True,
+    )  # fmt: skip
 
 
 def read_trial(folder: Path) -> TrialRecord | None:
@@ -164,12 +194,12 @@ def read_trial(folder: Path) -> TrialRecord | None:
         return None
     names = dict(zip(("folder", "arm", "seed", "hash8"), (folder, *named), strict=True))
     try:
-        _check_entries(folder)
+        there = _names_of_files(folder)
         phase, setting = _read_head(folder / layout.SETTING, names)
-        status = read_json(folder / layout.STATUS) if is_regular(folder / layout.STATUS) else {}
-        rows = rows_csv.read(folder) if is_regular(folder / layout.ROWS) else ()
+        status = read_json(folder / layout.STATUS) if layout.STATUS in there else {}
+        rows, digest = rows_csv.read_with_digest(folder) if layout.ROWS in there else ((), rows_csv.digest(()))
         if status:
-            _check_status(status, rows)
+            _check_status(status, rows, digest)
         right = None
         if status.get("correct_digest") and status.get("num_test") and rows:
             right = test_images.read_right(
@@ -183,16 +213,23 @@ def read_trial(folder: Path) -> TrialRecord | None:
     return TrialRecord(**names, phase=phase, setting=setting, status=status, rows=rows, right=right)
 
 
-def _check_entries(folder: Path) -> None:
-    """Raises ValueError where anything but a file stands under a name of ours, or a link under any: it could lead out."""
+def _names_of_files(folder: Path) -> set[str]:
+    """Of the files in a trial's folder. Raises ValueError where anything but a file stands under a name of ours, or a link under any: it could lead out."""
     if odd_kind(folder) != "folder":
         raise ValueError(f"it is a {odd_kind(folder) or 'file'}, not a folder")
     try:
+        names = set()
         with os.scandir(folder) as entries:
             for entry in entries:
+                if entry.is_file(
+                    follow_symlinks=False
+                ):  # which the listing itself says: nothing more is asked of the disk
+                    names.add(entry.name)
+                    continue
                 kind = odd_kind(folder / entry.name)
                 if kind and (kind != "folder" or entry.name in layout.OF_A_TRIAL):
                     raise ValueError(f"{entry.name} is a {kind}, not a file")
+        return names
     except OSError as error:
         raise Unreadable(f"it can't be read: {error.strerror}") from None
 
@@ -201,18 +238,30 @@ def _read_head(path: Path, names: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """(phase, setting with every default filled in) of a setting.json that belongs to its folder."""
     head = read_json(path)
     setting, phase = head["setting"], head["phase"]
-    if hash_of(setting) != names["hash8"]:
+    text = json.dumps(setting, sort_keys=True)
+    if _hash_of(text) != names["hash8"]:
         raise ValueError("setting.json no longer matches the hash in the folder's name")
     searching = names["seed"] >= SEARCH_SEED
     if (head["arm"], head["seed"]) != (names["arm"], names["seed"]) or searching != (phase == "search"):
         raise ValueError("setting.json has another arm, seed or phase than the folder's name says")
     try:
-        return phase, Setting.from_flat(setting).flat()
+        return phase, _resolved(text) if setting["net"] in NETS else Setting.from_flat(setting).flat()
     except ValueError as error:
         raise ValueError(f"setting.json: {error}") from None
 
 
-def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], ...]) -> None:
+@lru_cache(maxsize=1024)
+def _hash_of(text: str) -> str:
+    return hash_of(json.loads(text))
+
+
+@lru_cache(maxsize=1024)
+def _resolved(text: str) -> dict[str, Any]:
+    """The setting in a line of JSON with every default filled in: one object for the thousands of trials that share it."""
+    return Setting.from_flat(json.loads(text)).flat()
+
+
+def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], ...], digest: str) -> None:
     """Raises ValueError where the rows are not those that status.json was written about."""
     state, count = status["state"], status["num_rows"]
     ended = state in FINISHED
@@ -220,10 +269,10 @@ def _check_status(status: dict[str, Any], rows: tuple[dict[str, float | None], .
     # again before its first checkpoint and have fewer.
     if (len(rows) < count and state != "failed") or (ended and len(rows) > count) or (state == "done" and not rows):
         raise _Torn(f"rows.csv has {len(rows)} rows where status.json counts {count}")
-    digest = status.get("rows_digest")
-    if ended and digest is None and status["schema"] > 1:  # the first versions wrote none
+    noted = status.get("rows_digest")
+    if ended and noted is None and status["schema"] > 1:  # the first versions wrote none
         raise ValueError("status.json lacks the digest of the rows")
-    if ended and digest not in (None, rows_csv.digest(rows)):
+    if ended and noted not in (None, digest):
         raise ValueError("rows.csv was changed after the trial ended")
 
 
@@ -232,8 +281,15 @@ def trials_of(campaign: Path) -> list[TrialRecord]:
 
     One that was not laid down to the end, for the power went or the disk was full, is none yet.
     """
-    records = (read_trial(path) for path in trial_folders(campaign))
-    return [record for record in records if record is not None and not (record.problem and _is_bare(record.folder))]
+    return list(each_trial(campaign))
+
+
+def each_trial(campaign: Path) -> Iterator[TrialRecord]:
+    """The same, one after another."""
+    for path in trial_folders(campaign):
+        record = read_trial(path)
+        if record is not None and not (record.problem and _is_bare(record.folder)):
+            yield record
 
 
 def _is_bare(folder: Path) -> bool:
@@ -247,12 +303,18 @@ def _is_bare(folder: Path) -> bool:
 
 def trial_folders(campaign: Path) -> list[Path]:
     """All that lies in a campaign's folder of trials, sorted; UserError where that is no folder or can't be read."""
+    return [campaign / layout.TRIALS / name for name in sorted(trial_names(campaign))]
+
+
+def trial_names(campaign: Path) -> list[str]:
+    """The names of all that lies there, in no order."""
     folder = campaign / layout.TRIALS
     try:
         if (kind := odd_kind(folder)) != "folder":
             folder.lstat()
             raise NotADirectoryError(0, f"it is a {kind or 'file'}, not a folder")
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries]
     except FileNotFoundError:
         return []
     except OSError as error:

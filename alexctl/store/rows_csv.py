@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from alexctl.store import layout
-from alexctl.store.files import cell_text, csv_text, read_text, write_atomic
+from alexctl.store.files import csv_text, read_text, write_atomic
 
 COLUMNS = (
     "epoch", "step", "train_loss", "train_error", "test_error", "train_seconds", "eval_seconds", "top5_error",
@@ -28,6 +28,11 @@ def write(folder: Path, rows: list[dict[str, Any]]) -> None:
 
 def read(folder: Path) -> tuple[dict[str, float | None], ...]:
     """The rows of one trial; ValueError names the first thing that is not as alexctl wrote it."""
+    return read_with_digest(folder)[0]
+
+
+def read_with_digest(folder: Path) -> tuple[tuple[dict[str, float | None], ...], str]:
+    """(rows, their digest); ValueError as `read`."""
     text = read_text(folder / layout.ROWS)
     if not text.endswith("\n"):
         raise ValueError("rows.csv is cut off")
@@ -41,7 +46,8 @@ def read(folder: Path) -> tuple[dict[str, float | None], ...]:
         if rows and not (row["step"] > rows[-1]["step"] and row["epoch"] > rows[-1]["epoch"]):
             raise ValueError(f"rows.csv line {number} is out of order")
         rows.append(row)
-    return tuple(rows)
+    # What was read is what would be written of it, so it need not be written again to be told from other rows.
+    return tuple(rows), _digest_of(text) if rows else digest(())
 
 
 def _read_row(line: str, columns: tuple[str, ...], where: str) -> dict[str, float | None]:
@@ -59,14 +65,18 @@ def _read_row(line: str, columns: tuple[str, ...], where: str) -> dict[str, floa
         if row.get(name) is not None and not least <= row[name] <= most:
             raise ValueError(f"{where} has {name} = {row[name]:g}, which can't be")
     row["step"] = int(row["step"])
-    if ",".join(cell_text(row[column]) for column in columns) != line:
+    if any((repr(value) if value is not None else "") != cell for value, cell in zip(row.values(), cells, strict=True)):
         raise ValueError(f"{where} is not written as alexctl writes numbers")
     return row
 
 
 def digest(rows: Sequence[dict[str, Any]]) -> str:
     """16 hex digits that identify `rows.csv`."""
-    return hashlib.sha256(_text(rows).encode()).hexdigest()[:16]
+    return _digest_of(_text(rows))
+
+
+def _digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _text(rows: Sequence[dict[str, Any]]) -> str:
