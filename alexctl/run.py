@@ -18,6 +18,7 @@ from alexctl.errors import UserError
 from alexctl.figures.architecture import figure_2
 from alexctl.nets import find
 from alexctl.nets.description import describe
+from alexctl.regular_files import signature
 from alexctl.store import files, layout, plan, test_images
 from alexctl.store.environment import device_name, devices_of, git_state, threads_of
 from alexctl.store.lock import FolderLock, Locked, wait_for_lock
@@ -60,7 +61,7 @@ def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
     # Seconds count within one run only, so there nobody else may be at work; elsewhere any number of processes may.
     alone = ablation.measure.one_machine
     with contextlib.ExitStack() as at_the_end:
-        new = not folder.exists()
+        new, tables_before = not folder.exists(), signature(folder / layout.VERDICT)
         files.make_inner(files.make_inner(folder) / layout.TRIALS)
         if new:
             at_the_end.callback(_remove_if_refused, folder)
@@ -120,17 +121,25 @@ def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
         for job, source in taken:
             watcher.taken(job, source)
         Scheduler(campaign, shared, options, root, crew, watcher, pool).go()
-        from alexctl.report.rebuild import rebuild  # matplotlib is slow to import, and now there is something to draw
+        # matplotlib is slow to import, and now there is something to draw.
+        from alexctl.report.figure_cache import note_tables, tables_are_of
+        from alexctl.report.rebuild import rebuild
 
+        left_out: list[str] = []
         with writing():
             campaign.refresh()
-            campaign.tidy()
-            _draw_net(campaign, data)
-            evidence = campaign.evidence()
-            rebuild(evidence, problems=(left_out := []))
+            standing = campaign.standing()
+            # Of many processes that end together one writes the tables, while the others wait for that.
+            written = signature(folder / layout.VERDICT) != tables_before and tables_are_of(folder, standing)
+            if not written:
+                campaign.tidy()
+                _draw_net(campaign, data)
+                evidence = campaign.evidence()
+                rebuild(evidence, problems=left_out)
+                note_tables(folder, standing)
         for line in (*left_out, *_left_to_others(campaign)):
             watcher.noted(line)
-        return evidence
+        return campaign.evidence() if written else evidence
 
 
 @contextlib.contextmanager

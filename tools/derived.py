@@ -13,6 +13,7 @@ from tools import (
     paper_page,
     performance_page,
     readme_table,
+    scale_page,
     statistics_example,
     students_page,
     teaching_page,
@@ -27,6 +28,7 @@ def documents(top: Path, reference: Path) -> dict[Path, str]:
     parts = {
         top / "README.md": (readme_table.written, reference),
         docs / "ablations.md": (costs_table.written, bench),
+        docs / "clusters.md": (scale_page.written, bench),
         docs / "performance.md": (performance_page.written, bench),
         docs / "statistics.md": (statistics_example.written, reference),
         docs / "teaching.md": (teaching_page.written, bench),

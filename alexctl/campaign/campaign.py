@@ -1,5 +1,6 @@
 """Which trials an ablation needs, which are still to run, and what the learning-rate search says next."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -288,6 +289,12 @@ class Campaign:
                 if lr is not None:
                     records += [self.record(job) for job in self.final_jobs(arm, lr, part=part)]
         return records
+
+    def standing(self) -> str:
+        """16 hex digits that tell how the trials that count stand from any other state of theirs."""
+        about = [f"{r.folder.name} {r.state} {r.status.get('error')}" for r in self.counted()]
+        about.append(f"{self.unplanned_looks} {self.ablation!r}")
+        return hashlib.sha256("\n".join(about).encode(errors="surrogatepass")).hexdigest()[:16]
 
     def tidy(self) -> None:
         """Removes what a kill left in trials that are over, and the checkpoints of rates the search has dropped.

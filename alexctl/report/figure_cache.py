@@ -18,6 +18,7 @@ from alexctl.store import files, layout
 from alexctl.store.files import SCHEMA, read_bytes, read_json, write_json
 
 KINDS = (SVG, PNG)  # of a PDF there is none unless somebody asked for it
+_TABLES = "tables"  # among the figures in figures.json
 
 
 def draw(folder: Path, stem: str, drawing: Drawing, *, pdf: bool = False) -> None:
@@ -40,6 +41,19 @@ def draw(folder: Path, stem: str, drawing: Drawing, *, pdf: bool = False) -> Non
         save(drawing.figure(column=True), folder / stem, (PDF,))
     kept[stem] = {"of": wanted, **_files(folder, stem, kinds)}
     write_json(folder / layout.DRAWN_FROM, {**kept, "schema": SCHEMA})
+
+
+def note_tables(folder: Path, of: str | None) -> None:
+    """Writes down, in the same file, what the tables are made of; None: of something that has no such name."""
+    kept = {stem: drawn for stem, drawn in _kept(folder).items() if stem != _TABLES}
+    if of is not None:
+        kept[_TABLES] = {"of": of, **dict.fromkeys(KINDS)}
+    write_json(folder / layout.DRAWN_FROM, {**kept, "schema": SCHEMA})
+
+
+def tables_are_of(folder: Path, of: str) -> bool:
+    """Whether `note_tables` has said just that."""
+    return _kept(folder).get(_TABLES, {}).get("of") == of
 
 
 def remove(folder: Path, stem: str) -> None:

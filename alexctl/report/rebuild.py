@@ -26,6 +26,8 @@ def rebuild(evidence: Evidence, *, problems: list[str] | None = None, pdf: bool 
     What figures have to go without is added to `problems`. With `pdf` each figure is there for a paper's column too.
     """
     tables = derive(evidence)
+    if not figure_cache.tables_are_of(evidence.folder, None):
+        figure_cache.note_tables(evidence.folder, None)  # whoever knows more of the trials than they say notes it anew
     write(tables, evidence.folder)
     for name in COLUMNS.keys() - tables.images.frames.keys():
         files.remove(evidence.folder / name)

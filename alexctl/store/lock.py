@@ -176,7 +176,7 @@ def wait_for_lock(folder: Path, waiting: Callable[[str, int, int], None], *, pat
             if waited > TOLD_SECONDS:
                 words = f"another alexctl is writing the plan or the tables of {folder.name}; seconds waited for it"
                 waiting(words, int(waited), int(patience))
-            time.sleep(0.1)
+            time.sleep(min(1.0, 0.1 + waited / 20))  # many may wait, each with a look at the disk
 
 
 def is_held(folder: Path) -> bool:

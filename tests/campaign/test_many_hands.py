@@ -16,6 +16,7 @@ from alexctl.campaign.reuse import FinishedElsewhere
 from alexctl.campaign.scheduler import Options, Scheduler
 from alexctl.cli.progress import Screen
 from alexctl.errors import UserError
+from alexctl.report import rebuild
 from alexctl.run import run
 from alexctl.store import layout, records
 from alexctl.store.lock import FolderLock
@@ -251,3 +252,46 @@ def test_the_first_plan_says_what_auto_comes_to(options, monkeypatch):
     evidence = run(tiny_ablation(seeds=1), options, Screen(quiet=True))
     assert evidence.ablation.base["precision"] == "bfloat16"
     assert {record.setting["precision"] for record in evidence.judged} == {"bfloat16"}
+
+
+def test_of_two_that_end_together_one_writes_the_tables(options, monkeypatch):
+    """While this one waits at its end, the other, which saw the same trials, has written them; a later run does again."""
+    made, go, rebuilt = [], Scheduler.go, rebuild.rebuild
+
+    def go_with_another(self):
+        monkeypatch.setattr(Scheduler, "go", go)
+        made.append(run(tiny_ablation(seeds=1), options, Screen(quiet=True)))
+
+    monkeypatch.setattr(rebuild, "rebuild", lambda *a, **k: [rebuilt(*a, **k), made.append("tables")][0])
+    monkeypatch.setattr(Scheduler, "go", go_with_another)
+    mine = run(tiny_ablation(seeds=1), options, Screen(quiet=True))
+    assert made[0] == "tables"
+    assert len(made) == 2
+    assert [record.rows for record in mine.judged] == [record.rows for record in made[1].judged]
+    run(tiny_ablation(seeds=1), options, Screen(quiet=True))
+    assert made[2:] == ["tables"]
+
+
+def test_what_others_finished_is_read_again_for_the_evidence(options):
+    """A lean campaign keeps no rows of finished trials, checks them at the end, and comes to the same evidence."""
+    run(tiny_ablation(), options, Screen(quiet=True))
+    whole = Campaign.open(options.results / "tiny")
+    about = {"data_name": "shapes", "data_digest": whole.data_digest, "num_classes": 10, "folder": whole.folder}
+    job = whole.final_jobs("relu", 0.01)[1]
+    status = layout.trial(whole.folder, job.name) / layout.STATUS
+    content = status.read_bytes()
+    status.unlink()
+    lean = Campaign(whole.ablation, **about, lean=True)
+    assert [each.name for each in lean.ready()] == [job.name]
+    status.write_bytes(content)
+    assert lean.refresh()
+    assert lean.ready() == []
+    assert {record.lean for record in lean.records.values()} == {True}
+    assert max(len(record.rows) for record in lean.records.values()) == 1
+    assert lean.standing() == whole.standing()
+    assert lean.evidence() == whole.evidence()
+    rows = status.with_name(layout.ROWS)
+    lean = Campaign(whole.ablation, **about, lean=True)
+    rows.write_text(rows.read_text()[:-1])
+    with pytest.raises(UserError, match=r"rows\.csv is cut off"):
+        lean.evidence()
