@@ -101,43 +101,33 @@ def _hand(results: Path, of: Ablation, seconds: float, journal: Path) -> None:
     Scheduler(one, FinishedElsewhere(one, weights=False), options, results, crew, Silent(), pool).go()
 
 
-def memory_lines(home: Path, of: Ablation) -> Iterator[Line]:
-    """Of a process that knows of all trials: bytes more than of one that knows of none; and what tables take."""
-    trials = len(records.trial_names(home))
-    about = {"hands": 1, "workers": 1, "trials": trials}
-
-    def known() -> tuple[Campaign, list]:
-        one = campaign(home.parent, of, lean=True)
-        return one, one.ready()
-
-    def tables() -> None:
-        rebuild(Campaign.open(home).evidence())
-
-    for what, work in (("resume", known), ("tables", tables)):
-        seconds, held, peak = _in_a_child(work)
+def memory_lines(home: Path) -> Iterator[Line]:
+    """What it takes a new process to know of all trials, and to make their tables: seconds, and bytes more than before."""
+    about = {"hands": 1, "workers": 1, "trials": len(records.trial_names(home))}
+    context = multiprocessing.get_context("spawn")  # a fork would begin with room that this process has used and left
+    for what in ("resume", "tables"):
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_measured, args=(what, home, theirs))
+        process.start()
+        seconds, held, peak = ours.recv()
+        process.join()
         yield about | {"what": what, "value": seconds, "unit": "processor seconds"}
         yield about | {"what": f"memory held after {what}", "value": held, "unit": "bytes"}
         yield about | {"what": f"memory at most in {what}", "value": peak, "unit": "bytes"}
 
 
-def _in_a_child(work: Any) -> tuple[float, float, float]:
-    """(processor seconds, bytes more that are held after it, bytes more at most) of some work in a process of its own."""
-    context = multiprocessing.get_context("fork")
-    ours, theirs = context.Pipe()
-
-    def child() -> None:
-        held, began = _resident(), time.process_time()
-        kept = work()
-        took = time.process_time() - began
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        theirs.send((took, _resident() - held, peak - held))
-        del kept
-
-    process = context.Process(target=child)
-    process.start()
-    found = ours.recv()
-    process.join()
-    return found
+def _measured(what: str, home: Path, told: Any) -> None:
+    """Does one or the other and tells (processor seconds, bytes that are held after it, bytes at most)."""
+    held, began, kept = _resident(), time.process_time(), None
+    if what == "resume":
+        kept = campaign(home.parent, ablation(), lean=True)
+        kept.ready()
+    else:
+        rebuild(Campaign.open(home).evidence())
+    took = time.process_time() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    told.send((took, _resident() - held, peak - held))
+    del kept
 
 
 def _resident() -> int:
@@ -163,8 +153,7 @@ def simulation_part(place: Path, *, hands: int, studies: int = STUDIES) -> Itera
 
 def tables_part(place: Path) -> Iterator[Line]:
     """Memory of a process that knows all trials, and the tables of all of them."""
-    of = ablation()
-    yield from memory_lines(laid_down(place, of), of)
+    yield from memory_lines(laid_down(place, ablation()))
 
 
 PARTS = {
@@ -178,13 +167,18 @@ def main() -> None:
     """Measures the parts that are asked for, by default all, and keeps the lines of the others."""
     parser = argparse.ArgumentParser(prog="python -m tools.scale", description=__doc__.splitlines()[0])
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(PARTS)}; default: all")
-    asked = parser.parse_args().parts or list(PARTS)
+    parser.add_argument("--studies", type=int, help=f"of the simulated campaigns, 250 trials each; default: {STUDIES}")
+    options = parser.parse_args()
+    asked, more = options.parts or list(PARTS), {} if options.studies is None else {"studies": options.studies}
     if unknown := [part for part in asked if part not in PARTS]:
         parser.error(f"no part '{unknown[0]}'; choose among {', '.join(PARTS)}")
     path = files.make_folder(Path(__file__).parents[1] / layout.REFERENCE / layout.BENCH) / layout.SCALE_CSV
     for part in asked:
         with tempfile.TemporaryDirectory() as place:
-            lines = [{"part": part, **line} for line in PARTS[part](Path(place))]
+            lines = [
+                {"part": part, **line}
+                for line in PARTS[part](Path(place), **(more if part.endswith("processes") else {}))
+            ]
         kept = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines())) if path.exists() else []
         lines += [line for line in kept if line["part"] != part]
         lines.sort(key=lambda line: list(PARTS).index(line["part"]))

@@ -49,6 +49,7 @@ class Campaign:
         self._left: dict[tuple, list[Job]] = {}  # of those, what was not over when it was last asked what is ready
         self._settings: dict[tuple, Setting] = {}  # kept, since each takes a while to check
         self.parts = parts_of(ablation.plan)
+        self._searched_arms = frozenset(ablation.searched)
         self._seeds: tuple[int, int] | None = None
         self._plan_read: tuple[int, ...] | None = None  # as it was when it was last read
 
@@ -142,20 +143,20 @@ class Campaign:
 
     def rate(self, arm: str, part: Part | None = None) -> float | None:
         """The learning rate of an arm's reported trials; None while its search goes on, or lacks a trial that failed."""
-        if arm not in self.ablation.searched:
+        if arm not in self._searched_arms:
             return {**self.ablation.base, **self.ablation.arms[arm]}["lr"]
         return self.search(arm, part).winner
 
     def search_failures(self, arm: str) -> list[Job]:
         """The search trials of an arm that failed, in any part."""
-        if arm not in self.ablation.searched:
+        if arm not in self._searched_arms:
             return []
         return [job for part in self.parts for job in self.search(arm, part).failures]
 
     def final_jobs(self, arm: str, lr: float, seeds: int | None = None, part: Part | None = None) -> list[Job]:
         """The trials that count: seeds 0, 1, 2, ... of each study, by default as many as are wanted now."""
         seeds, part = self.num_seeds if seeds is None else seeds, part or self.parts[-1]
-        knobs = self.search(arm, part).knobs if arm in self.ablation.searched else {}
+        knobs = self.search(arm, part).knobs if arm in self._searched_arms else {}
         # Kept, since a name takes a hash, and each event asks for all.
         jobs = self._final.setdefault((arm, lr, part, *knobs.values()), [])
         if len(jobs) < seeds:
@@ -258,9 +259,9 @@ class Campaign:
         """Every job that may run now, the search first, then seed by seed with the control leading."""
         if self.is_older:
             return []
-        searching, final = [], []
+        searching, final, arms = [], [], self._control_first()
         for part in self.parts:
-            for arm in self._control_first():
+            for arm in arms:
                 lr = self.rate(arm, part)
                 if lr is None:
                     searching += [job for job in self.search(arm, part).waiting() if self._open(job)]
@@ -284,7 +285,7 @@ class Campaign:
         for arm in self.ablation.arms:
             for part in self.parts:
                 lr = self.rate(arm, part)
-                if arm in self.ablation.searched:
+                if arm in self._searched_arms:
                     records += self.search(arm, part).counted()
                 if lr is not None:
                     records += [self.record(job) for job in self.final_jobs(arm, lr, part=part)]

@@ -64,17 +64,18 @@ class Agreement:
 
 def agreement(right: np.ndarray) -> Agreement:
     """Of (trials, images) bool, at least two trials."""
-    shares, kappas = [], []
-    for first, second in combinations(right, 2):
-        share, p, q = float((first == second).mean()), first.mean(), second.mean()
-        chance = float(p * q + (1 - p) * (1 - q))
-        shares.append(share)
-        kappas.append(None if chance == 1 else (share - chance) / (1 - chance))
-    known = None not in kappas
+    num_images, counts = right.shape[1], right.sum(1)
+    first, second = np.triu_indices(len(right), 1)
+    # One product for all pairs: of each, how many images both have right. Whole numbers, so nothing is rounded.
+    both = np.matmul(right.astype(np.float64), right.T.astype(np.float64))[first, second]
+    shares = (num_images - counts[first] - counts[second] + 2 * both) / num_images
+    p, q = counts[first] / num_images, counts[second] / num_images
+    chance = p * q + (1 - p) * (1 - q)
+    known = not (chance == 1).any()
     return Agreement(
         num_pairs=len(shares),
         share=math.fsum(shares) / len(shares),
-        kappa=math.fsum(kappas) / len(kappas) if known else None,
+        kappa=math.fsum((shares - chance) / (1 - chance)) / len(shares) if known else None,
     )
 
 
