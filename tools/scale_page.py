@@ -2,6 +2,7 @@
 
 import csv
 from pathlib import Path
+from textwrap import fill
 
 from alexctl.errors import UserError
 from alexctl.numbers import duration
@@ -9,6 +10,7 @@ from alexctl.store import layout
 from tools.marked_blocks import rewritten
 from tools.simulation import TRIAL_SECONDS
 
+WIDTH = 120  # characters of a line
 LENGTHS = (10.0, 60.0, 600.0)  # seconds of a trial
 
 
@@ -55,15 +57,20 @@ def block(lines: list[dict[str, str]]) -> str:
         "|---|---|---|",
         *(f"| {' | '.join(row)} |" for row in rows),
         "",
-        f"A process that knows of {tables['trials']:,} finished trials holds {value['memory held after resume'] / 2**20:,.0f} "
-        f"MiB for them and has read them in {value['resume']:.0f} s of processor time. Tables and figures of "
-        f"{tables['trials']:,} trials take {value['tables']:.0f} s (wanted: under a minute) and "
-        f"{value['memory at most in tables'] / 2**30:.1f} GiB.",
+        fill(_memory(tables["trials"], value), WIDTH),
         "",
-        f"{together['hands']} real processes at once, on {together['trials']:,} trials of milliseconds: no trial ran twice, "
+        fill(f"{together['hands']} real processes at once, on {together['trials']:,} trials of milliseconds: no trial ran twice, "
         f"and {scale.values['together', 'files read beside real processes, all whole']:,.0f} reads of files beside them "
-        "found each whole.",
+        "found each whole.", WIDTH),
     ])  # fmt: skip
+
+
+def _memory(trials: int, value: dict[str, float]) -> str:
+    held, peak = value.get("memory held after resume"), value.get("memory at most in tables")
+    words = f"A process has read {trials:,} finished trials in {value['resume']:.0f} s of processor time"
+    words += "" if held is None else f" and holds {held / 2**20:,.0f} MiB for them"
+    words += f". Tables and figures of {trials:,} trials take {value['tables']:.0f} s (wanted: under a minute)"
+    return words + ("." if peak is None else f" and at most {peak / 2**20:,.0f} MiB.")
 
 
 def _each(scale: Scale, part: str) -> str:
