@@ -44,9 +44,12 @@ def run(ablation: Ablation, options: Options, watcher: Watcher) -> Evidence:
     Other processes may do so on the same folder at the same time: they share its trials, and each ends when all are over.
     Raises UserError, or Stopped after an interrupt. A trial that fails is recorded in its folder, and the others go on.
     """
-    while True:
-        with contextlib.suppress(_PlannedMeanwhile):  # machines may differ in what `auto` comes to: the first decides
-            return _run(ablation, options, watcher)
+    with pairs.led_to_the_end():
+        while True:
+            with contextlib.suppress(
+                _PlannedMeanwhile
+            ):  # machines may differ in what `auto` comes to: the first decides
+                return _run(ablation, options, watcher)
 
 
 def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
@@ -81,7 +84,9 @@ def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
         shared = FinishedElsewhere(campaign, weights=options.keeping.weights, predictions=options.keeping.predictions)
         # Nothing is written before everything is checked: a refused command leaves what was there as it was.
         unknown = [job for job in campaign.ready() if not shared.knows(job)]
-        crew = crew_of(devices, workers=options.workers, lanes=options.lanes, one_machine=alone, paired=paired)
+        crew = pairs.led(
+            crew_of(devices, workers=options.workers, lanes=options.lanes, one_machine=alone, paired=paired)
+        )
         pool = None
         if unknown and crew.begins_early:
             pool = LocalPool(

@@ -1,16 +1,20 @@
 """Campaigns whose trials have two devices each: which ones, for which arms, and what to tell of it."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from alexctl import machine
 from alexctl.ablation.knobs import NETS
 from alexctl.ablation.model import Ablation
 from alexctl.campaign.campaign import Campaign
+from alexctl.campaign.crew import Crew
 from alexctl.errors import UserError
 from alexctl.nets.split import TOWERS
 from alexctl.training.device import choose_devices
 from alexctl.training.ranks import backend_for, choose_pair
+from alexctl.trials.partner import by_torchrun, torchrun
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +27,8 @@ def devices_for(ablation: Ablation, options: "Options") -> "Sequence[torch.devic
 
     UserError where two were asked for that are of no use, or where the machine has no two of a kind.
     """
+    if options.devices is None and by_torchrun():
+        raise UserError("torchrun started two processes: say on which devices, such as --devices cuda:0,cuda:1")
     if options.devices is None and ablation.plan.devices == 1:
         return choose_devices(options.device)
     given = options.devices or _two(ablation, options.device)
@@ -37,6 +43,21 @@ def devices_for(ablation: Ablation, options: "Options") -> "Sequence[torch.devic
             "use --device"
         )
     return pair
+
+
+def led(crew: Crew) -> Crew:
+    """The crew; where torchrun has started two processes, this one, whose other rank is the second."""
+    return replace(crew, workers=1, inline=True) if by_torchrun() else crew
+
+
+@contextlib.contextmanager
+def led_to_the_end() -> Iterator[None]:
+    """A campaign, at whose end torchrun's other process is told that there are no more trials."""
+    try:
+        yield
+    finally:
+        if led := torchrun():
+            led.tell(None)
 
 
 def _two(ablation: Ablation, device: str) -> str:

@@ -1,5 +1,6 @@
 """`alexctl ablate`: parse, one call of the front door, print."""
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -140,10 +141,16 @@ def ablate(
 
 
 def _here(screen: "Screen", how: dict[str, Any]) -> "Result":
-    """The campaign run by this process; ends it with 130 where it was stopped."""
+    """The campaign run by this process; ends it with 130 where it was stopped, and the second one of torchrun's with 0."""
     from alexctl import api
     from alexctl.cli import show_results
 
+    if os.environ.get("RANK") == "1":
+        from alexctl.trials import second_rank
+
+        if second_rank.serve_torchrun(how["data_root"]):
+            screen.close()
+            process.end(0)
     try:
         return api.ablate(**how, watcher=screen)
     except api.Stopped as stopped:

@@ -272,7 +272,7 @@ def machines(folder: ResultsFolder) -> list[dict[str, Any]]:
         alike = {key: value for key, value in env.items() if key not in ("schema", "git_commit", "git_dirty")}
         one = found.setdefault(repr(sorted(alike.items())), {
             "clock": clock(env),
-            **{part: folder.at(name, part) for part in (*CLOCK, "precision", "alexctl", "python")},
+            **{part: folder.at(name, part) for part in (*CLOCK, "ranks", "backend", "precision", "alexctl", "python")},
             "packages": [(package, folder.at(name, "packages", package)) for package in packages],
             "commits": {},
         })  # fmt: skip

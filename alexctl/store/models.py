@@ -81,7 +81,9 @@ class StatusFile(AnyFile):
     eval_seconds: Seconds | None = None
     prepare_seconds: Seconds | None = None
     parameters: Count | None = None
-    bytes_per_step: Count | None = None  # that crossed between two ranks
+    ranks: Annotated[int, Field(ge=1, le=2)] | None = None  # of a trial that was given two devices
+    backend: Name | None = None  # by which two ranks talked
+    bytes_per_step: Count | None = None  # that crossed between them
     waiting_share: Annotated[float, Field(ge=0, le=1)] | None = None  # of the seconds of steps, for the other rank
     kernels: Annotated[list[_Kernels], Field(max_length=1000)] | None = None
 

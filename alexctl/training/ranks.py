@@ -75,10 +75,10 @@ class Apart(Lost):
 class Crossing:
     """The way between the two ranks of this process's group, which is made here; bytes and seconds of waiting counted.
 
-    `store` is where they meet. Raises Lost where the other one does not come. One at a time in a process.
+    `store` is where they meet, `loopback`: on this machine. Raises Lost where the other one does not come. One at a time in a process.
     """
 
-    def __init__(self, store: Any, rank: int, device: torch.device):
+    def __init__(self, store: Any, rank: int, device: torch.device, *, loopback: bool = True):
         self.rank, self.peer, self.device = rank, 1 - rank, device
         self.num_bytes, self.waited = 0, 0.0  # sent and received; seconds
         self.backend = backend_for(device)
@@ -87,7 +87,7 @@ class Crossing:
             os.environ["TORCH_NCCL_BLOCKING_WAIT"] = "1"  # else a rank that hangs would have this process aborted
             torch.cuda.set_device(device)
             about["device_id"] = device
-        elif names := [name for _, name in socket.if_nameindex() if name in LOOPBACK]:
+        elif loopback and (names := [name for _, name in socket.if_nameindex() if name in LOOPBACK]):
             os.environ.setdefault("GLOO_SOCKET_IFNAME", names[0])
         self._guarded(
             torch.distributed.init_process_group, self.backend, store=store, rank=rank, world_size=TOWERS,

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from alexctl.training.ranks import START_PATIENCE, TOWERS, Apart, Crossing, Lost
 START = Path(__file__).with_name("start_worker.py")
 SECOND_RANK = "--second-rank"
 BEAT_SECONDS = 5.0
+LOOPBACK_HOSTS = ("127.0.0.1", "localhost")
 LAST_WORDS_SECONDS = 2.0  # for what a rank has to say of its end
 
 
@@ -105,8 +107,19 @@ class Torchrun:
 
 
 def by_torchrun() -> bool:
-    """Whether torchrun has started this process, with another one."""
-    return "RANK" in os.environ and "WORLD_SIZE" in os.environ and "MASTER_ADDR" in os.environ
+    """Whether torchrun has started this process and another one. UserError where it has started more than two."""
+    size = os.environ.get("WORLD_SIZE", "1") if "TORCHELASTIC_RUN_ID" in os.environ else "1"
+    if size == "1":
+        return False
+    if size != str(TOWERS):
+        raise UserError(f"torchrun started {size} processes, and a network has two towers; give --nproc-per-node 2")
+    return True
+
+
+@cache
+def torchrun() -> Torchrun | None:
+    """What torchrun tells this process, where it has started it."""
+    return Torchrun() if by_torchrun() else None
 
 
 class Partner:
@@ -138,7 +151,7 @@ class Partner:
             "resumes": state is not None,
         })  # fmt: skip
         threading.Thread(target=self._beat, daemon=True).start()
-        self.crossing = Crossing(store, 0, self.pair.devices[0])
+        self.crossing = Crossing(store, 0, self.pair.devices[0], loopback=self.host in LOOPBACK_HOSTS)
         return RankedTraining(
             setting, seed, data, device=self.pair.devices[0], state=state, crossing=self.crossing, tell=self.line.say
         )

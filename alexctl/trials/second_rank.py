@@ -21,9 +21,10 @@ import torch
 from alexctl import process
 from alexctl.ablation.own_code import in_a_line
 from alexctl.ablation.setting import Setting
-from alexctl.data.sources import open_prepared
+from alexctl.data.sources import data_root, open_prepared
 from alexctl.training.ranks import PATIENCE, START_PATIENCE, TOWERS, Crossing, Lost, RankedTraining, follow
-from alexctl.trials.partner import Line, Torchrun, orders
+from alexctl.trials import partner
+from alexctl.trials.partner import LOOPBACK_HOSTS, Line, orders
 
 PR_SET_PDEATHSIG = 1  # of <sys/prctl.h>
 
@@ -38,10 +39,15 @@ def main() -> None:
     process.end(0 if serve(about) else 1)
 
 
-def serve_torchrun(torchrun: Torchrun, root: Path) -> None:
-    """Rank 1 of every trial that rank 0 has, until that has no more; `root` is where this machine has its data."""
+def serve_torchrun(root: Path | None) -> bool:
+    """Rank 1 of every trial that torchrun's first process has, until that has no more; `root` is where this machine has
+    its data. Returns whether this is torchrun's second process at all."""
+    torchrun = partner.torchrun()
+    if torchrun is None:
+        return False
     while (about := torchrun.told()) is not None:
-        serve(about, root)
+        serve(about, data_root(root))
+    return True
 
 
 def serve(about: dict[str, Any], root: Path | None = None) -> bool:
@@ -75,7 +81,7 @@ def _train(line: Line, root: Path | None) -> None:
     store = torch.distributed.TCPStore(
         told["host"], told["port"], TOWERS, is_master=False, timeout=timedelta(seconds=START_PATIENCE)
     )
-    crossing = Crossing(store, 1, device)
+    crossing = Crossing(store, 1, device, loopback=told["host"] in LOOPBACK_HOSTS)
     try:
         training = RankedTraining(
             setting, told["seed"], data, device=device, crossing=crossing, resumes=told["resumes"]

@@ -24,7 +24,7 @@ from alexctl.store.lock import Locked
 from alexctl.training.loop import Diverged, Row, Training, evaluation_columns
 from alexctl.training.ranks import Lost, RankedTraining, backend_for
 from alexctl.trials.inspection import inspect, kernel_colours
-from alexctl.trials.partner import Pair, Partner
+from alexctl.trials.partner import Pair, Partner, torchrun
 
 ROWS_SECONDS = 5.0
 
@@ -157,7 +157,7 @@ class TrialRun:
     def _built(self) -> Training:
         if self.pair is None or not is_in_two_towers(self.setting):
             return Training(self.setting, self.seed, self.data, device=self.device, state=self.state)
-        self.partner = Partner(self.pair, root=self.root, log=self.folder / layout.LOG)
+        self.partner = Partner(self.pair, root=self.root, log=self.folder / layout.LOG, torchrun=torchrun())
         return self.partner.training(self.setting, self.seed, self.data, self.state)
 
     def _train(self) -> Pieces:
@@ -316,11 +316,17 @@ class TrialRun:
         self.pause = max(self.keeping.checkpoint_seconds, 20 * (self.saved - before))
 
     def _crossed(self) -> dict[str, Any]:
-        """What crossed between two ranks in a step, in bytes, and the share of its time spent waiting for that."""
-        if not isinstance(self.training, RankedTraining):
+        """How many ranks a trial had that was given two devices, by what they talked, the bytes that crossed in a step, and
+        the share of its time spent waiting for them."""
+        if self.pair is None or self.training is None:
             return {}
+        if not isinstance(self.training, RankedTraining):
+            return {"ranks": 1, "backend": None, "bytes_per_step": 0, "waiting_share": 0.0}
         training = self.training
-        return {"bytes_per_step": training.bytes_per_step, "waiting_share": training.waiting_share}
+        return {
+            "ranks": 2, "backend": backend_for(self.device), "bytes_per_step": training.bytes_per_step,
+            "waiting_share": training.waiting_share,
+        }  # fmt: skip
 
     def _record(self, state: str, error: str | None) -> None:
         self.lock.check()

@@ -30,6 +30,13 @@ SUMMARY_COLUMNS = (
 
 SURVIVAL_COLUMNS = ("ablation", "arm", "epoch", "share", "n_at_risk")
 
+RANKS = (
+    "ranks",
+    "backend",
+    "bytes_per_step",
+    "waiting_share",
+)  # of a trial that was given two devices, from its status
+
 ENDS = (  # of the last row
     "train_loss", "train_error", "test_error", "top5_error", "validation_error", "train_error_pass", "train_seconds",
     "eval_seconds",
@@ -72,6 +79,7 @@ def trial_columns(ablation: Ablation) -> tuple[str, ...]:
     measured = ("epochs_to_target", "censored", "epochs_run", *ENDS)
     own = tuple(name for name in dict.fromkeys((ablation.measure.name, *ablation.also)) if name not in measured)
     varies += tuple(ablation.plan.search)
+    own += RANKS if ablation.plan.devices > 1 else ()
     varies += ("budget",) * bool(ablation.plan.budgets) + ("study",) * (ablation.plan.studies > 1)
     return ("ablation", "arm", "phase", "seed", "status", *varies, "lr", *measured, *own, "trial", "error", "log")
 
@@ -105,6 +113,7 @@ def _trial(evidence: Evidence, record: TrialRecord) -> dict[str, Any]:
         "budget": setting["epochs"], "study": _study(ablation, record), "epochs_to_target": crossing, "censored": censored if raced else None,
         "epochs_run": last.get("epoch", 0.0),
         **{key: last.get(key) for key in ENDS},
+        **{key: record.status.get(key) for key in RANKS},
         "trial": record.folder.name, "error": record.status.get("error"), "log": record.log,
     }  # fmt: skip
 
