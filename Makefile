@@ -20,7 +20,7 @@ AFRESH := $(shell test "`cat '$(STAMP)' 2>/dev/null`" = "`pwd -P`" && '$(BIN)/py
 # torch is thousands of files; where this is set, Python would compile them anew at every start, 20 s of it.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test slow smoke page-test docs pictures test-exports test-slurm chaos lint format calibrate reference readme performance scale gpu-check clean afresh
+.PHONY: help setup demo test slow smoke page-test docs pictures test-exports test-slurm chaos lint format calibrate reference readme performance scale ranks gpu-check clean afresh
 
 help: ## list what make can do (the default)
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' Makefile
@@ -102,11 +102,16 @@ readme: setup ## write anew all that is made of results/reference and of the cod
 performance: setup ## measure how fast it is here and what every file costs, ten minutes of it; writes docs and CSVs
 	$(BIN)/alexctl bench --results results/reference
 	$(BIN)/python -m tools.upkeep
+	$(BIN)/python -m tools.two_ranks
 	$(BIN)/python -m tools.costs_table
 	$(BIN)/python -m tools.derived
 
 scale: setup ## measure how far one shared folder goes with 10,000 faked trials, half an hour of it; writes docs and a CSV
 	$(BIN)/python -m tools.scale $(ARGS)
+	$(BIN)/python -m tools.derived
+
+ranks: setup ## measure a step on two CPU ranks against one, two minutes of it; writes docs/performance.md and its CSV
+	$(BIN)/python -m tools.two_ranks
 	$(BIN)/python -m tools.derived
 
 gpu-check: setup ## on a GPU: lanes against the numbers and speeds they should have, under 8 minutes; DATA=cifar10, or imagefolder:PATH

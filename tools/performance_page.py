@@ -7,6 +7,7 @@ from typing import Any
 from alexctl.errors import UserError
 from alexctl.store import layout
 from alexctl.timing.crowding import latest
+from tools import two_ranks
 from tools.marked_blocks import rewritten
 
 BENCH = layout.REFERENCE / layout.BENCH
@@ -93,4 +94,5 @@ def written(text: str, folder: Path) -> str:
     except OSError:
         raise UserError(f"no {layout.UPKEEP_CSV} in {folder}; `python -m tools.upkeep` makes it") from None
     intro = f"Beside training, in processor seconds ([`{layout.UPKEEP_CSV}`](../{BENCH}/{layout.UPKEEP_CSV})):\n"
-    return rewritten(text, "measured", f"{block(bench)}\n{intro}\n{upkeep_block(upkeep)}", file="docs/performance.md")
+    measured = f"{block(bench)}\n{intro}\n{upkeep_block(upkeep)}\n{two_ranks.block(two_ranks.read(folder))}"
+    return rewritten(text, "measured", measured, file="docs/performance.md")

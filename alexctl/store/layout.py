@@ -16,8 +16,9 @@ BENCH, BENCH_CSV, BENCH_JSON = "bench", "bench.csv", "bench.json"
 
 # The reference results in a checkout, and what its makers measure beside the bench
 REFERENCE = PurePosixPath("results/reference")
-LANES_CSV, COSTS_CSV, UPKEEP_CSV, SCALE_CSV, CALIBRATION, CALIBRATION_CSV = (
+LANES_CSV, RANKS_CSV, COSTS_CSV, UPKEEP_CSV, SCALE_CSV, CALIBRATION, CALIBRATION_CSV = (
     "lanes.csv",
+    "ranks.csv",
     "costs.csv",
     "upkeep.csv",
     "scale.csv",

@@ -77,6 +77,7 @@ class Line:
             self.left += more
             if time.monotonic() > deadline and b"\n" not in self.left:
                 raise TimeoutError
+        self.connection.settimeout(None)  # also holds for what is said
         line, _, self.left = self.left.partition(b"\n")
         return json.loads(line)
 
@@ -135,7 +136,7 @@ class Partner:
         self.process: subprocess.Popen | None = None
         self.line: Line | None = None
         self.crossing: Crossing | None = None
-        self.closed = threading.Event()
+        self.closed, self.lost = threading.Event(), False
         self.host = torchrun.host if torchrun else "127.0.0.1"
         self.log = log
 
@@ -200,6 +201,7 @@ class Partner:
     def reason(self, lost: Lost) -> str:
         """What became of rank 1, in words: what it said itself, how its process ended, or what was noticed here."""
         name = f"rank 1 ({self.pair.devices[1]})"
+        self.lost = True
         if isinstance(lost, Apart):
             return str(lost)
         said = self._last_words()
@@ -219,23 +221,26 @@ class Partner:
                     return heard[1]
         return None
 
-    def close(self, *, patience: float = 0.0) -> None:
-        """Ends rank 1, which has `patience` seconds to go by itself, and leaves the group."""
+    def close(self) -> None:
+        """Ends rank 1, which has some seconds to go by itself where it was not lost, and leaves the group."""
         self.closed.set()
         if self.line is not None:
             self.line.say("end", None)
+        if self.process is not None and self.lost:
+            self.process.kill()
+        if self.crossing is not None:
+            self.crossing.close()
+        if self.line is not None:
             self.line.close()
         if self.process is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()
             try:
-                self.process.wait(patience)
+                self.process.wait(LAST_WORDS_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
-                with contextlib.suppress(subprocess.TimeoutExpired):
+                with contextlib.suppress(subprocess.TimeoutExpired):  # a disk that hangs holds even a killed one
                     self.process.wait(LAST_WORDS_SECONDS)
-        if self.crossing is not None:
-            self.crossing.close()
 
 
 def _cause(code: int) -> str:

@@ -1,7 +1,11 @@
 """Two ranks of which one dies or hangs: the trial fails within a minute, says which and why, and no process is left."""
 
+import csv
+import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -100,3 +104,26 @@ def test_a_stop_leaves_a_checkpoint_and_no_process(tiny_root, tiny_data, tmp_pat
     assert (folder / layout.CHECKPOINT).is_file()
     assert not is_alive(second)
     tally.survived(fault)
+
+
+def test_torchrun_starts_the_two_ranks(tmp_path):
+    """The command line in two processes of torchrun's: one verdict, no process left; a third rank is refused."""
+    words = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    asked = ["-m", "alexctl", "ablate", "one-vs-two-gpus-seconds", "--smoke", "--devices", "cpu,cpu", "--json"]
+    asked += ["--results", str(tmp_path / "results"), "--data-root", str(tmp_path / "data")]
+    done = subprocess.run([*words, "2", *asked], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["ablation"] == "one-vs-two-gpus-seconds"
+    (home,) = (tmp_path / "results").glob("*@smoke")
+    with (home / "trials.csv").open(newline="", encoding="utf-8") as file:
+        lines = list(csv.DictReader(file))
+    assert {(line["arm"], line["status"], line["ranks"], line["backend"]) for line in lines} == {
+        ("one", "done", "1", ""), ("two", "done", "2", "gloo"),
+    }  # fmt: skip
+    assert all(
+        int(line["bytes_per_step"]) > 0 and 0 < float(line["waiting_share"]) < 1
+        for line in lines
+        if line["arm"] == "two"
+    )
+    refused = subprocess.run([*words, "3", *asked], capture_output=True, text=True, timeout=300)
+    assert "torchrun started 3 processes, and a network has two towers; give --nproc-per-node 2" in refused.stderr

@@ -7,11 +7,13 @@ from training.two_ranks import gradients, stepped, whole_net
 
 from alexctl.ablation.setting import Setting, resolve
 from alexctl.errors import UserError
+from alexctl.nets.alexnet import HangingConv2d, TowerLinear
 from alexctl.nets.layer_table import layer_table
-from alexctl.nets.split import predicted_bytes, whole
+from alexctl.nets.split import keep_half, predicted_bytes, whole
+from alexctl.randomness import happens
 from alexctl.training.graphs import finished
-from alexctl.training.loop import Training
-from alexctl.training.ranks import choose_pair
+from alexctl.training.loop import Diverged, Training
+from alexctl.training.ranks import Apart, choose_pair
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_fifty_steps_have_the_losses_of_one_device(ranks, tiny_root, tiny_data):
 
     At a rate at which rounding does not grow: at 0.01 a second thread moves the losses of one device as far.
     """
-    setting = setting_of(tiny_data, lr=0.003, evaluate_every=0)
+    setting = setting_of(tiny_data, lr=0.003, evaluate_every=0, width=0.5)
     alone = Training(setting, 0, tiny_data, device=two_ranks.CPU)
     expected = list(alone)
     with ranks.training(setting, 0, tiny_root) as training:
@@ -104,7 +106,7 @@ def test_fifty_steps_have_the_losses_of_one_device(ranks, tiny_root, tiny_data):
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_a_checkpoint_goes_on_in_either_form(ranks, tiny_root, tiny_data, optimizer):
     """From one device to two ranks and back, in the midst of an epoch: the losses of one that was never stopped."""
-    setting = setting_of(tiny_data, epochs=3, optimizer=optimizer, lr=0.002, norm="batch")
+    setting = setting_of(tiny_data, epochs=3, optimizer=optimizer, lr=0.002, norm="batch", width=0.5)
     expected = list(Training(setting, 0, tiny_data, device=two_ranks.CPU))
 
     def some(training, count):
@@ -121,6 +123,22 @@ def test_a_checkpoint_goes_on_in_either_form(ranks, tiny_root, tiny_data, optimi
         more, state = some(training, 8)
     rows += more + list(Training(setting, 0, tiny_data, device=two_ranks.CPU, state=state))
     alike(rows, expected, rel=1e-4)
+
+
+def test_a_rank_that_computes_something_else_is_found_out(ranks, tiny_root, tiny_data):
+    """At the next row, by both."""
+    words = r"rank 1 \(cpu\) computed another training loss than rank 0: .* at step 1$"
+    apart = ranks.training(setting_of(tiny_data, epochs=1), 0, tiny_root, spoilt=0.5)
+    with apart as training, pytest.raises(Apart, match=words):
+        list(training)
+    assert ranks.said.startswith("rank 0 (cpu) computed another training loss than rank 1")
+
+
+def test_a_loss_that_is_no_number_diverges_on_two_ranks_too(ranks, tiny_root, tiny_data):
+    far = ranks.training(setting_of(tiny_data, lr=1000.0, norm="none"), 0, tiny_root)
+    with far as training, pytest.raises(Diverged, match="the training loss is"):
+        list(training)
+    assert isinstance(ranks.said, int), "rank 1 went on to the end"
 
 
 @pytest.mark.parametrize(
@@ -143,3 +161,21 @@ def test_a_torch_without_gloo_is_refused(monkeypatch):
     monkeypatch.setattr(torch.distributed, "is_gloo_available", lambda: False)
     with pytest.raises(UserError, match="comes without gloo, by which two ranks talk; install one that has it"):
         choose_pair("cpu,cpu")
+
+
+@pytest.mark.parametrize("part", [(0, 2), (1, 2)])
+@pytest.mark.parametrize("units", [16, 12, 10])
+def test_a_rank_draws_its_units_of_the_dropout_of_one_device(part, units):
+    """Units that come in whole blocks of the generator's words, and some that do not."""
+    step = torch.tensor(7)
+    drawn = happens(3, step, 5 * units, 0.5).view(5, units)
+    mine = happens(3, step, 5 * units // 2, 0.5, rows=5, part=part).view(5, units // 2)
+    assert torch.equal(mine, drawn.chunk(2, 1)[part[0]])
+
+
+def test_an_odd_number_of_kernels_is_refused():
+    net = torch.nn.Sequential()
+    net.add_module("conv2", HangingConv2d(4, 33, 3, groups=1))
+    net.fc8 = TowerLinear(4, 4, 1)
+    with pytest.raises(UserError, match="conv2 has 33 kernels, which two devices can't share alike; give it an even"):
+        keep_half(net, crossing=None)

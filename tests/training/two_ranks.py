@@ -22,7 +22,7 @@ from alexctl.data.sources import open_prepared
 from alexctl.nets import build
 from alexctl.nets.layers import set_step
 from alexctl.nets.split import keep_half
-from alexctl.training.ranks import Crossing, RankedTraining, follow
+from alexctl.training.ranks import Apart, Crossing, RankedTraining, follow
 
 CPU = torch.device("cpu")
 SIDES = {"alexnet32": 32, "alexnet": 67}
@@ -56,7 +56,7 @@ def gradients(crossing, name, knobs, num_classes=10, dtype=torch.float64):
     return (*found, crossing.num_bytes - before)
 
 
-def trained(crossing, flat, seed, root, tell=None, state=None, steps=None):
+def trained(crossing, flat, seed, root, tell=None, state=None, spoilt=0.0):
     """On rank 0 the training; rank 1 follows until it is told that it is over."""
     setting = Setting.from_flat(flat)
     data = open_prepared(setting.data_name, setting.data_digest, Path(root))
@@ -64,7 +64,19 @@ def trained(crossing, flat, seed, root, tell=None, state=None, steps=None):
     if crossing.rank == 0:
         return RankedTraining(setting, seed, data, **about, tell=tell, state=state)
     training = RankedTraining(setting, seed, data, **about, resumes=state is not None)
-    follow(training, iter(tell, None))
+    learn = training.learn
+
+    def learn_badly(*words):
+        learn(*words)
+        training.sums[0] += spoilt
+
+    training.learn = learn_badly
+    try:
+        follow(training, iter(tell, None))
+    except Apart as apart:
+        while tell() is not None:
+            pass
+        return str(apart)
     return training.bytes_per_step
 
 
@@ -80,12 +92,12 @@ class Ranks:
         return function(self.crossing, *words, **about), self.line.recv()
 
     @contextmanager
-    def training(self, setting, seed, root, state=None):
-        """A RankedTraining whose rank 1 follows to the end of the block."""
-        self.line.send(("trained", (setting.flat(), seed, str(root)), {"state": state and True}))
+    def training(self, setting, seed, root, state=None, spoilt=0.0):
+        """A RankedTraining whose rank 1 follows to the end of the block; the sums of its losses are `spoilt`."""
+        self.line.send(("trained", (setting.flat(), seed, str(root)), {"state": state and True, "spoilt": spoilt}))
         yield trained(self.crossing, setting.flat(), seed, root, lambda *order: self.line.send(order), state)
         self.line.send(None)
-        self.line.recv()
+        self.said = self.line.recv()
 
 
 @contextmanager
