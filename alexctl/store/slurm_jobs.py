@@ -71,16 +71,21 @@ def has_begun(campaign: Path, job_id: str) -> bool:
 
 
 def last_words(campaign: Path, job_id: str) -> str | None:
-    """The last line that a job's alexctl, or else its Python, has written to its log of errors; None where there is none."""
+    """What a job's log says went wrong: the last message of its alexctl, else the end of a traceback, else, of one that
+    never came to work, the first error of Slurm's; None where it says nothing."""
     for path in sorted(folder(campaign).glob(f"{job_id}_*_log.err")):
         try:
-            lines = files.read_text(path).splitlines()
+            every = files.read_text(path).splitlines()
         except ValueError:
             continue
-        lines = [line for line in lines if line.strip() and not line.startswith(OF_SLURM)]
-        ours = [line.removeprefix("alexctl: ") for line in lines if line.startswith("alexctl: ")]
-        if lines:
-            return short((ours or lines)[-1].strip(), LONGEST_LINE)
+        lines = [line.strip() for line in every if line.strip() and not line.startswith(OF_SLURM)]
+        found = [line.removeprefix("alexctl: ") for line in lines if line.startswith("alexctl: ")]
+        if not found and "Traceback (most recent call last):" in lines:
+            found = lines
+        if not found and not has_begun(campaign, job_id):
+            found = [line for line in every if " error: " in line][:1] or lines
+        if found:
+            return short(found[-1], LONGEST_LINE).rstrip(".")
     return None
 
 

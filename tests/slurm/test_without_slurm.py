@@ -186,8 +186,16 @@ def test_the_last_words_of_a_job(tmp_path):
         "0:10  a trial\nalexctl: it is full\nsrun: error: task 0\nsubmitit WARNING (x) - y\n"
     )
     assert slurm_jobs.last_words(tmp_path, "7_0") == "it is full"
-    (folder / "7_1_0_log.err").write_text("Traceback\nMemoryError\nslurmstepd-x: error: z\n")
+    trace = "Traceback (most recent call last):\n  File x\nMemoryError\nslurmstepd-x: error: z\n"
+    (folder / "7_1_0_log.err").write_text(trace)
     assert slurm_jobs.last_words(tmp_path, "7_1") == "MemoryError"
+    lost = (
+        "slurmstepd-x: error: execve(): /venv/bin/python: No such file or directory\nsrun: error: x: task 0: Exited\n"
+    )
+    (folder / "7_2_0_log.err").write_text(lost)
+    assert slurm_jobs.last_words(tmp_path, "7_2") == lost.splitlines()[0]
+    slurm_jobs.begin(tmp_path, "7_2")  # it came to work, and was cancelled
+    assert slurm_jobs.last_words(tmp_path, "7_2") is None
 
 
 def test_what_is_sent_is_strings(tmp_path):
