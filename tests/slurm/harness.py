@@ -12,7 +12,7 @@ from pathlib import Path
 
 from conftest import TINY
 
-from alexctl.store import records
+from alexctl.campaign.campaign import Campaign
 
 PATIENCE = 120.0  # seconds for anything that is waited for
 
@@ -23,7 +23,7 @@ from torch import nn
 class Slow(nn.Module):
     def forward(self, images):
         if self.training and os.path.exists(os.environ.get("SLOWLY", "")):
-            time.sleep(0.08)
+            time.sleep(0.25)
         return images
 
 def make(*, act: str = "relu", image_shape: tuple[int, int, int], num_classes: int) -> nn.Module:
@@ -89,14 +89,14 @@ def wait_for(what: str, seen: Callable[[], object], seconds: float = PATIENCE) -
 
 
 def rows_of(campaign: Path) -> dict[str, list]:
-    """The rows of each trial by the name of its folder, which has the hash of its setting; seconds aside."""
-    found = {}
-    for record in records.trials_of(campaign):
-        assert record.problem is None, record.problem
-        found[record.folder.name] = [
-            {key: value for key, value in row.items() if not key.endswith("_seconds")} for row in record.rows
-        ]
-    return found
+    """The rows that count of each trial, by the name of its folder, which has the hash of its setting; seconds aside.
+
+    A search trial may have some more: how far it runs depends on what is known of the others by then.
+    """
+    return {
+        record.folder.name: [{k: v for k, v in row.items() if not k.endswith("_seconds")} for row in record.rows]
+        for record in Campaign.open(campaign).counted()
+    }
 
 
 def hands(campaign: Path) -> list[int]:

@@ -82,7 +82,9 @@ def test_time_limit_preemption_lost_login_and_a_killed_process(here, cluster, mo
     wait_for("its job to be gone", lambda: len(cluster.ask("squeue", "-h", "-r").splitlines()) == 1)
     seen = json.loads(alexctl("status", "slow", "--json").stdout)[0]
     assert [job["state"] for job in seen["jobs"]] == ["RUNNING"]
-    assert [line["pending"] for line in seen["trials"] if line["phase"] == "final"] == [2, 2]
+    reported = [line for line in seen["trials"] if line["phase"] == "final"]
+    assert [line["pending"] + line["running"] + line["done"] for line in reported] == [2, 2]
+    assert sum(line["pending"] + line["running"] for line in reported) >= 1
 
     slowly.unlink()
     again = alexctl(*words)
@@ -150,7 +152,7 @@ def test_detach_another_question_and_cancel(here, cluster, monkeypatch, capsys):
     assert cluster.ask("squeue", "-h", "-o", "%b").split() == ["gres:gpu:1"]
     _, out, _ = told("status", "relu-vs-tanh")
     assert "No trial yet" in out
-    assert "Slurm jobs: 2 pending (BeginTime)" in out
+    assert "Slurm jobs: 2 pending" in out
     _, _, err = told(*words)
     assert "2 jobs of this campaign in the queue already; nothing was submitted" in err
     code, _, err = told(*words, "--seeds", "5")
