@@ -30,7 +30,7 @@ from alexctl.training.loop import Training
 
 TOP = Path(__file__).parents[1]
 COLUMNS = ("net", "what", "round", "seconds", "cpu_seconds", "load", "waiting_share", "bytes_per_step", "device")
-NETS = {"alexnet32": (32, 10, 12, 4), "alexnet": (224, 1000, 3, 1)}  # side in pixels, classes, rounds, steps in each
+NETS = {"alexnet32": (32, 10, 12, 4), "alexnet": (224, 1000, 2, 1)}  # side in pixels, classes, rounds, steps in each
 BATCH = 128
 CPU = torch.device("cpu")
 ONE_TOWER = {"towers": 1, "kernels": "halved"}
