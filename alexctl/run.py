@@ -127,21 +127,19 @@ def _run(asked: Ablation, options: Options, watcher: Watcher) -> Evidence:
             watcher.taken(job, source)
         Scheduler(campaign, shared, options, root, crew, watcher, pool).go()
         # matplotlib is slow to import, and now there is something to draw.
-        from alexctl.report.figure_cache import note_tables, tables_are_of
+        from alexctl.report.figure_cache import tables_are_of
         from alexctl.report.rebuild import rebuild
 
         left_out: list[str] = []
         with writing():
             campaign.refresh()
-            standing = campaign.standing()
             # Of many processes that end together one writes the tables, while the others wait for that.
-            written = signature(folder / layout.VERDICT) != tables_before and tables_are_of(folder, standing)
+            written = signature(folder / layout.VERDICT) != tables_before and tables_are_of(folder, campaign.standing())
             if not written:
                 campaign.tidy()
                 _draw_net(campaign, data)
                 evidence = campaign.evidence()
                 rebuild(evidence, problems=left_out)
-                note_tables(folder, standing)
         for line in (*left_out, *_left_to_others(campaign)):
             watcher.noted(line)
         return campaign.evidence() if written else evidence

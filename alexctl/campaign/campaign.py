@@ -1,6 +1,7 @@
 """Which trials an ablation needs, which are still to run, and what the learning-rate search says next."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -217,6 +218,7 @@ class Campaign:
         return replace(
             self._judged(seeds),
             counted=tuple(counted),
+            standing=self.standing(),
             shorter=tuple(shorter),
             mixed=self.ablation.measure.one_machine and mixed(final),
         )
@@ -294,7 +296,8 @@ class Campaign:
     def standing(self) -> str:
         """16 hex digits that tell how the trials that count stand from any other state of theirs."""
         about = [f"{r.folder.name} {r.state} {r.status.get('error')}" for r in self.counted()]
-        about.append(f"{self.unplanned_looks} {self.ablation!r}")
+        asked = plan.table(self.ablation, self._about, {})
+        about.append(f"{self.unplanned_looks} {json.dumps(asked, sort_keys=True)}")
         return hashlib.sha256("\n".join(about).encode(errors="surrogatepass")).hexdigest()[:16]
 
     def tidy(self) -> None:

@@ -51,7 +51,7 @@ def note_tables(folder: Path, of: str | None) -> None:
     write_json(folder / layout.DRAWN_FROM, {**kept, "schema": SCHEMA})
 
 
-def tables_are_of(folder: Path, of: str) -> bool:
+def tables_are_of(folder: Path, of: str | None) -> bool:
     """Whether `note_tables` has said just that."""
     return _kept(folder).get(_TABLES, {}).get("of") == of
 

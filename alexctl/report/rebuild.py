@@ -26,8 +26,8 @@ def rebuild(evidence: Evidence, *, problems: list[str] | None = None, pdf: bool 
     What figures have to go without is added to `problems`. With `pdf` each figure is there for a paper's column too.
     """
     tables = derive(evidence)
-    if not figure_cache.tables_are_of(evidence.folder, None):
-        figure_cache.note_tables(evidence.folder, None)  # whoever knows more of the trials than they say notes it anew
+    if not figure_cache.tables_are_of(evidence.folder, evidence.standing):
+        figure_cache.note_tables(evidence.folder, None)  # until they are
     write(tables, evidence.folder)
     for name in COLUMNS.keys() - tables.images.frames.keys():
         files.remove(evidence.folder / name)
@@ -36,6 +36,8 @@ def rebuild(evidence: Evidence, *, problems: list[str] | None = None, pdf: bool 
         left_out = net_figures.draw(evidence, pdf=pdf)
     except OSError as error:
         raise files.storage_error(evidence.folder, error) from None
+    if not figure_cache.tables_are_of(evidence.folder, evidence.standing):
+        figure_cache.note_tables(evidence.folder, evidence.standing)
     if problems is not None:
         problems += [*tables.images.notes, *left_out]
     return tables

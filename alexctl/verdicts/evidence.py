@@ -45,7 +45,7 @@ class Evidence:
     reported ones that a verdict may rest on: all, or where there are looks those of the last complete one. `rates` are
     the arms' learning rates as far as they are decided (of the first study), `searches` what came of each search; that
     of a `broken` arm lacks a trial that failed. With several budgets this is the largest, and `shorter` are the others.
-    `mixed`: seconds are compared, and the reported trials ran on several machines. `numerics`: those of
+    `standing` tells it from the same campaign with other trials over; None of older numerics. `mixed`: seconds are compared, and the reported trials ran on several machines. `numerics`: those of
     the plan; older ones may have chosen the rates by a rule of their own. `unplanned_looks`: results with so many seeds were seen
     before more were added.
     """
@@ -63,6 +63,7 @@ class Evidence:
     shorter: tuple["Evidence", ...] = ()
     broken: tuple[str, ...] = ()
     mixed: bool = False
+    standing: str | None = None
     numerics: int = NUMERICS
     unplanned_looks: tuple[int, ...] = ()
 

@@ -159,7 +159,9 @@ def test_seconds_of_other_machines_are_told_apart(tmp_path):
 def test_a_figure_is_drawn_once(everything, tmp_path, monkeypatch):
     folder = shutil.copytree(everything / "one-seed", tmp_path / "one-seed")
     saved, save = [], figure_cache.save
-    monkeypatch.setattr(figure_cache, "save", lambda figure, stem: saved.append(stem.name) or save(figure, stem))
+    monkeypatch.setattr(
+        figure_cache, "save", lambda figure, stem, *kinds: saved.append(stem.name) or save(figure, stem, *kinds)
+    )
     rebuild(Campaign.open(folder).evidence())
     assert saved == []
     before = (folder / "figure.svg").read_bytes()
