@@ -27,6 +27,7 @@ BASE = {
     "batch_size": 8,
     "epochs": 8,
     "target": {"at_most": 0.25},
+    "epochs_after_target": 8.0,  # all of them, so that it is known of each test image whether it was right
 }
 _numbers = itertools.count()
 

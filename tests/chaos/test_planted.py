@@ -31,8 +31,9 @@ OF_A_CAMPAIGN = (
     *(f"{stem}.{kind}" for stem in STEMS for kind in ("svg", "png")),
 )  # fmt: skip
 ELSEWHERE = {  # what the makers of alexctl measure, in a checkout
-    str(layout.REFERENCE), layout.LANES_CSV, layout.COSTS_CSV, layout.UPKEEP_CSV, layout.CALIBRATION, layout.CALIBRATION_CSV,
+    str(layout.REFERENCE), layout.LANES_CSV, layout.RANKS_CSV, layout.SCALE_CSV, layout.COSTS_CSV, layout.UPKEEP_CSV, layout.CALIBRATION, layout.CALIBRATION_CSV,
 }  # fmt: skip
+OF_JOBS = {layout.SLURM, layout.SLURM_JOBS, layout.BEGUN}  # see tests/slurm
 TEMPORARY = (".report.html.0123456789abcdef.tmp", "mine/.plan.json.0123456789abcdef.tmp", "mine/.old.tmp",
              f"TRIAL/.{layout.STATUS}.0123456789abcdef.tmp")  # fmt: skip
 SINGLY = ("mine", *(f"mine/{name}" for name in (layout.PLAN, layout.TRIALS, layout.LOCK, layout.HEARTBEAT)), layout.BENCH,
@@ -49,7 +50,7 @@ WORDS = {
 def test_these_are_all_names_that_there_are():
     stated = {value for key, value in vars(layout).items() if key.isupper() and isinstance(value, str)}
     tried = {name.split("/")[-1] for name in (*OF_RESULTS, *OF_A_CAMPAIGN)} | {*STEMS} | layout.OF_A_TRIAL
-    assert stated - tried - ELSEWHERE == set()
+    assert stated - tried - ELSEWHERE - OF_JOBS == set()
 
 
 @pytest.fixture(scope="module")
