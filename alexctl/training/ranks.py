@@ -21,7 +21,7 @@ from alexctl.nets.split import TOWERS, half, keep_half, whole
 from alexctl.training.graphs import WAITING
 from alexctl.training.loop import Diverged, Row, Training
 
-PATIENCE = 45.0  # seconds that a rank waits for the other one; a trial whose rank hangs is to end within a minute
+PATIENCE = 40.0  # seconds that a rank waits for the other one; a trial whose rank hangs is to end within a minute
 START_PATIENCE = 55.0  # seconds for rank 1 to start and to import torch
 AGREES = 1e-4  # by how much, of its size, the sum of losses of one rank may differ from the other's
 LOOPBACK = ("lo", "lo0")  # of Linux, of a Mac

@@ -55,9 +55,9 @@ def heard(pool, wanted, seconds):
 
 FAULTS = {
     "rank 1 is killed": (1, signal.SIGKILL, "rank 1 (cpu) was killed by SIGKILL"),
-    "rank 1 hangs": (1, signal.SIGSTOP, "rank 1 (cpu) was lost: it did not answer for 45 s"),
+    "rank 1 hangs": (1, signal.SIGSTOP, "rank 1 (cpu) was lost: it did not answer for 40 s"),
     "rank 0 is killed": (0, signal.SIGKILL, "the worker process was killed by SIGKILL"),
-    "rank 0 hangs": (0, signal.SIGSTOP, "rank 0 has not answered for 45 s, as rank 1 says"),
+    "rank 0 hangs": (0, signal.SIGSTOP, "rank 0 has not answered for 40 s, as rank 1 says"),
 }
 
 
