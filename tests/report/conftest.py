@@ -1,11 +1,13 @@
 """Results folders with something of everything in them."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import TINY
 
+from alexctl.cli.main import main
 from alexctl.report.page import page
 from alexctl.report.rebuild import write_overview
 from alexctl.store import files, records
@@ -59,3 +61,18 @@ def everything(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def html(everything) -> str:
     return page(records.campaigns(everything))
+
+
+@pytest.fixture
+def alexctl(tmp_path, monkeypatch, capsys):
+    """Runs `alexctl ...` in an empty folder; (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["alexctl", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        return ended.value.code or 0, out, err
+
+    return run

@@ -2,27 +2,10 @@
 
 import json
 import shutil
-import sys
 
 import pytest
 
 import alexctl as package
-from alexctl.cli.main import main
-
-
-@pytest.fixture
-def alexctl(tmp_path, monkeypatch, capsys):
-    """Runs `alexctl ...` in an empty folder; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["alexctl", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 @pytest.fixture(scope="module")

@@ -3,30 +3,13 @@
 import json
 import os
 import shutil
-import sys
 import tempfile
 import webbrowser
 from pathlib import Path
 
 import pytest
 
-from alexctl.cli.main import main
 from alexctl.store import reference
-
-
-@pytest.fixture
-def alexctl(tmp_path, monkeypatch, capsys):
-    """Runs `alexctl ...` in an empty folder; (exit code, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["alexctl", *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        return ended.value.code or 0, out, err
-
-    return run
 
 
 @pytest.fixture
